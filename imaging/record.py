@@ -1,0 +1,131 @@
+"""What one image is, once its bytes have been read: the value that crosses every room.
+
+`Description` is all that the bytes alone say. `ImageRecord` adds who it is and where it came from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: bits of a hash: a 16x16 block of DCT signs
+BITS = 256
+
+DEFAULT_COLLECTION = "default"
+
+#: longest id in bytes of UTF-8
+MAX_ID_BYTES = 512
+
+
+class Key(NamedTuple):
+    """What tells two records apart. Ids are unique within a collection, so tenants never meet."""
+
+    collection: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Description:
+    """The signatures and facts of one image's bytes.
+
+    `bits` and `bits_trimmed` are 32 uint8 (256 bits, DCT order, most significant bit first);
+    `bits_trimmed` is None where the picture has no flat margins. `spectrum` and `spectrum_trimmed` are the
+    16x16 float32 DCT blocks behind them: queries make the other orientations and the probes from them, and
+    they are not stored. `pixels` is the SHA-256 of the decoded picture, so that a lossless re-wrap shows as
+    identical. `quality` is 0 for blank pictures, up to 100. `thumbnail` is a JPEG of at most 320 px.
+    """
+
+    sha256: str
+    pixels: str
+    width: int
+    height: int
+    format: str
+    size: int
+    quality: int
+    bits: NDArray[np.uint8]
+    bits_trimmed: NDArray[np.uint8] | None
+    spectrum: NDArray[np.float32]
+    spectrum_trimmed: NDArray[np.float32] | None
+    thumbnail: bytes
+    vector: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageRecord:
+    """One stored image. The fields are those of the index; see `Description` for the signatures.
+
+    `sources` holds every place where these very bytes were met, first met first: the same file in two
+    folders is one record with two sources. `thumbnail` and `vector` are None where a reader did not ask
+    for them. `metadata` is a JSON object.
+    """
+
+    id: str
+    collection: str = DEFAULT_COLLECTION
+    sha256: str
+    pixels: str
+    width: int
+    height: int
+    format: str
+    size: int
+    quality: int
+    bits: NDArray[np.uint8]
+    bits_trimmed: NDArray[np.uint8] | None = None
+    vector: NDArray[np.float32] | None = None
+    thumbnail: bytes | None = None
+    sources: tuple[str, ...] = ()
+    title: str = ""
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    added_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def key(self) -> Key:
+        return Key(self.collection, self.id)
+
+    @property
+    def source(self) -> str:
+        """The place where these bytes were met first; empty where nobody said."""
+        return self.sources[0] if self.sources else ""
+
+    @classmethod
+    def of(
+        cls,
+        description: Description,
+        *,
+        id: str | None = None,
+        collection: str = DEFAULT_COLLECTION,
+        source: str = "",
+        title: str = "",
+        tags: tuple[str, ...] = (),
+        metadata: Mapping[str, Any] | None = None,
+    ) -> ImageRecord:
+        """The record of a described image; its id is the SHA-256 of the bytes unless the caller has one."""
+        return cls(
+            id=id or description.sha256,
+            collection=collection,
+            sha256=description.sha256,
+            pixels=description.pixels,
+            width=description.width,
+            height=description.height,
+            format=description.format,
+            size=description.size,
+            quality=description.quality,
+            bits=description.bits,
+            bits_trimmed=description.bits_trimmed,
+            vector=description.vector,
+            thumbnail=description.thumbnail,
+            sources=(source,) if source else (),
+            title=title,
+            tags=tags,
+            metadata=metadata or {},
+        )
+
+    def replaced(self, **changes: Any) -> ImageRecord:
+        """A copy with these fields changed."""
+        return dataclasses.replace(self, **changes)

@@ -1,0 +1,269 @@
+"""What an index is. Policy lives here once; an index fills in the primitives that begin with an underscore."""
+
+from __future__ import annotations
+
+import enum
+import random
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from imaging.record import ImageRecord, Key
+from search.errors import InvalidRequest
+from search.query import Filter, Page, Question
+
+#: how often a write is tried again when another writer changed the same record in between
+CONFLICT_ATTEMPTS = 8
+
+#: records per page of `scan`
+SCAN_PAGE = 500
+
+
+class Status(enum.StrEnum):
+    """What became of one record."""
+
+    ADDED = "added"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The outcome of writing one record; `transient` tells whether the same write may succeed later."""
+
+    status: Status
+    reason: str = ""
+    transient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an index already holds under a key: enough to see whether a write would change anything.
+
+    `version` is the index's own token: a write that carries it succeeds only while the stored record is
+    still that one.
+    """
+
+    sha256: str
+    sources: tuple[str, ...]
+    title: str
+    tags: tuple[str, ...]
+    metadata: Mapping[str, Any]
+    added_at: datetime
+    version: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Signatures:
+    """Names and versions of what an index stores; a query made with others cannot be compared.
+
+    `model` is empty and `dims` 0 where an index keeps hashes alone.
+    """
+
+    hash: str
+    model: str = ""
+    dims: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexInfo:
+    """What `index info` and `status` show."""
+
+    location: str
+    kind: str
+    physical: str
+    layout: int
+    signatures: Signatures
+    count: int
+    bytes: int
+    collections: Mapping[str, int]
+    healthy: bool
+    note: str = ""
+
+
+class Index(ABC):
+    """Where records are kept and asked for.
+
+    A written record can be read by `get` at once and, in the same process, is found by `ask`, `count` and
+    `scan` after `refresh()`; without it, within a second. Every method raises the errors of
+    `search.errors` and no other library's.
+    """
+
+    location: str
+    signatures: Signatures
+
+    # -- writing -------------------------------------------------------------------------------------------
+
+    def put(self, records: Sequence[ImageRecord]) -> list[Written]:
+        """Write records; the answer has one outcome for each, in their order.
+
+        The same bytes under the same key are `unchanged`, unless they bring a new source (added to the
+        others) or other words (title, tags, metadata: the new ones count, silence keeps the old). Other
+        bytes replace the record. Of two records with one key in a call, both count, in their order. Safe
+        against other writers.
+        """
+        outcomes: list[Written | None] = [None] * len(records)
+        waiting = list(range(len(records)))
+        for attempt in range(CONFLICT_ATTEMPTS):
+            waiting = self._put_once(records, waiting, outcomes)
+            if not waiting:
+                break
+            time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - spreads writers, no secret
+        for position in waiting:
+            outcomes[position] = Written(Status.FAILED, "another writer kept changing this record", True)
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _put_once(
+        self, records: Sequence[ImageRecord], waiting: list[int], outcomes: list[Written | None]
+    ) -> list[int]:
+        """Try the waiting positions once; the answer has those to try again: conflicts and repeated keys."""
+        known = self.known({records[position].key for position in waiting})
+        writes: list[tuple[ImageRecord, Known | None]] = []
+        positions: list[int] = []
+        again: list[int] = []
+        seen: set[Key] = set()
+        for position in waiting:
+            record = records[position]
+            if record.key in seen:
+                again.append(position)
+                continue
+            before = known.get(record.key)
+            after = merged(record, before)
+            if after is None:
+                outcomes[position] = Written(Status.UNCHANGED)
+                continue
+            seen.add(record.key)
+            writes.append((after, before))
+            positions.append(position)
+        if writes:
+            for position, outcome in zip(positions, self._write(writes), strict=True):
+                if outcome is None:
+                    again.append(position)
+                else:
+                    outcomes[position] = outcome
+        return sorted(again)
+
+    @abstractmethod
+    def known(self, keys: Iterable[Key]) -> dict[Key, Known]:
+        """What is stored under these keys, as of now (not as of the last refresh)."""
+
+    @abstractmethod
+    def _write(self, writes: Sequence[tuple[ImageRecord, Known | None]]) -> list[Written | None]:
+        """Write each record if what is stored is still the `Known` beside it (None: nothing).
+
+        None in the answer means that another writer came first. A record that replaces one keeps the
+        `added_at` it carries. Items that the service was too busy for are tried again here, others are not.
+        """
+
+    @abstractmethod
+    def delete(self, keys: Iterable[Key]) -> int:
+        """Forget these records; the answer is how many there were."""
+
+    def delete_where(self, filter: Filter) -> int:
+        """Forget all records that the filter lets through; an empty filter is refused."""
+        if not filter.collections and not filter.terms:
+            raise InvalidRequest("refusing to delete without a filter: name a collection or ids")
+        deleted = 0
+        self.refresh()
+        for page in self._pages(filter):
+            deleted += self.delete([record.key for record in page.records])
+        self.refresh()
+        return deleted
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def get(self, keys: Iterable[Key], *, full: bool = True) -> dict[Key, ImageRecord]:
+        """The records under these keys, as of now; `full` brings thumbnail and vector as well."""
+
+    @abstractmethod
+    def keys_of(self, id: str, collections: Sequence[str] = ()) -> list[Key]:
+        """The keys with this id, over all or the given collections."""
+
+    @abstractmethod
+    def count(self, filter: Filter | None = None) -> int:
+        """How many records there are, as of the last refresh."""
+
+    @abstractmethod
+    def collections(self) -> dict[str, int]:
+        """Each collection with its number of records, as of the last refresh."""
+
+    @abstractmethod
+    def ask(self, questions: Sequence[Question]) -> list[list[ImageRecord]]:
+        """For each question its candidates, in no promised order, without thumbnails.
+
+        A candidate is a record whose `bits` or `bits_trimmed` lie within the radius of a variant, among the
+        `limit` nearest at least. An index may leave out records that share no term with the variant; it
+        never leaves out others. Blank pictures (`quality` 0) are no candidates by hash. Where the question
+        has a vector, the `nearest` records by cosine are candidates too (an approximate graph may miss
+        some), and every candidate carries its vector.
+        """
+
+    @abstractmethod
+    def ask_words(self, words: str, limit: int, filter: Filter) -> list[ImageRecord]:
+        """The records whose title or tags hold any of the words, best first (BM25)."""
+
+    @abstractmethod
+    def ask_bytes(self, digests: Sequence[str], filter: Filter) -> dict[str, list[ImageRecord]]:
+        """For each SHA-256 (of bytes or of pixels) the records that have it."""
+
+    def scan(self, filter: Filter | None = None, *, full: bool = False) -> Iterator[ImageRecord]:
+        """Every record, ordered by key, in pages; records written meanwhile may or may not come."""
+        for page in self._pages(filter or Filter(), full=full):
+            yield from page.records
+
+    def _pages(self, filter: Filter, *, full: bool = False) -> Iterator[Page]:
+        cursor: str | None = None
+        while True:
+            page = self.page(filter, cursor=cursor, limit=SCAN_PAGE, full=full)
+            if page.records:
+                yield page
+            if page.cursor is None:
+                return
+            cursor = page.cursor
+
+    @abstractmethod
+    def page(self, filter: Filter, *, cursor: str | None, limit: int, full: bool = False) -> Page:
+        """The next records after the cursor, ordered by key; the cursor survives writes and restarts."""
+
+    # -- life ----------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def refresh(self) -> None:
+        """Make every write that has returned visible to `ask`, `count`, `scan`."""
+
+    @abstractmethod
+    def info(self) -> IndexInfo:
+        """Versions, counts, bytes and health."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of files and connections; a second call does nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def merged(record: ImageRecord, before: Known | None) -> ImageRecord | None:
+    """What to write so that nothing known is lost, or None where the write would change nothing."""
+    if before is None or before.sha256 != record.sha256:
+        return record
+    after = record.replaced(
+        sources=tuple(dict.fromkeys(before.sources + record.sources)),
+        title=record.title or before.title,
+        tags=record.tags or before.tags,
+        metadata=record.metadata or before.metadata,
+        added_at=before.added_at,
+    )
+    same = (after.sources, after.title, after.tags) == (before.sources, before.title, before.tags)
+    return None if same and dict(after.metadata) == dict(before.metadata) else after
