@@ -1,4 +1,4 @@
-"""What an index is. Policy lives here once; an index fills in the primitives that begin with an underscore."""
+"""What an index is. Policy lives here once; an index fills in what is abstract."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from imaging.record import ImageRecord, Key
 from search.errors import InvalidRequest
+from search.index.validation import fault_of
 from search.query import Filter, Page, Question
 
 #: how often a write is tried again when another writer changed the same record in between
@@ -105,10 +106,14 @@ class Index(ABC):
         The same bytes under the same key are `unchanged`, unless they bring a new source (added to the
         others) or other words (title, tags, metadata: the new ones count, silence keeps the old). Other
         bytes replace the record. Of two records with one key in a call, both count, in their order. Safe
-        against other writers.
+        against other writers. A record that no index takes (see search.index.validation) is `failed` with
+        the reason; the others are written.
         """
         outcomes: list[Written | None] = [None] * len(records)
-        waiting = list(range(len(records)))
+        for position, record in enumerate(records):
+            if fault := fault_of(record, self.signatures.dims):
+                outcomes[position] = Written(Status.FAILED, fault)
+        waiting = [position for position, outcome in enumerate(outcomes) if outcome is None]
         for attempt in range(CONFLICT_ATTEMPTS):
             waiting = self._put_once(records, waiting, outcomes)
             if not waiting:
