@@ -1,0 +1,1 @@
+"""How well copies are found: edits of real misuse, and what is measured with them."""
