@@ -1,0 +1,10 @@
+"""A real Elasticsearch node from the published jars, for tests and development.
+
+The jars come by Maven, a small Java program starts them. Security, scripts and the other modules of a
+packaged server are not among the published jars; what the product uses is all there.
+"""
+
+from tests.elasticsearch_node.jars import NodeUnavailable, prepare
+from tests.elasticsearch_node.node import ElasticsearchNode
+
+__all__ = ["ElasticsearchNode", "NodeUnavailable", "prepare"]
