@@ -1,0 +1,302 @@
+"""Train the copy network: ``python -m training.train --cache <cache> --run <folder> --minutes 90``.
+
+One process, one command. A run that was broken off goes on from ``<run>/checkpoint.pt`` when the same command is
+given again; ``--start`` begins a new stage (its own schedule) from the weights of an earlier checkpoint.
+The schedule is a function of the share of the stage that is done: of the training time with ``--minutes``, or of the
+steps with ``--steps`` (which repeats exactly for one seed and one machine).
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.data import Bytes, Library
+from training.edits import Edited, Editor
+from training.losses import Batch, Memory, copy_losses
+from training.network import CopyNetwork, NetworkConfig
+from training.optimise import optimisers
+from training.validate import evaluate, torch_embed
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a stage: up to the share ``until`` of it, pictures of ``size``, ``batch`` pairs per step."""
+
+    size: int
+    batch: int
+    until: float
+
+
+def parse_phases(text: str) -> list[Phase]:
+    """``64x256:0.5,96x192:1`` means 64 px and 256 pairs for the first half, then 96 px and 192 pairs."""
+    phases = []
+    for part in text.split(","):
+        shape, until = part.split(":")
+        size, batch = shape.split("x")
+        phases.append(Phase(int(size), int(batch), float(until)))
+    return phases
+
+
+class Pairs:
+    """Batches of pairs. The content of a step is fixed by the seed and the step's number."""
+
+    def __init__(self, library: Library, seed: int, collages: float) -> None:
+        self.library = library
+        self.train = library.split().train
+        self.groups = library.groups()
+        self.seed = seed
+        self.collages = collages
+
+    def positions(self, first: int, count: int) -> NDArray[np.int64]:
+        """``count`` pictures from the endless stream of shuffled epochs."""
+        result = []
+        while len(result) < count:
+            epoch, offset = divmod(first + len(result), len(self.train))
+            order = np.random.default_rng([self.seed, 1, epoch]).permutation(len(self.train))
+            result.extend(self.train[order[offset : offset + count - len(result)]])
+        return np.array(result)
+
+    def batch(self, step: int, first: int, count: int, size: int, strength: float) -> tuple[Bytes, dict[str, Any]]:
+        rng = np.random.default_rng([self.seed, 2, step])
+        editor = Editor(self.library.images, self.train, rng, size)
+        chosen = self.positions(first, count)
+        images = np.empty((2 * count, size, size, 3), np.uint8)
+        other = np.full(count, -1, np.int64)
+        partner = np.full(count, -1, np.int64)
+        weight = np.ones(count, np.float32)
+        for row in range(count):
+            box = editor.crop_box(0.45) if editor.chance(0.3) else None
+            mirrored = editor.chance(0.5)
+            mate = (row + 1) % count if editor.chance(self.collages) else -1
+            position = int(chosen[row])
+            images[row] = editor.light(position, box, mirrored)
+            edited: Edited = editor.strong(
+                position, box, mirrored, int(chosen[mate]) if mate >= 0 else -1, strength
+            )
+            images[count + row] = edited.image
+            if edited.other >= 0:
+                other[row] = self.groups[edited.other]
+            if edited.collage and self.groups[edited.other] != self.groups[position]:
+                partner[row], weight[row] = mate, edited.weight
+        meta = {"group": self.groups[chosen], "other": other, "partner": partner, "weight": weight}
+        return images, meta
+
+
+def save_atomically(state: dict[str, Any], path: Path) -> None:
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+def load_network(path: Path) -> tuple[CopyNetwork, int]:
+    """The averaged network of a checkpoint, ready to embed, and its input size."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    network = CopyNetwork(NetworkConfig.from_dict(state["network"]))
+    network.load_state_dict({name: value.float() for name, value in state["average"].items()})
+    return network.to(memory_format=torch.channels_last).eval(), int(state["size"])
+
+
+@torch.no_grad()
+def update_average(average: CopyNetwork, network: CopyNetwork, decay: float) -> None:
+    for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if kept.dtype.is_floating_point:
+            kept.lerp_(new, 1 - decay)
+        else:
+            kept.copy_(new)
+
+
+class Trainer:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.run: Path = options.run
+        self.run.mkdir(parents=True, exist_ok=True)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.pairs = Pairs(Library.open(options.cache), options.seed, options.collages)
+        self.phases = parse_phases(options.phases)
+        torch.manual_seed(options.seed)
+        config = NetworkConfig(
+            stem=options.stem,
+            widths=tuple(options.widths),
+            depths=tuple(options.depths),
+            pooled=tuple(options.pooled),
+            dimensions=options.dimensions,
+        )
+        self.step, self.seen, self.elapsed = 0, 0, 0.0
+        checkpoint = self.run / "checkpoint.pt"
+        resumed = torch.load(checkpoint, map_location="cpu", weights_only=True) if checkpoint.exists() else None
+        started = torch.load(options.start, map_location="cpu", weights_only=True) if options.start else None
+        source = resumed or started
+        if source is not None:
+            config = NetworkConfig.from_dict(source["network"])
+        self.network = CopyNetwork(config).to(self.device, memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network).eval()
+        self.optimisers = optimisers(self.network, options.optimiser, options.rate, options.decay)
+        if resumed is not None:
+            self.network.load_state_dict(resumed["weights"])
+            self.average.load_state_dict(resumed["average"])
+            for optimiser, state in zip(self.optimisers, resumed["optimisers"], strict=True):
+                optimiser.load_state_dict(state)
+            self.step, self.seen, self.elapsed = resumed["step"], resumed["seen"], resumed["elapsed"]
+        elif started is not None:
+            weights = {name: value.float() for name, value in started["average"].items()}
+            self.network.load_state_dict(weights)
+            self.average.load_state_dict(weights)
+        self.memory = Memory(options.memory, config.dimensions, self.device)
+        self.config = config
+
+    def progress(self) -> float:
+        if self.options.steps:
+            return float(self.step / self.options.steps)
+        return float(self.elapsed / (self.options.minutes * 60))
+
+    def rate(self, done: float) -> float:
+        """Linear warm-up, then half a cosine down to a hundredth."""
+        warm = self.options.warmup
+        if done < warm:
+            return float(self.options.rate * max(0.02, done / warm))
+        share = min(1.0, (done - warm) / (1 - warm))
+        return float(self.options.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))))
+
+    def log(self, record: dict[str, Any]) -> None:
+        record = {"step": self.step, "seen": self.seen, "elapsed": round(self.elapsed, 1), **record}
+        with (self.run / "log.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(record) + "\n")
+
+    def save(self, size: int) -> None:
+        state = {
+            "network": self.config.as_dict(),
+            "weights": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "step": self.step,
+            "seen": self.seen,
+            "elapsed": self.elapsed,
+            "size": size,
+            "options": {name: str(value) for name, value in vars(self.options).items()},
+        }
+        save_atomically(state, self.run / "checkpoint.pt")
+
+    def validate(self, size: int) -> None:
+        began = time.time()
+        scores = evaluate(torch_embed(self.average), self.options.cache, size, originals=60, index_size=2500)
+        self.log({"validation": scores.as_dict(), "size": size, "seconds": round(time.time() - began, 1)})
+        shown = " ".join(f"{k}={v:.3f}" for k, v in scores.overall.items())
+        weak = sorted(scores.per_attack.items(), key=lambda item: item[1]["recall@1"])[:6]
+        print(f"  validation @{size}: {shown}", " ".join(f"{k}:{v['recall@1']:.2f}" for k, v in weak), flush=True)
+
+    def losses(self, images: Bytes, meta: dict[str, Any]) -> tuple[Tensor, dict[str, float]]:
+        pixels = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2)
+        vectors = self.network(pixels)
+        plain, edited = vectors.chunk(2)
+        fields = {name: torch.from_numpy(value).to(self.device) for name, value in meta.items()}
+        contrast, spread, hit = copy_losses(Batch(plain, edited, **fields), self.memory, self.options.temperature)
+        if self.progress() > self.options.memory_from:
+            self.memory.add(plain, fields["group"])
+        figures = {"contrast": contrast.item(), "spread": spread.item(), "hit": hit.item()}
+        return contrast + self.options.spread * spread, figures
+
+    def loop(self) -> None:
+        options = self.options
+        sums: dict[str, float] = {}
+        since, last_save, last_validation = 0, self.elapsed, self.elapsed
+        size = self.phases[0].size
+        while (done := self.progress()) < 1:
+            began = time.perf_counter()
+            phase = next(p for p in self.phases if done < p.until or p is self.phases[-1])
+            size = phase.size
+            rate = self.rate(done)
+            for optimiser in self.optimisers:
+                for group in optimiser.param_groups:
+                    group["lr"] = rate
+            strength = min(1.0, 0.3 + 0.7 * done / options.easy) if options.easy > 0 else 1.0
+            images, meta = self.pairs.batch(self.step, self.seen, phase.batch, phase.size, strength)
+            made = time.perf_counter()
+            self.network.train()
+            loss, figures = self.losses(images, meta)
+            for optimiser in self.optimisers:
+                optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            for optimiser in self.optimisers:
+                optimiser.step()
+            self.step += 1
+            self.seen += phase.batch
+            update_average(self.average, self.network, min(options.average, 1 - 1 / (1 + 0.5 * self.step)))
+            now = time.perf_counter()
+            self.elapsed += now - began
+            figures |= {"edits_s": made - began, "step_s": now - began}
+            for name, value in figures.items():
+                sums[name] = sums.get(name, 0.0) + value
+            since += 1
+            if since == options.log_every:
+                means = {name: round(value / since, 4) for name, value in sums.items()}
+                self.log({"rate": rate, "size": size, "strength": round(strength, 3), **means})
+                print(f"{self.elapsed / 60:6.1f} min step {self.step} @{size} lr {rate:.5f}", means, flush=True)
+                if not math.isfinite(means["contrast"]):
+                    raise SystemExit("the loss is not finite")
+                sums, since = {}, 0
+            if self.elapsed - last_save > options.save_every * 60:
+                self.save(size)
+                last_save = self.elapsed
+            if self.elapsed - last_validation > options.validate_every * 60:
+                self.validate(size)
+                last_validation = self.elapsed
+        self.save(size)
+        self.validate(size)
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = result.add_argument
+    add("--cache", type=Path, required=True, help="folder made by training.data and training.validate prepare")
+    add("--run", type=Path, required=True, help="folder for the checkpoint and the log")
+    add("--start", type=Path, help="begin a new stage from this checkpoint's weights")
+    add("--seed", type=int, default=20)
+    add("--minutes", type=float, default=90.0, help="training time of this stage")
+    add("--steps", type=int, default=0, help="steps of this stage, instead of --minutes")
+    add("--phases", default="64x256:0.5,96x256:0.8,128x192:1", help="size x pairs : share of the stage, ...")
+    add("--stem", type=int, default=24)
+    add("--widths", type=int, nargs="+", default=[32, 64, 128, 256])
+    add("--depths", type=int, nargs="+", default=[1, 1, 1, 1])
+    add("--pooled", type=int, nargs="+", default=[2, 3], help="stages whose pooled maps feed the vector")
+    add("--dimensions", type=int, default=256)
+    add("--optimiser", choices=("muon", "adamw"), default="muon")
+    add("--rate", type=float, default=4e-3)
+    add("--decay", type=float, default=0.05, help="weight decay")
+    add("--warmup", type=float, default=0.03, help="share of the stage")
+    add("--easy", type=float, default=0.1, help="share of the stage over which the edits grow to full strength")
+    add("--temperature", type=float, default=0.06)
+    add("--spread", type=float, default=0.5, help="weight of the spread term")
+    add("--memory", type=int, default=4096, help="earlier vectors kept as negatives")
+    add("--memory-from", type=float, default=0.1, help="share of the stage before the memory is used")
+    add("--collages", type=float, default=1.0, help="share of pairs that may become a collage")
+    add("--average", type=float, default=0.99, help="decay of the averaged weights")
+    add("--log-every", type=int, default=20)
+    add("--save-every", type=float, default=3.0, help="minutes")
+    add("--validate-every", type=float, default=5.0, help="minutes")
+    add("--threads", type=int, default=1)
+    return result
+
+
+def main() -> None:
+    options = parser().parse_args()
+    torch.set_num_threads(options.threads)
+    cv2.setNumThreads(0)
+    Trainer(options).loop()
+
+
+if __name__ == "__main__":
+    main()
