@@ -1,0 +1,257 @@
+"""The index that lives in a folder: SQLite is the truth, array files answer by exact scans."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+import orjson
+
+from imaging.record import ImageRecord, Key
+from search.errors import IndexExists, IndexMismatch, IndexMissing, InvalidRequest
+from search.index.base import Index, IndexInfo, Known, Signatures, Status, Written
+from search.index.embedded_ask import candidates
+from search.index.embedded_conditions import condition_of, cursor_of, key_of, words_expression
+from search.index.embedded_rows import COLUMNS, record_of, vector_of
+from search.index.embedded_schema import DATABASE, LAYOUT, create_tables, stored_layout, translated
+from search.index.embedded_store import Store
+from search.query import Filter, Page, Question
+
+_BY_KEY = "FROM records WHERE collection = ? AND id = ?"
+
+
+class EmbeddedIndex(Index):
+    """An index in a folder of one machine; any number of its processes and threads may use it at once.
+
+    Made by `create` or `open`. A question looks at every hash, so its time grows with their number;
+    `benchmarks/embedded.py` measures it.
+    """
+
+    def __init__(self, folder: Path, signatures: Signatures) -> None:
+        self.location = str(folder)
+        self.signatures = signatures
+        self._store = Store(folder, signatures.dims)
+
+    # -- life ----------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, path: str | Path, signatures: Signatures) -> Self:
+        """Make an empty index in this folder (made where missing); IndexExists where there is one."""
+        folder = Path(path)
+        with translated(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        index = cls(folder, signatures)
+        with index._store.writing(create=True) as connection:
+            if stored_layout(connection):
+                raise IndexExists(f"there already is an index in {folder}")
+            create_tables(connection, signatures)
+        return index
+
+    @classmethod
+    def open(cls, path: str | Path, signatures: Signatures | None = None) -> Self:
+        """The index in this folder; IndexMissing where there is none.
+
+        IndexMismatch where it was made by another version or with other signatures than these; None takes
+        those it was made with.
+        """
+        folder = Path(path)
+        missing = IndexMissing(f"there is no index in {folder}; `facsimile index create` makes one")
+        if not (folder / DATABASE).is_file():
+            raise missing
+        store = Store(folder, dims=0)
+        with store.reading() as connection:
+            stored = stored_layout(connection)
+        store.close()
+        if stored is None:
+            raise missing
+        layout, made = stored
+        if layout != LAYOUT:
+            raise IndexMismatch(
+                f"the index in {folder} has layout {layout}, this version reads {LAYOUT}; "
+                "`facsimile index reindex` builds it anew"
+            )
+        if signatures not in (None, made):
+            raise IndexMismatch(
+                f"the index in {folder} was made with {made}, this program uses {signatures}; "
+                "`facsimile index reindex` builds it anew"
+            )
+        index = cls(folder, made)
+        index._store.sweep()
+        return index
+
+    def reindex(self) -> None:
+        """Rebuild the array files from the records and give unused space back to the disk."""
+        with self._store.writing() as connection:
+            self._store.rebuild(connection)
+        self._store.sweep()
+        with self._store.connection() as connection:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def destroy(self) -> None:
+        """Remove the index, and its folder where nothing else lies in it."""
+        self.close()
+        folder = self._store.folder
+        with translated(folder):
+            for path in self._store.files():
+                path.unlink(missing_ok=True)
+            with suppress(OSError):  # not empty
+                folder.rmdir()
+
+    def refresh(self) -> None:
+        """Nothing to do: each question sees all that was committed before it."""
+
+    def info(self) -> IndexInfo:
+        counts = self.collections()
+        with translated(self._store.folder):
+            size = sum(path.stat().st_size for path in self._store.files())
+        return IndexInfo(
+            location=self.location,
+            kind="embedded",
+            physical=str(self._store.folder.absolute()),
+            layout=LAYOUT,
+            signatures=self.signatures,
+            count=sum(counts.values()),
+            bytes=size,
+            collections=counts,
+            healthy=True,
+        )
+
+    def close(self) -> None:
+        self._store.close()
+
+    # -- writing -------------------------------------------------------------------------------------------
+
+    def known(self, keys: Iterable[Key]) -> dict[Key, Known]:
+        sql = f"SELECT sha256, sources, title, tags, metadata, added_at, number {_BY_KEY}"
+        found: dict[Key, Known] = {}
+        with self._store.reading() as connection:
+            for key in keys:
+                for sha256, sources, title, tags, metadata, added_at, number in connection.execute(sql, key):
+                    found[key] = Known(
+                        sha256=sha256,
+                        sources=tuple(orjson.loads(sources)),
+                        title=title,
+                        tags=tuple(orjson.loads(tags)),
+                        metadata=orjson.loads(metadata),
+                        added_at=datetime.fromisoformat(added_at),
+                        version=number,
+                    )
+        return found
+
+    def _write(self, writes: Sequence[tuple[ImageRecord, Known | None]]) -> list[Written | None]:
+        with self._store.writing() as connection:
+            outcomes = [_outcome(connection, record, before) for record, before in writes]
+            kept = [record for (record, _), outcome in zip(writes, outcomes, strict=True) if outcome]
+            self._store.replace(connection, kept)
+        return outcomes
+
+    def delete(self, keys: Iterable[Key]) -> int:
+        with self._store.writing() as connection:
+            return self._store.remove(connection, list(keys))
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    def get(self, keys: Iterable[Key], *, full: bool = True) -> dict[Key, ImageRecord]:
+        sql = f"SELECT number, {COLUMNS} {_BY_KEY}"
+        with self._store.reading() as connection:
+            rows = [row for key in dict.fromkeys(keys) for row in connection.execute(sql, key)]
+            return {record.key: record for record in _records(connection, rows, full=full)}
+
+    def keys_of(self, id: str, collections: Sequence[str] = ()) -> list[Key]:
+        with self._store.reading() as connection:
+            names = collections or [name for (name,) in connection.execute("SELECT name FROM collections")]
+            keys = [Key(name, id) for name in dict.fromkeys(names)]
+            return sorted(key for key in keys if connection.execute(f"SELECT 1 {_BY_KEY}", key).fetchone())
+
+    def count(self, filter: Filter | None = None) -> int:
+        if filter is None or not (filter.collections or filter.terms):
+            return sum(self.collections().values())
+        condition = condition_of(filter)
+        with self._store.reading() as connection:
+            sql = f"SELECT count(*) FROM records WHERE {condition.sql}"
+            return int(connection.execute(sql, condition.values).fetchone()[0])
+
+    def collections(self) -> dict[str, int]:
+        with self._store.reading() as connection:
+            return dict(connection.execute("SELECT name, records FROM collections ORDER BY name"))
+
+    def ask(self, questions: Sequence[Question]) -> list[list[ImageRecord]]:
+        dims = self.signatures.dims
+        for question in questions:
+            if question.vector is not None and question.vector.shape != (dims,):
+                raise InvalidRequest(
+                    f"the vector has {question.vector.size} dimensions, this index keeps {dims}"
+                )
+        with self._store.viewing() as (connection, view):
+            return candidates(connection, view, questions)
+
+    def ask_words(self, words: str, limit: int, filter: Filter) -> list[ImageRecord]:
+        expression = words_expression(words)
+        if not expression:
+            return []
+        condition = condition_of(filter)
+        with self._store.reading() as connection:
+            rows = connection.execute(
+                f"SELECT number, {COLUMNS} "
+                "FROM (SELECT rowid AS found, rank AS place FROM words WHERE words MATCH ?) "
+                f"CROSS JOIN records ON number = found WHERE {condition.sql} "
+                "ORDER BY place, number LIMIT ?",
+                (expression, *condition.values, limit),
+            ).fetchall()
+            return _records(connection, rows, full=False)
+
+    def ask_bytes(self, digests: Sequence[str], filter: Filter) -> dict[str, list[ImageRecord]]:
+        condition = condition_of(filter)
+        sql = f"SELECT number, {COLUMNS} FROM records WHERE (sha256 = ? OR pixels = ?) AND {condition.sql}"
+        with self._store.reading() as connection:
+            return {
+                digest: _records(
+                    connection,
+                    connection.execute(sql, (digest, digest, *condition.values)).fetchall(),
+                    full=False,
+                )
+                for digest in digests
+            }
+
+    def page(self, filter: Filter, *, cursor: str | None, limit: int, full: bool = False) -> Page:
+        condition = condition_of(filter)
+        after = Key("", "") if cursor is None else key_of(cursor)
+        with self._store.reading() as connection:
+            rows = connection.execute(
+                f"SELECT number, {COLUMNS} FROM records WHERE (collection, id) > (?, ?) AND {condition.sql} "
+                "ORDER BY collection, id LIMIT ?",
+                (*after, *condition.values, limit + 1),
+            ).fetchall()
+            records = _records(connection, rows[:limit], full=full)
+        return Page(records, cursor_of(records[-1].key) if len(rows) > limit else None)
+
+
+def _outcome(connection: sqlite3.Connection, record: ImageRecord, before: Known | None) -> Written | None:
+    """What writing the record comes to; None where what is stored is no longer what is known."""
+    stored = connection.execute(f"SELECT number {_BY_KEY}", record.key).fetchone()
+    if (stored[0] if stored else None) != (before.version if before else None):
+        return None
+    return Written(Status.UPDATED if before else Status.ADDED)
+
+
+def _records(
+    connection: sqlite3.Connection, rows: Sequence[Sequence[object]], *, full: bool
+) -> list[ImageRecord]:
+    """Records of rows of `number` and `COLUMNS`."""
+    records = [record_of(row[1:]) for row in rows]
+    if not full:
+        return records
+    sql = (
+        "SELECT (SELECT thumbnail FROM thumbnails WHERE number = :number), "
+        "(SELECT vector FROM vectors WHERE number = :number)"
+    )
+    extras = [connection.execute(sql, {"number": row[0]}).fetchone() for row in rows]
+    return [
+        record.replaced(thumbnail=thumbnail, vector=vector_of(vector))
+        for record, (thumbnail, vector) in zip(records, extras, strict=True)
+    ]

@@ -1,0 +1,211 @@
+"""Signatures of the embedded index as plain array files, scanned exactly.
+
+Two files per generation: `hashes-G`, rows of five little-endian uint64 (the 256 bits of a hash, then the
+slot of its record; a record with a trimmed hash has two rows, a blank one none), and `vectors-G`, rows of
+float32 numbered by slot (NaN where a record has none).
+
+The database says how many rows count. A writer holds the database's write lock, writes rows beyond that
+number, and only then commits the new number; so a writer that dies leaves rows that nobody reads and the next
+one overwrites. Rows that count never change: an update takes a new slot, and a slot without a record is dead.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: hashes looked at in one go: the block, its distances and their like stay in the processor's cache
+BLOCK = 8192
+
+#: bytes of a row of `hashes-G`
+HASH_BYTES = 40
+
+#: largest distance that is told apart; 256 (the exact negative) counts as 255, to fit a byte
+FARTHEST = 255
+
+_SYNC = getattr(os, "fdatasync", os.fsync)
+
+
+class Extent(NamedTuple):
+    """What of the array files counts: the generation and the numbers of rows; `dead` slots have no record."""
+
+    generation: int
+    hashes: int
+    slots: int
+    dead: int
+
+
+class Near(NamedTuple):
+    """Slots and what each costs: the Hamming distance, or the cosine with its sign turned."""
+
+    slots: NDArray[np.int64]
+    costs: NDArray[np.float32]
+
+
+class ArraysDamaged(Exception):
+    """An array file is missing or shorter than the database says; the database can rebuild it."""
+
+
+class View(NamedTuple):
+    """The rows that counted in one moment; later writes never change them."""
+
+    hashes: NDArray[np.uint64]
+    vectors: NDArray[np.float32]
+
+    def within(self, queries: Sequence[NDArray[np.uint8]], radii: Sequence[int]) -> list[Near]:
+        """For each query (n variants x 32 uint8) the slots that one of its variants is near enough to."""
+        words = [query.view("<u8") for query in queries]
+        found: list[list[NDArray[np.int64]]] = [[] for _ in queries]
+        costs: list[list[NDArray[np.uint8]]] = [[] for _ in queries]
+        for start in range(0, len(self.hashes), BLOCK):
+            # one plane per word of the hash: sums over planes are far quicker than over short rows
+            planes = np.ascontiguousarray(self.hashes[start : start + BLOCK, :4].T)
+            for position, (variants, radius) in enumerate(zip(words, radii, strict=True)):
+                distances = _least_distances(planes, variants)
+                rows = np.flatnonzero(distances <= min(radius, FARTHEST))
+                if rows.size:
+                    found[position].append(self.hashes[start + rows, 4].astype(np.int64))
+                    costs[position].append(distances[rows])
+        return [_nearest_rows(*pair) for pair in zip(found, costs, strict=True)]
+
+    def cosines(self, queries: NDArray[np.float32]) -> list[Near]:
+        """For each query vector (n x dims) every slot that has a vector."""
+        scores = queries @ self.vectors.T
+        answers = []
+        for row in scores:
+            slots = np.flatnonzero(~np.isnan(row))
+            answers.append(Near(slots, -row[slots]))
+        return answers
+
+
+def _least_distances(planes: NDArray[np.uint64], variants: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """The distance of each hash (4 planes x n) to its nearest variant (m x 4)."""
+    least = np.full(planes.shape[1], FARTHEST, np.uint8)
+    different = np.empty_like(planes)
+    counts = np.empty(planes.shape, np.uint8)
+    for variant in variants:
+        np.bitwise_xor(planes, variant[:, None], out=different)
+        np.bitwise_count(different, out=counts)
+        total = counts[0] + counts[1] + counts[2]
+        np.minimum(total, FARTHEST - 64, out=total)  # 256 would wrap around to 0
+        np.minimum(least, total + counts[3], out=least)
+    return least
+
+
+def _nearest_rows(found: list[NDArray[np.int64]], costs: list[NDArray[np.uint8]]) -> Near:
+    """Each slot once, with the least distance of its rows."""
+    if not found:
+        return Near(np.empty(0, np.int64), np.empty(0, np.float32))
+    slots, distances = np.concatenate(found), np.concatenate(costs)
+    order = np.lexsort((distances, slots))
+    slots, first = np.unique(slots[order], return_index=True)
+    return Near(slots, distances[order][first].astype(np.float32))
+
+
+class Arrays:
+    """The array files of one folder."""
+
+    def __init__(self, folder: Path, dims: int) -> None:
+        self._folder = folder
+        self._dims = dims
+        self._mapped: tuple[int, View] | None = None
+
+    def view(self, extent: Extent) -> View:
+        """The rows of this extent; maps the files anew only where they have grown."""
+        mapped = self._mapped
+        if mapped is None or not self._covers(mapped, extent):
+            mapped = (
+                extent.generation,
+                View(
+                    self._map(self._hashes(extent), "<u8", extent.hashes, 5),
+                    self._map(self._vectors(extent), "<f4", extent.slots, self._dims),
+                ),
+            )
+            self._mapped = mapped
+        hashes, vectors = mapped[1]
+        return View(hashes[: extent.hashes], vectors[: extent.slots])
+
+    @staticmethod
+    def _covers(mapped: tuple[int, View], extent: Extent) -> bool:
+        generation, (hashes, vectors) = mapped
+        return (
+            generation == extent.generation
+            and len(hashes) >= extent.hashes
+            and (vectors.shape[1] == 0 or len(vectors) >= extent.slots)
+        )
+
+    @staticmethod
+    def _map(path: Path, kind: str, rows: int, columns: int) -> NDArray[Any]:
+        if rows * columns == 0:
+            return np.empty((rows, columns), kind)
+        try:
+            return np.asarray(np.memmap(path, kind, mode="r", shape=(rows, columns)))
+        except (FileNotFoundError, ValueError) as error:  # ValueError: shorter than asked for
+            raise ArraysDamaged(str(error)) from error
+
+    def append(
+        self,
+        extent: Extent,
+        hashes: Sequence[Sequence[bytes]],
+        vectors: Sequence[NDArray[np.float32] | None],
+    ) -> Extent:
+        """Write the rows of new slots after those that count; the caller commits the extent given back.
+
+        `hashes` has those of each new slot: none, one or two of 32 bytes.
+        """
+        rows = b"".join(
+            bits + slot.to_bytes(8, "little")
+            for slot, each in enumerate(hashes, extent.slots)
+            for bits in each
+        )
+        if rows:
+            _write(self._hashes(extent), extent.hashes * HASH_BYTES, rows)
+        if self._dims and vectors:
+            block = np.full((len(vectors), self._dims), np.nan, "<f4")
+            for row, vector in zip(block, vectors, strict=True):
+                if vector is not None:
+                    row[:] = vector
+            _write(self._vectors(extent), extent.slots * self._dims * 4, block.tobytes())
+        return extent._replace(
+            hashes=extent.hashes + len(rows) // HASH_BYTES, slots=extent.slots + len(hashes)
+        )
+
+    def check(self, extent: Extent) -> None:
+        """Raise ArraysDamaged where the files do not hold all rows of the extent."""
+        for path, size in (
+            (self._hashes(extent), extent.hashes * HASH_BYTES),
+            (self._vectors(extent), extent.slots * self._dims * 4),
+        ):
+            if size and (not path.exists() or path.stat().st_size < size):
+                raise ArraysDamaged(f"{path} does not hold {size} bytes")
+
+    def strays(self, extent: Extent) -> list[Path]:
+        """Files of other generations: of one that was replaced, or of a rebuild that was never finished."""
+        current = {self._hashes(extent), self._vectors(extent)}
+        return [path for path in array_files(self._folder) if path not in current]
+
+    def _hashes(self, extent: Extent) -> Path:
+        return self._folder / f"hashes-{extent.generation}"
+
+    def _vectors(self, extent: Extent) -> Path:
+        return self._folder / f"vectors-{extent.generation}"
+
+
+def array_files(folder: Path) -> list[Path]:
+    """The array files of all generations in a folder."""
+    return [path for path in folder.iterdir() if path.name.startswith(("hashes-", "vectors-"))]
+
+
+def _write(path: Path, offset: int, rows: bytes) -> None:
+    """Write rows at this offset and see them on the disk; at 0 the file begins anew."""
+    with path.open("r+b" if offset else "wb", buffering=0) as file:
+        file.seek(offset)
+        remaining = memoryview(rows)
+        while remaining:
+            remaining = remaining[file.write(remaining) :]
+        _SYNC(file.fileno())

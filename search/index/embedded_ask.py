@@ -1,0 +1,100 @@
+"""Exact scans of the embedded index, joined with the records that are alive and pass the filter."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from imaging.record import ImageRecord
+from search.index.embedded_arrays import Near, View
+from search.index.embedded_conditions import Condition, condition_of
+from search.index.embedded_rows import COLUMNS, record_of
+from search.query import Question
+
+#: vector questions that are scored in one matrix product; each needs 4 bytes per slot
+VECTORS_AT_ONCE = 16
+
+
+def candidates(
+    connection: sqlite3.Connection, view: View, questions: Sequence[Question]
+) -> list[list[ImageRecord]]:
+    """The candidates of each question, within one read transaction that the view belongs to."""
+    found: list[dict[int, ImageRecord]] = [{} for _ in questions]
+    for position, near, wanted in [*_by_hash(view, questions), *_by_vector(view, questions)]:
+        condition = condition_of(questions[position].filter)
+        for slot, *row in _nearest(connection, near, wanted, condition):
+            found[position][slot] = record_of(row)
+    return [
+        [_with_vector(record, view, slot, question) for slot, record in each.items()]
+        for each, question in zip(found, questions, strict=True)
+    ]
+
+
+def _by_hash(view: View, questions: Sequence[Question]) -> Iterator[tuple[int, Near, int]]:
+    asked = [position for position, each in enumerate(questions) if each.variants and each.limit > 0]
+    variants = [np.stack([variant.bits for variant in questions[position].variants]) for position in asked]
+    nears = view.within(variants, [questions[position].radius for position in asked])
+    for position, near in zip(asked, nears, strict=True):
+        yield position, near, questions[position].limit
+
+
+def _by_vector(view: View, questions: Sequence[Question]) -> Iterator[tuple[int, Near, int]]:
+    asked = [
+        (position, each.vector)
+        for position, each in enumerate(questions)
+        if each.vector is not None and each.nearest > 0
+    ]
+    for start in range(0, len(asked), VECTORS_AT_ONCE):
+        group = asked[start : start + VECTORS_AT_ONCE]
+        nears = view.cosines(np.stack([vector for _, vector in group]))
+        for (position, _), near in zip(group, nears, strict=True):
+            yield position, near, questions[position].nearest
+
+
+def _nearest(
+    connection: sqlite3.Connection, near: Near, wanted: int, condition: Condition
+) -> list[tuple[Any, ...]]:
+    """Rows (slot, then `COLUMNS`) of the wanted nearest slots that have a record which passes.
+
+    Most slots do, so a few more than wanted are looked up first; only where that was not enough, all
+    slots that pass are read.
+    """
+    first = _least(near, 2 * wanted + 32)
+    rows = _rows(connection, first, condition)
+    if len(rows) < wanted and len(first) < len(near.slots):
+        passing = connection.execute(f"SELECT slot FROM records WHERE {condition.sql}", condition.values)
+        keep = np.isin(near.slots, np.fromiter((slot for (slot,) in passing), np.int64))
+        rows = _rows(connection, _least(Near(near.slots[keep], near.costs[keep]), wanted), condition)
+    return rows[:wanted]
+
+
+def _least(near: Near, wanted: int) -> NDArray[np.int64]:
+    """The slots of the least cost, in order."""
+    slots, costs = near
+    if wanted < len(slots):
+        chosen = np.argpartition(costs, wanted)[:wanted]
+        slots, costs = slots[chosen], costs[chosen]
+    return slots[np.lexsort((slots, costs))]
+
+
+def _rows(
+    connection: sqlite3.Connection, slots: NDArray[np.int64], condition: Condition
+) -> list[tuple[Any, ...]]:
+    return connection.execute(
+        f"SELECT slot, {COLUMNS} FROM (SELECT key AS place, value AS wanted FROM json_each(?)) "
+        f"CROSS JOIN records ON slot = wanted WHERE {condition.sql} ORDER BY place",
+        (orjson.dumps(slots, option=orjson.OPT_SERIALIZE_NUMPY).decode(), *condition.values),
+    ).fetchall()
+
+
+def _with_vector(record: ImageRecord, view: View, slot: int, question: Question) -> ImageRecord:
+    """A question with a vector gets the vectors of its candidates."""
+    if question.vector is None:
+        return record
+    vector = view.vectors[slot].copy()
+    return record if np.isnan(vector).any() else record.replaced(vector=vector)

@@ -1,0 +1,153 @@
+"""Records as rows of the embedded index."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from imaging.record import ImageRecord, Key
+from search.query import text_of
+
+#: the columns of a record but `number` and `slot`, in the order of `row_of` and `record_of`
+COLUMNS = (
+    "collection, id, sha256, pixels, width, height, format, size, quality, bits, bits_trimmed, "
+    "sources, title, tags, metadata, added_at"
+)
+
+
+def row_of(record: ImageRecord) -> tuple[Any, ...]:
+    """The values of `COLUMNS`."""
+    return (
+        record.collection,
+        record.id,
+        record.sha256,
+        record.pixels,
+        record.width,
+        record.height,
+        record.format,
+        record.size,
+        record.quality,
+        *hash_blobs(record),
+        _json(record.sources),
+        record.title,
+        _json(record.tags),
+        _json(dict(record.metadata)),
+        record.added_at.astimezone(UTC).isoformat(),
+    )
+
+
+def record_of(row: Sequence[Any]) -> ImageRecord:
+    """The record of the values of `COLUMNS`, without thumbnail and vector."""
+    return ImageRecord(
+        collection=row[0],
+        id=row[1],
+        sha256=row[2],
+        pixels=row[3],
+        width=row[4],
+        height=row[5],
+        format=row[6],
+        size=row[7],
+        quality=row[8],
+        bits=bits_of(row[9]),
+        bits_trimmed=None if row[10] is None else bits_of(row[10]),
+        sources=tuple(orjson.loads(row[11])),
+        title=row[12],
+        tags=tuple(orjson.loads(row[13])),
+        metadata=orjson.loads(row[14]),
+        added_at=datetime.fromisoformat(row[15]),
+    )
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def terms_of(
+    sources: Sequence[str], tags: Sequence[str], metadata: Mapping[str, Any]
+) -> set[tuple[str, str]]:
+    """What filters may look up: pairs of path and value."""
+    terms = {("source", source) for source in sources} | {("tags", tag) for tag in tags}
+    return terms | set(_leaves("metadata", dict(metadata)))
+
+
+def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
+    """Each leaf with its dotted path: of a list each element, of null nothing."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(f"{path}.{key}", item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(path, item)
+    elif value is not None:
+        yield path, text_of(value)
+
+
+def insert(connection: sqlite3.Connection, slot: int, record: ImageRecord) -> None:
+    """Add a record under a new number, within the caller's transaction."""
+    number = connection.execute(
+        f"INSERT INTO records (slot, {COLUMNS}) VALUES (?{', ?' * 16})",
+        (slot, *row_of(record)),
+    ).lastrowid
+    if record.vector is not None:
+        connection.execute("INSERT INTO vectors VALUES (?, ?)", (number, vector_blob(record.vector)))
+    if record.thumbnail is not None:
+        connection.execute("INSERT INTO thumbnails VALUES (?, ?)", (number, record.thumbnail))
+    if record.title or record.tags:
+        connection.execute(
+            "INSERT INTO words (rowid, title, tags) VALUES (?, ?, ?)",
+            (number, record.title, "\n".join(record.tags)),
+        )
+    connection.executemany(
+        "INSERT INTO terms VALUES (?, ?, ?)",
+        [(*term, number) for term in terms_of(record.sources, record.tags, record.metadata)],
+    )
+
+
+def remove(connection: sqlite3.Connection, key: Key) -> bool:
+    """Take a record away, within the caller's transaction; False where there is none."""
+    row = connection.execute(
+        "SELECT number, sources, tags, metadata FROM records WHERE collection = ? AND id = ?", key
+    ).fetchone()
+    if row is None:
+        return False
+    number, *texts = row
+    connection.executemany(
+        "DELETE FROM terms WHERE path = ? AND value = ? AND number = ?",
+        [(*term, number) for term in terms_of(*map(orjson.loads, texts))],
+    )
+    connection.execute("DELETE FROM records WHERE number = ?", (number,))
+    return True
+
+
+def hash_blobs(record: ImageRecord) -> tuple[bytes, bytes | None]:
+    """Whole and trimmed hash as they are stored."""
+    trimmed = record.bits_trimmed
+    return record.bits.tobytes(), None if trimmed is None else trimmed.tobytes()
+
+
+def findable(quality: int, bits: bytes, bits_trimmed: bytes | None) -> list[bytes]:
+    """The hashes that a record is found by: none for a blank picture, which is like everything."""
+    if quality == 0:
+        return []
+    return [bits] if bits_trimmed is None else [bits, bits_trimmed]
+
+
+def bits_of(blob: bytes) -> NDArray[np.uint8]:
+    """A stored hash."""
+    return np.frombuffer(blob, np.uint8)
+
+
+def vector_blob(vector: NDArray[np.float32] | None) -> bytes | None:
+    """A vector as it is stored: half precision moves a cosine by some 1e-4, and halves the bytes."""
+    return None if vector is None else vector.astype("<f2").tobytes()
+
+
+def vector_of(blob: bytes | None) -> NDArray[np.float32] | None:
+    """A stored vector."""
+    return None if blob is None else np.frombuffer(blob, "<f2").astype(np.float32)

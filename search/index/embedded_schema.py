@@ -1,0 +1,135 @@
+"""The database of the embedded index: its tables, its connections, and sqlite3's errors as ours."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from search.errors import IndexMissing, IndexReadOnly, IndexUnavailable, InvalidRequest, StoreError
+from search.index.base import Signatures
+
+#: raised when the tables or the array files change their shape
+LAYOUT = 1
+
+DATABASE = "records.sqlite"
+
+#: how long a writer waits for other writers
+BUSY_SECONDS = 30
+
+#: pages of the write-ahead log before it is folded into the database: a batch of thumbnails fills many
+CHECKPOINT_PAGES = 4000
+
+# `records.number` is never used twice, and an update takes a new one: it tells versions of a record apart.
+# `records.slot` numbers the rows of the arrays (see embedded_arrays). `terms` are what filters look up:
+# source, tags and each leaf of the metadata. Thumbnails and vectors lie apart so that reading many records
+# stays cheap; the triggers keep the count of each collection.
+TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+CREATE TABLE extent (generation INTEGER NOT NULL, hashes INTEGER NOT NULL,
+                     slots INTEGER NOT NULL, dead INTEGER NOT NULL);
+CREATE TABLE records (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, slot INTEGER NOT NULL UNIQUE,
+    collection TEXT NOT NULL, id TEXT NOT NULL, sha256 TEXT NOT NULL, pixels TEXT NOT NULL,
+    width INTEGER NOT NULL, height INTEGER NOT NULL, format TEXT NOT NULL, size INTEGER NOT NULL,
+    quality INTEGER NOT NULL, bits BLOB NOT NULL, bits_trimmed BLOB,
+    sources TEXT NOT NULL, title TEXT NOT NULL, tags TEXT NOT NULL, metadata TEXT NOT NULL,
+    added_at TEXT NOT NULL, UNIQUE (collection, id));
+CREATE INDEX records_sha256 ON records (sha256);
+CREATE INDEX records_pixels ON records (pixels);
+CREATE TABLE vectors (number INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+CREATE TABLE thumbnails (number INTEGER PRIMARY KEY, thumbnail BLOB NOT NULL);
+CREATE TABLE terms (path TEXT, value TEXT, number INTEGER,
+                    PRIMARY KEY (path, value, number)) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5(title, tags, tokenize = 'unicode61');
+CREATE TABLE collections (name TEXT PRIMARY KEY, records INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TRIGGER record_added AFTER INSERT ON records BEGIN
+    INSERT INTO collections VALUES (new.collection, 1)
+    ON CONFLICT (name) DO UPDATE SET records = records + 1;
+END;
+CREATE TRIGGER record_deleted AFTER DELETE ON records BEGIN
+    UPDATE collections SET records = records - 1 WHERE name = old.collection;
+    DELETE FROM collections WHERE name = old.collection AND records = 0;
+    DELETE FROM vectors WHERE number = old.number;
+    DELETE FROM thumbnails WHERE number = old.number;
+    DELETE FROM words WHERE rowid = old.number;
+END;
+INSERT INTO extent VALUES (1, 0, 0, 0);
+"""
+
+
+def connect(folder: Path, *, create: bool = False) -> sqlite3.Connection:
+    """A connection with transactions left to the caller, usable from any one thread at a time."""
+    connection = sqlite3.connect(
+        f"{(folder / DATABASE).absolute().as_uri()}?mode={'rwc' if create else 'rw'}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    if create:  # the file remembers it: readers and one writer never wait for each other
+        connection.execute("PRAGMA journal_mode = WAL")
+    # a power cut may take the last commits, never the database
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    return connection
+
+
+def create_tables(connection: sqlite3.Connection, signatures: Signatures) -> None:
+    """Make the empty tables, inside the caller's transaction."""
+    statement = ""
+    for line in TABLES.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
+    made = {"layout": LAYOUT, **dataclasses.asdict(signatures)}
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", made.items())
+
+
+def stored_layout(connection: sqlite3.Connection) -> tuple[int, Signatures] | None:
+    """Layout and signatures that the index was made with; None where nobody finished making one."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+        return None
+    meta = dict(connection.execute("SELECT name, value FROM meta"))
+    return meta["layout"], Signatures(hash=meta["hash"], model=meta["model"], dims=meta["dims"])
+
+
+@contextmanager
+def translated(folder: Path) -> Iterator[None]:
+    """Raise the errors of sqlite3, of the file system and of text that neither takes as ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translation(folder, error) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise IndexReadOnly(f"the disk of {folder} is full: {error}") from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise IndexReadOnly(f"{folder} cannot be written: {error}") from error
+        raise StoreError(f"{folder} cannot be read or written: {error}") from error
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"{error.object[:80]!r} is not valid Unicode") from error
+
+
+def _translation(folder: Path, error: sqlite3.Error) -> StoreError:
+    # the low byte of an extended code is its kind; errors of Python's module itself have none
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_FULL:
+            return IndexReadOnly(f"the disk of {folder} is full: nothing of this write was kept")
+        case sqlite3.SQLITE_CANTOPEN if not (folder / DATABASE).exists():
+            return IndexMissing(f"there is no index in {folder}; `facsimile index create` makes one")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
+            return IndexReadOnly(f"{folder} cannot be written: {error}; check its permissions")
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return IndexUnavailable(f"another process kept {folder} for {BUSY_SECONDS} s; try again later")
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return StoreError(
+                f"{folder / DATABASE} is damaged ({error}): put back a backup of the folder, "
+                "or ingest into a new one"
+            )
+        case _:
+            return StoreError(f"{folder} failed: {error}")

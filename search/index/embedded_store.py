@@ -1,0 +1,178 @@
+"""What the embedded index does under one lock or in one snapshot: connections, transactions, array files."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from imaging.record import ImageRecord, Key
+from search.errors import StoreError
+from search.index import embedded_rows as rows
+from search.index.embedded_arrays import Arrays, ArraysDamaged, Extent, View, array_files
+from search.index.embedded_schema import DATABASE, connect, translated
+
+#: below this many dead slots the arrays are left alone
+MIN_DEAD = 4096
+
+#: rows that are read and written in one go while the arrays are rebuilt
+REBUILD_ROWS = 4096
+
+#: how often a reader looks again whose array files were replaced or damaged under its hands
+VIEW_ATTEMPTS = 5
+
+
+class Store:
+    """The folder of an embedded index. A connection serves one thread at a time and is kept for the next."""
+
+    def __init__(self, folder: Path, dims: int) -> None:
+        self.folder = folder
+        self._arrays = Arrays(folder, dims)
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._closed = False
+
+    @contextmanager
+    def connection(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+        """A connection outside any transaction; what goes wrong is raised as an error of ours."""
+        if self._closed:
+            raise StoreError(f"the index in {self.folder} was closed")
+        with translated(self.folder):
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = connect(self.folder, create=create)
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                self._idle.append(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """One snapshot: what others commit meanwhile does not show."""
+        with self.connection() as connection:
+            connection.execute("BEGIN")
+            yield connection
+
+    @contextmanager
+    def writing(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+        """The write lock: all of it is kept, or nothing where an error leaves the block."""
+        with self.connection(create=create) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def viewing(self) -> Iterator[tuple[sqlite3.Connection, View]]:
+        """A snapshot with the arrays that belong to it; damaged array files are rebuilt first."""
+        for _ in range(VIEW_ATTEMPTS):
+            with self.reading() as connection:
+                try:
+                    view = self._arrays.view(extent_of(connection))
+                except ArraysDamaged:
+                    pass
+                else:
+                    yield connection, view
+                    return
+            with self.writing() as connection:
+                self._sound_extent(connection)
+        raise StoreError(
+            f"the array files in {self.folder} vanish again and again: another program removes them"
+        )
+
+    def replace(self, connection: sqlite3.Connection, records: Sequence[ImageRecord]) -> None:
+        """Write records, each in place of the one under its key, within the caller's transaction."""
+        extent = self._sound_extent(connection)
+        self._sweep(extent)
+        replaced = sum(rows.remove(connection, record.key) for record in records)
+        after = self._arrays.append(
+            extent,
+            [rows.findable(record.quality, *rows.hash_blobs(record)) for record in records],
+            [rows.vector_of(rows.vector_blob(record.vector)) for record in records],
+        )
+        for slot, record in enumerate(records, extent.slots):
+            rows.insert(connection, slot, record)
+        self._settle(connection, after._replace(dead=extent.dead + replaced))
+
+    def remove(self, connection: sqlite3.Connection, keys: Sequence[Key]) -> int:
+        """Forget records, within the caller's transaction; the answer is how many there were."""
+        removed = sum(rows.remove(connection, key) for key in keys)
+        extent = extent_of(connection)
+        self._settle(connection, extent._replace(dead=extent.dead + removed))
+        return removed
+
+    def _settle(self, connection: sqlite3.Connection, extent: Extent) -> None:
+        """Make the extent count, and rebuild the arrays where most of their slots are dead."""
+        set_extent(connection, extent)
+        if extent.dead > max(MIN_DEAD, extent.slots // 2):
+            self.rebuild(connection)
+
+    def _sound_extent(self, connection: sqlite3.Connection) -> Extent:
+        """What counts, once no file lacks any of it."""
+        extent = extent_of(connection)
+        try:
+            self._arrays.check(extent)
+        except ArraysDamaged:
+            self.rebuild(connection)
+            extent = extent_of(connection)
+        return extent
+
+    def rebuild(self, connection: sqlite3.Connection) -> None:
+        """Write a new generation of array files from the records, within the caller's transaction.
+
+        The old files stay for those who still read them and for the case that the caller fails.
+        """
+        extent = Extent(extent_of(connection).generation + 1, 0, 0, 0)
+        last = -1
+        while batch := connection.execute(
+            "SELECT slot, number, quality, bits, bits_trimmed, vector FROM records "
+            "LEFT JOIN vectors USING (number) WHERE slot > ? ORDER BY slot LIMIT ?",
+            (last, REBUILD_ROWS),
+        ).fetchall():
+            # a slot only moves down, past those already read: none is met twice
+            last = batch[-1][0]
+            connection.executemany(
+                "UPDATE records SET slot = ? WHERE number = ?",
+                [(slot, row[1]) for slot, row in enumerate(batch, extent.slots)],
+            )
+            extent = self._arrays.append(
+                extent,
+                [rows.findable(*row[2:5]) for row in batch],
+                [rows.vector_of(row[5]) for row in batch],
+            )
+        set_extent(connection, extent)
+
+    def sweep(self) -> None:
+        """Remove array files that a rebuild replaced, or that one left which never ended."""
+        with self.reading() as connection:
+            strays = self._arrays.strays(extent_of(connection))
+        if strays:  # a rebuild under way has such files too, hence the lock and the second look
+            with self.writing() as connection:
+                self._sweep(extent_of(connection))
+
+    def _sweep(self, extent: Extent) -> None:
+        for path in self._arrays.strays(extent):
+            with suppress(OSError):  # where another process has it open and the system forbids removal
+                path.unlink()
+
+    def files(self) -> list[Path]:
+        """Every file of the index."""
+        with translated(self.folder):
+            return [*self.folder.glob(f"{DATABASE}*"), *array_files(self.folder)]
+
+    def close(self) -> None:
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+
+def extent_of(connection: sqlite3.Connection) -> Extent:
+    """What of the array files counts in this transaction."""
+    return Extent(*connection.execute("SELECT generation, hashes, slots, dead FROM extent").fetchone())
+
+
+def set_extent(connection: sqlite3.Connection, extent: Extent) -> None:
+    connection.execute("UPDATE extent SET generation = ?, hashes = ?, slots = ?, dead = ?", extent)
