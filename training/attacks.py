@@ -1,6 +1,8 @@
-"""The validation attacks: 21 deterministic edits by Pillow and NumPy alone, with nothing of the training edits.
+"""The validation attacks: 21 deterministic edits by Pillow and NumPy alone, with nothing of the training
+edits.
 
-``attack(name, image, seed, background)`` returns the attacked picture; the same arguments give the same bytes.
+``attack(name, image, seed, background)`` returns the attacked picture; the same arguments give the same
+bytes.
 """
 
 from __future__ import annotations
@@ -105,7 +107,9 @@ def emoji(image: Image.Image, rng: Rng, background: Image.Image) -> Image.Image:
     draw.ellipse((left, top, left + side, top + side), fill=(255, 210, 30), outline=(150, 110, 0))
     for x in (0.3, 0.7):
         middle = left + x * side
-        draw.ellipse((middle - side / 14, top + side * 0.27, middle + side / 14, top + side * 0.45), fill=(60, 40, 0))
+        draw.ellipse(
+            (middle - side / 14, top + side * 0.27, middle + side / 14, top + side * 0.45), fill=(60, 40, 0)
+        )
     smile = (left + side * 0.22, top + side * 0.3, left + side * 0.78, top + side * 0.8)
     draw.arc(smile, 20, 160, fill=(60, 40, 0), width=max(2, round(side / 16)))
     return image
@@ -136,7 +140,9 @@ def border(image: Image.Image, rng: Rng, background: Image.Image) -> Image.Image
 
 def in_background(image: Image.Image, rng: Rng, background: Image.Image) -> Image.Image:
     """Pasted at a random place on a picture of twice the area."""
-    canvas = background.resize((round(image.width * math.sqrt(2)), round(image.height * math.sqrt(2))), RESAMPLING)
+    canvas = background.resize(
+        (round(image.width * math.sqrt(2)), round(image.height * math.sqrt(2))), RESAMPLING
+    )
     left = int(rng.integers(0, canvas.width - image.width + 1))
     top = int(rng.integers(0, canvas.height - image.height + 1))
     canvas.paste(image, (left, top))
@@ -178,7 +184,9 @@ def social_mix(image: Image.Image, rng: Rng, background: Image.Image) -> Image.I
     image = ImageEnhance.Color(image).enhance(float(rng.uniform(0.5, 1.6)))
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, image.height * 0.84, image.width, image.height), fill=(20, 20, 20))
-    draw.text((4, image.height * 0.86), "@reposted by a friend", fill="white", font=font_of(image.height * 0.09))
+    draw.text(
+        (4, image.height * 0.86), "@reposted by a friend", fill="white", font=font_of(image.height * 0.09)
+    )
     return reencoded(image, "JPEG", 35)
 
 

@@ -129,7 +129,9 @@ class Library:
         return [(int(a), int(b)) for a, b, _ in near] + seen
 
     def groups(self) -> NDArray[np.int64]:
-        """One number per picture, shared by near-duplicates (transitively): such pairs are never negatives."""
+        """One number per picture, shared by near-duplicates (transitively): such pairs are never
+        negatives.
+        """
         parent = np.arange(len(self.paths))
 
         def root(index: int) -> int:
@@ -188,7 +190,9 @@ def build(dataset: Path, cache: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--dataset", type=Path, required=True, help="folder of pictures, one folder per category")
+    parser.add_argument(
+        "--dataset", type=Path, required=True, help="folder of pictures, one folder per category"
+    )
     parser.add_argument("--cache", type=Path, required=True, help="folder for the decoded pictures")
     arguments = parser.parse_args()
     build(arguments.dataset, arguments.cache)

@@ -1,14 +1,13 @@
 """Training edits: what people do to a picture before they use it again, on squares of RGB bytes by OpenCV.
 
-Independent of ``training/attacks.py`` (the validation attacks), other libraries and other parameters. Everything
-is drawn from the generator passed in, so a seed fixes the run.
+Independent of ``training/attacks.py`` (the validation attacks), other libraries and other parameters.
+Everything is drawn from the generator passed in, so a seed fixes the run.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -41,7 +40,9 @@ class Edited:
 
 
 class Editor:
-    """Draws random edit chains. ``images`` is the pool of squares that backgrounds and collages are taken from."""
+    """Draws random edit chains. ``images`` is the pool of squares that backgrounds and collages are taken
+    from.
+    """
 
     def __init__(self, images: Bytes, pool: NDArray[np.int64], rng: np.random.Generator, size: int) -> None:
         self.images = images
@@ -81,18 +82,27 @@ class Editor:
     def cut(self, image: Bytes, box: tuple[float, float, float, float], size: int) -> Bytes:
         side = image.shape[0]
         left, top = round(box[0] * side), round(box[1] * side)
-        right, bottom = max(left + 8, round((box[0] + box[2]) * side)), max(top + 8, round((box[1] + box[3]) * side))
+        right, bottom = (
+            max(left + 8, round((box[0] + box[2]) * side)),
+            max(top + 8, round((box[1] + box[3]) * side)),
+        )
         return resized(image[top:bottom, left:right], size, size)
 
     def warp(self, image: Bytes) -> Bytes:
-        """A small rotation or a change of viewpoint; what was outside is one colour, or the mirrored picture."""
+        """A small rotation or a change of viewpoint; what was outside is one colour, or the mirrored
+        picture.
+        """
         side = image.shape[0]
         corners = np.array([[0, 0], [side, 0], [side, side], [0, side]], np.float32)
         if self.chance(0.5):
             angle = math.radians(self.uniform(-20, 20))
             aspect = math.exp(self.uniform(-0.4, 0.4))
             grown = self.chance(0.6)
-            scale = 1.0 if grown else 1.0 / (abs(math.cos(angle)) + abs(math.sin(angle)) * max(aspect, 1 / aspect))
+            scale = (
+                1.0
+                if grown
+                else 1.0 / (abs(math.cos(angle)) + abs(math.sin(angle)) * max(aspect, 1 / aspect))
+            )
             if self.chance(0.3):
                 scale = 1.0 / scale
             turned = (corners - side / 2) @ np.array(
@@ -110,7 +120,12 @@ class Editor:
         mode = cv2.BORDER_REFLECT_101 if self.chance(0.1) else cv2.BORDER_CONSTANT
         return as_bytes(
             cv2.warpPerspective(
-                image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=self.colour()
+                image,
+                matrix,
+                (side, side),
+                flags=cv2.INTER_LINEAR,
+                borderMode=mode,
+                borderValue=self.colour(),
             )
         )
 
@@ -216,7 +231,9 @@ class Editor:
                 part = image[max(0, y - radius) : y + radius, max(0, x - radius) : x + radius]
                 if part.shape[0] > 3 and part.shape[1] > 3:
                     small = resized(part, max(1, part.shape[1] // 8), max(1, part.shape[0] // 8))
-                    part[:] = cv2.resize(small, (part.shape[1], part.shape[0]), interpolation=cv2.INTER_NEAREST)
+                    part[:] = cv2.resize(
+                        small, (part.shape[1], part.shape[0]), interpolation=cv2.INTER_NEAREST
+                    )
         return image
 
     def border(self, image: Bytes) -> Bytes:
@@ -326,7 +343,11 @@ class Editor:
         """The indexed side of a pair: the picture itself, or with the slightest of edits."""
         image = self.base(index, box, mirrored)
         if self.chance(0.3):
-            image = self.cut(image, self.crop_box(0.7), self.work) if self.chance(0.4) else resized2(image, self.work)
+            image = (
+                self.cut(image, self.crop_box(0.7), self.work)
+                if self.chance(0.4)
+                else resized2(image, self.work)
+            )
             if self.chance(0.4):
                 image = self.tone(image)
             if self.chance(0.3):
@@ -346,9 +367,16 @@ class Editor:
         return np.ascontiguousarray(image)
 
     def strong(
-        self, index: int, box: tuple[float, float, float, float] | None, mirrored: bool, other: int, strength: float
+        self,
+        index: int,
+        box: tuple[float, float, float, float] | None,
+        mirrored: bool,
+        other: int,
+        strength: float,
     ) -> Edited:
-        """The query side of a pair: a chain of edits. ``strength`` from 0 to 1 scales how often each happens."""
+        """The query side of a pair: a chain of edits. ``strength`` from 0 to 1 scales how often each
+        happens.
+        """
         image = self.base(index, box, mirrored)
         result = Edited(image=image)
         cropped = self.chance(0.55)
@@ -390,13 +418,15 @@ class Editor:
         return image
 
 
-def as_bytes(image: Any) -> Bytes:
+def as_bytes(image: object) -> Bytes:
     result: Bytes = np.asarray(image, dtype=np.uint8)
     return result
 
 
 def resized(image: Bytes, width: int, height: int) -> Bytes:
-    """Area averaging where it shrinks to a third of the pixels or less, linear (which is faster) otherwise."""
+    """Area averaging where it shrinks to a third of the pixels or less, linear (which is faster)
+    otherwise.
+    """
     shrinks = 3 * width * height < image.shape[0] * image.shape[1]
     mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return as_bytes(cv2.resize(image, (width, height), interpolation=mode))
@@ -411,7 +441,7 @@ def noise_like(rng: np.random.Generator, image: Bytes) -> Bytes:
     if rng.random() < 0.75:
         field = np.empty(image.shape, np.int16)
         cv2.setRNGSeed(int(rng.integers(2**31)))
-        cv2.randn(field, 0, float(rng.uniform(3, 30)))
+        cv2.randn(field, np.zeros(3), np.full(3, rng.uniform(3, 30)))
         return as_bytes(cv2.add(image, field, dtype=cv2.CV_8U))
     result = image.copy()
     mask = rng.random(image.shape[:2]) < rng.uniform(0.005, 0.06)

@@ -1,10 +1,11 @@
 """Losses: contrastive (InfoNCE) over two views and a memory, and the Kozachenko-Leonenko spread term.
 
-The recipe follows SSCD (Pizzi et al., "A Self-Supervised Descriptor for Image Copy Detection", CVPR 2022): InfoNCE
-with mixed pictures as soft positives, plus the differential-entropy estimate of Kozachenko and Leonenko (as used by
-Sablayrolles et al., "Spreading vectors for similarity search", ICLR 2019), which pushes every vector away from its
-nearest neighbour and so makes one cosine threshold mean the same everywhere. The memory of earlier vectors as
-further negatives follows Wang et al., "Cross-Batch Memory for Embedding Learning", CVPR 2020.
+The recipe follows SSCD (Pizzi et al., "A Self-Supervised Descriptor for Image Copy Detection", CVPR 2022):
+InfoNCE with mixed pictures as soft positives, plus the differential-entropy estimate of Kozachenko and
+Leonenko (as used by Sablayrolles et al., "Spreading vectors for similarity search", ICLR 2019), which
+pushes every vector away from its nearest neighbour and so makes one cosine threshold mean the same
+everywhere. The memory of earlier vectors as further negatives follows Wang et al., "Cross-Batch Memory for
+Embedding Learning", CVPR 2020.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from torch import Tensor
 class Batch:
     """Vectors of both sides of ``n`` pairs and what is in them.
 
-    ``group`` says which pictures are near-duplicates. ``other`` is the group of a second picture in the edited one
-    (collage or background) or -1: no negative of it. ``partner`` is the row of the other picture of a collage or -1,
-    ``weight`` the share of the row's own picture.
+    ``group`` says which pictures are near-duplicates. ``other`` is the group of a second picture in the
+    edited one (collage or background) or -1: no negative of it. ``partner`` is the row of the other picture
+    of a collage or -1, ``weight`` the share of the row's own picture.
     """
 
     plain: Tensor
@@ -57,7 +58,9 @@ class Memory:
 
 
 def copy_losses(batch: Batch, memory: Memory, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
-    """InfoNCE, spread term, and (for the log) the share of edited pictures whose own picture is the nearest."""
+    """InfoNCE, spread term, and (for the log) the share of edited pictures whose own picture is the
+    nearest.
+    """
     count = len(batch.plain)
     rows = torch.arange(count, device=batch.plain.device)
     stored, stored_groups = memory.current()

@@ -1,12 +1,14 @@
 """The copy-detection network: a small residual network with generalised-mean pooling.
 
-Input: RGB bytes ``[batch, 3, size, size]``; output: L2-normalised vectors ``[batch, dimensions]``. The learned part
-sees every picture twice: as it is, and with each colour channel brought to zero mean and unit variance.
+Input: RGB bytes ``[batch, 3, size, size]``; output: L2-normalised vectors ``[batch, dimensions]``. The
+learned part sees every picture twice: as it is, and with each colour channel brought to zero mean and unit
+variance.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +18,9 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Shape of the network. ``stem`` is the width of the first convolution, ``widths`` one entry per stage."""
+    """Shape of the network. ``stem`` is the width of the first convolution, ``widths`` one entry per
+    stage.
+    """
 
     stem: int = 24
     widths: tuple[int, ...] = (48, 96, 192)
@@ -41,8 +45,8 @@ class NetworkConfig:
 class Standardise(nn.Module):
     """Six planes of bytes: on a fixed scale, and with zero mean and unit variance per picture and channel.
 
-    The first three keep the colours, the others are free of brightness, contrast and channel gain (up to clipping);
-    ``floor`` keeps flat channels from being blown up.
+    The first three keep the colours, the others are free of brightness, contrast and channel gain (up to
+    clipping); ``floor`` keeps flat channels from being blown up.
     """
 
     def __init__(self, middle: float = 120.0, scale: float = 70.0, floor: float = 6.0) -> None:
@@ -79,7 +83,9 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.C
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around a shortcut; the last norm starts at zero, so a block starts as the identity."""
+    """Two 3x3 convolutions around a shortcut; the last norm starts at zero, so a block starts as the
+    identity.
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -112,7 +118,9 @@ class CopyNetwork(nn.Module):
         stages: list[nn.Module] = []
         inputs = config.stem
         for width, depth in zip(config.widths, config.depths, strict=True):
-            blocks = [ResidualBlock(inputs if i == 0 else width, width, 2 if i == 0 else 1) for i in range(depth)]
+            blocks = [
+                ResidualBlock(inputs if i == 0 else width, width, 2 if i == 0 else 1) for i in range(depth)
+            ]
             stages.append(nn.Sequential(*blocks))
             inputs = width
         self.stages = nn.ModuleList(stages)
@@ -134,3 +142,11 @@ class CopyNetwork(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         vectors: Tensor = self.embed(self.norm(self.features(pixels)))
         return vectors / torch.sqrt((vectors * vectors).sum(dim=1, keepdim=True) + 1e-12)
+
+
+def load_network(path: Path) -> tuple[CopyNetwork, int]:
+    """The averaged network of a checkpoint, ready to embed, and its input size."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    network = CopyNetwork(NetworkConfig.from_dict(state["network"]))
+    network.load_state_dict({name: value.float() for name, value in state["average"].items()})
+    return network.to(memory_format=torch.channels_last).eval(), int(state["size"])

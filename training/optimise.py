@@ -1,15 +1,14 @@
 """The optimiser: AdamW, with orthogonalised momentum (Muon) for the matrices and convolutions.
 
-Muon (Jordan et al., 2024) replaces the momentum of a matrix by its nearest semi-orthogonal matrix, found by a few
-Newton-Schulz steps. The update is scaled to the size of an AdamW update (Liu et al., "Muon is scalable for LLM
-training", 2025), so both parts share one learning rate.
+Muon (Jordan et al., 2024) replaces the momentum of a matrix by its nearest semi-orthogonal matrix, found by
+a few Newton-Schulz steps. The update is scaled to the size of an AdamW update (Liu et al., "Muon is
+scalable for LLM training", 2025), so both parts share one learning rate.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,17 +23,20 @@ def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
     for _ in range(steps):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x if wide else x.T
+    result: Tensor = x if wide else x.T
+    return result
 
 
 class Muon(torch.optim.Optimizer):
     """Orthogonalised Nesterov momentum for parameters of two and more dimensions."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float, weight_decay: float) -> None:
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], lr: float, momentum: float, weight_decay: float
+    ) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: object = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is None:

@@ -1,9 +1,9 @@
 """Train the copy network: ``python -m training.train --cache <cache> --run <folder> --minutes 90``.
 
-One process, one command. A run that was broken off goes on from ``<run>/checkpoint.pt`` when the same command is
-given again; ``--start`` begins a new stage (its own schedule) from the weights of an earlier checkpoint.
-The schedule is a function of the share of the stage that is done: of the training time with ``--minutes``, or of the
-steps with ``--steps`` (which repeats exactly for one seed and one machine).
+One process, one command. A run that was broken off goes on from ``<run>/checkpoint.pt`` when the same
+command is given again; ``--start`` begins a new stage (its own schedule) from the weights of an earlier
+checkpoint. The schedule is a function of the share of the stage that is done: of the training time with
+``--minutes``, or of the steps with ``--steps`` (which repeats exactly for one seed and one machine).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import argparse
 import copy
 import json
 import math
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,14 +62,16 @@ class Pairs:
 
     def positions(self, first: int, count: int) -> NDArray[np.int64]:
         """``count`` pictures from the endless stream of shuffled epochs."""
-        result = []
+        result: list[int] = []
         while len(result) < count:
             epoch, offset = divmod(first + len(result), len(self.train))
             order = np.random.default_rng([self.seed, 1, epoch]).permutation(len(self.train))
             result.extend(self.train[order[offset : offset + count - len(result)]])
         return np.array(result)
 
-    def batch(self, step: int, first: int, count: int, size: int, strength: float) -> tuple[Bytes, dict[str, Any]]:
+    def batch(
+        self, step: int, first: int, count: int, size: int, strength: float
+    ) -> tuple[Bytes, dict[str, Any]]:
         rng = np.random.default_rng([self.seed, 2, step])
         editor = Editor(self.library.images, self.train, rng, size)
         chosen = self.positions(first, count)
@@ -99,15 +100,7 @@ class Pairs:
 def save_atomically(state: dict[str, Any], path: Path) -> None:
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
-    os.replace(partial, path)
-
-
-def load_network(path: Path) -> tuple[CopyNetwork, int]:
-    """The averaged network of a checkpoint, ready to embed, and its input size."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    network = CopyNetwork(NetworkConfig.from_dict(state["network"]))
-    network.load_state_dict({name: value.float() for name, value in state["average"].items()})
-    return network.to(memory_format=torch.channels_last).eval(), int(state["size"])
+    partial.replace(path)
 
 
 @torch.no_grad()
@@ -137,12 +130,14 @@ class Trainer:
         )
         self.step, self.seen, self.elapsed = 0, 0, 0.0
         checkpoint = self.run / "checkpoint.pt"
-        resumed = torch.load(checkpoint, map_location="cpu", weights_only=True) if checkpoint.exists() else None
+        resumed = (
+            torch.load(checkpoint, map_location="cpu", weights_only=True) if checkpoint.exists() else None
+        )
         started = torch.load(options.start, map_location="cpu", weights_only=True) if options.start else None
         source = resumed or started
         if source is not None:
             config = NetworkConfig.from_dict(source["network"])
-        self.network = CopyNetwork(config).to(self.device, memory_format=torch.channels_last)
+        self.network = CopyNetwork(config).to(self.device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval()
         self.optimisers = optimisers(self.network, options.optimiser, options.rate, options.decay)
         if resumed is not None:
@@ -196,14 +191,20 @@ class Trainer:
         self.log({"validation": scores.as_dict(), "size": size, "seconds": round(time.time() - began, 1)})
         shown = " ".join(f"{k}={v:.3f}" for k, v in scores.overall.items())
         weak = sorted(scores.per_attack.items(), key=lambda item: item[1]["recall@1"])[:6]
-        print(f"  validation @{size}: {shown}", " ".join(f"{k}:{v['recall@1']:.2f}" for k, v in weak), flush=True)
+        print(
+            f"  validation @{size}: {shown}",
+            " ".join(f"{k}:{v['recall@1']:.2f}" for k, v in weak),
+            flush=True,
+        )
 
     def losses(self, images: Bytes, meta: dict[str, Any]) -> tuple[Tensor, dict[str, float]]:
         pixels = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2)
         vectors = self.network(pixels)
         plain, edited = vectors.chunk(2)
         fields = {name: torch.from_numpy(value).to(self.device) for name, value in meta.items()}
-        contrast, spread, hit = copy_losses(Batch(plain, edited, **fields), self.memory, self.options.temperature)
+        contrast, spread, hit = copy_losses(
+            Batch(plain, edited, **fields), self.memory, self.options.temperature
+        )
         if self.progress() > self.options.memory_from:
             self.memory.add(plain, fields["group"])
         figures = {"contrast": contrast.item(), "spread": spread.item(), "hit": hit.item()}
@@ -244,7 +245,9 @@ class Trainer:
             if since == options.log_every:
                 means = {name: round(value / since, 4) for name, value in sums.items()}
                 self.log({"rate": rate, "size": size, "strength": round(strength, 3), **means})
-                print(f"{self.elapsed / 60:6.1f} min step {self.step} @{size} lr {rate:.5f}", means, flush=True)
+                print(
+                    f"{self.elapsed / 60:6.1f} min step {self.step} @{size} lr {rate:.5f}", means, flush=True
+                )
                 if not math.isfinite(means["contrast"]):
                     raise SystemExit("the loss is not finite")
                 sums, since = {}, 0
@@ -259,9 +262,13 @@ class Trainer:
 
 
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    result = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = result.add_argument
-    add("--cache", type=Path, required=True, help="folder made by training.data and training.validate prepare")
+    add(
+        "--cache", type=Path, required=True, help="folder made by training.data and training.validate prepare"
+    )
     add("--run", type=Path, required=True, help="folder for the checkpoint and the log")
     add("--start", type=Path, help="begin a new stage from this checkpoint's weights")
     add("--seed", type=int, default=20)
@@ -277,7 +284,12 @@ def parser() -> argparse.ArgumentParser:
     add("--rate", type=float, default=4e-3)
     add("--decay", type=float, default=0.05, help="weight decay")
     add("--warmup", type=float, default=0.03, help="share of the stage")
-    add("--easy", type=float, default=0.1, help="share of the stage over which the edits grow to full strength")
+    add(
+        "--easy",
+        type=float,
+        default=0.1,
+        help="share of the stage over which the edits grow to full strength",
+    )
     add("--temperature", type=float, default=0.06)
     add("--spread", type=float, default=0.5, help="weight of the spread term")
     add("--memory", type=int, default=4096, help="earlier vectors kept as negatives")

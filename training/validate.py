@@ -1,14 +1,16 @@
 """Validation of a copy network: held-out originals under 21 attacks, against an index of thousands.
 
-``python -m training.validate prepare --dataset ... --cache ...`` makes the queries once;
-``python -m training.validate run --cache ... --checkpoint ...`` (or ``--onnx ...``) scores a network.
+``python -m training.validate prepare --dataset ... --cache ...`` makes the queries once; ``python -m
+training.validate run --cache ... --checkpoint ...`` (or ``--onnx ...``) scores a network.
 
-Queries: every held-out original under every attack. Index: the originals, the held-out distractors, and training
-pictures up to ``INDEX_SIZE``. Negatives: held-out pictures that are not in the index and are not near to any
-picture in it; the "plain" ones are outside the folders of look-alikes (``training.data.BURSTS``).
+Queries: every held-out original under every attack. Index: the originals, the held-out distractors, and
+training pictures up to ``INDEX_SIZE``. Negatives: held-out pictures that are not in the index and are not
+near to any picture in it; the "plain" ones are outside the folders of look-alikes
+(``training.data.BURSTS``).
 
-Figures: µAP is the micro average precision of the best match of every query and every negative; ``recall@0fp`` is
-the share of queries whose best match is right and scores above every negative's best match.
+Figures: µAP is the micro average precision of the best match of every query and every negative;
+``recall@0fp`` is the share of queries whose best match is right and scores above every negative's best
+match.
 """
 
 from __future__ import annotations
@@ -22,10 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime  # type: ignore[import-untyped]
+import torch
 from numpy.typing import NDArray
 
 from training.attacks import ATTACKS, attack
 from training.data import Bytes, Library, Split, open_rgb, square
+from training.network import load_network
 
 Floats = NDArray[np.float32]
 Embed = Callable[[Bytes], Floats]
@@ -89,7 +94,9 @@ def micro_average_precision(right: NDArray[np.bool_], scores: Floats, queries: i
 def evaluate(
     embed: Embed, cache: Path, size: int, originals: int | None = None, index_size: int = INDEX_SIZE
 ) -> Scores:
-    """Score ``embed`` (squares of bytes to unit vectors); fewer ``originals`` and a small index make a quick run."""
+    """Score ``embed`` (squares of bytes to unit vectors); fewer ``originals`` and a small index make a
+    quick run.
+    """
     library = Library.open(cache)
     split = library.split()
     plain = np.load(cache / f"plain-{size}.npy", mmap_mode="r")
@@ -103,7 +110,9 @@ def evaluate(
 
 
 def index_positions(split: Split, index_size: int) -> NDArray[np.int64]:
-    """The index: originals, unseen distractors, then training pictures (evenly drawn) up to ``index_size``."""
+    """The index: originals, unseen distractors, then training pictures (evenly drawn) up to
+    ``index_size``.
+    """
     missing = index_size - len(split.originals) - len(split.distractors)
     drawn = split.train[np.linspace(0, len(split.train) - 1, missing).astype(np.int64)]
     return np.concatenate([split.originals, split.distractors, drawn])
@@ -147,9 +156,8 @@ def score(split: Split, vectors: Floats, attacked: Floats, negatives: Floats, wa
     return Scores(overall, per_attack)
 
 
-def torch_embed(network: Any) -> Embed:
+def torch_embed(network: torch.nn.Module) -> Embed:
     """Wrap a torch network."""
-    import torch
 
     def embed(images: Bytes) -> Floats:
         device = next(network.parameters()).device
@@ -165,8 +173,6 @@ def torch_embed(network: Any) -> Embed:
 
 def onnx_embed(path: Path) -> tuple[Embed, int]:
     """Wrap an exported network; also says its input size."""
-    import onnxruntime
-
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -183,7 +189,9 @@ def onnx_embed(path: Path) -> tuple[Embed, int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("action", choices=("prepare", "run"))
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--dataset", type=Path, help="for prepare: the folder of pictures")
@@ -201,10 +209,6 @@ def main() -> None:
     if arguments.onnx is not None:
         embed, size = onnx_embed(arguments.onnx)
     elif arguments.checkpoint is not None:
-        import torch
-
-        from training.train import load_network
-
         torch.set_num_threads(1)
         network, size = load_network(arguments.checkpoint)
         embed = torch_embed(network)
