@@ -1,0 +1,308 @@
+"""Images by HTTP: within limits, from public addresses only, and connected to the very address checked."""
+
+from __future__ import annotations
+
+import random
+import ssl
+import threading
+import time
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Self
+
+import httpcore
+import httpx
+
+from ingest.addresses import Resolver, checked, resolve
+from ingest.errors import FetchFailed, FetchRejected, SourceRefused, SourceTooLarge, TooSlow
+
+#: connections of one process over all hosts
+MAX_CONNECTIONS = 64
+
+#: the first pause before trying again, in seconds; it doubles
+FIRST_PAUSE = 0.5
+
+#: when the fetch in this thread must be over, on the monotonic clock
+_deadline: ContextVar[float] = ContextVar("deadline")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchLimits:
+    """What one fetch may cost. `total_seconds` counts from the first attempt to the last byte, with redirects
+    and pauses; `per_host` is connections of one process to one host; `max_pause` bounds what a server's
+    Retry-After may ask for.
+    """
+
+    max_bytes: int = 50_000_000
+    connect_seconds: float = 5.0
+    read_seconds: float = 10.0
+    total_seconds: float = 45.0
+    max_redirects: int = 5
+    attempts: int = 3
+    max_pause: float = 20.0
+    per_host: int = 2
+    allow_private: bool = False
+    user_agent: str = "facsimile"
+
+
+class Fetcher:
+    """Fetches images by http and https; safe to share between threads.
+
+    Each hop's host is resolved once, refused unless every address is public, and connected to by address;
+    TLS still verifies the name. Proxies and credentials of the environment are not used.
+    """
+
+    def __init__(self, limits: FetchLimits | None = None, *, resolver: Resolver = resolve) -> None:
+        self._limits = limits or FetchLimits()
+        self._transport = _Transport(_CheckedNetwork(self._limits.allow_private, resolver))
+        self._turns = _Turns(self._limits.per_host)
+
+    def fetch(self, url: str) -> bytes:
+        """The body behind a URL.
+
+        Raises SourceRefused, FetchRejected, SourceTooLarge; FetchFailed and TooSlow after the attempts.
+        """
+        target = _allowed(url)
+        deadline = time.monotonic() + self._limits.total_seconds
+        _deadline.set(deadline)
+        with self._turns.of(target.host):
+            for attempt in range(self._limits.attempts):
+                try:
+                    return self._attempt(target)
+                except FetchFailed as error:
+                    backoff = random.uniform(0.5, 1) * FIRST_PAUSE * 2**attempt  # noqa: S311 - no secret
+                    pause = max(backoff, min(error.retry_after, self._limits.max_pause))
+                    last = attempt == self._limits.attempts - 1
+                    if last or time.monotonic() + pause >= deadline:
+                        raise
+                time.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _attempt(self, target: httpx.URL) -> bytes:
+        # a client for each fetch: cookies live over redirects and never reach another image's request
+        client = httpx.Client(
+            transport=self._transport,
+            trust_env=False,
+            headers={"User-Agent": self._limits.user_agent, "Accept-Encoding": "identity"},
+            timeout=httpx.Timeout(self._limits.read_seconds, connect=self._limits.connect_seconds),
+        )
+        url = target
+        try:
+            for _ in range(self._limits.max_redirects + 1):
+                # redirects are followed here, since httpx reads their bodies whole, at any size
+                with client.stream("GET", url, follow_redirects=False) as response:
+                    if response.next_request is None:
+                        _accept(response, target)
+                        return _body(response, target, self._limits.max_bytes)
+                    url = _allowed(str(response.next_request.url))
+        except httpcore.UnsupportedProtocol as error:
+            raise SourceRefused(f"{_shown(target)} leads to an address that is not http or https") from error
+        except (httpcore.TimeoutException, httpx.TimeoutException) as error:
+            raise TooSlow(f"{_shown(target)} took too long to answer") from error
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpx.TransportError) as error:
+            raise FetchFailed(f"{_shown(target)} cannot be fetched at present ({error})") from error
+        raise FetchRejected(f"{_shown(target)} redirects more than {self._limits.max_redirects} times")
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _allowed(url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise SourceRefused(f"this is no URL that can be fetched ({error})") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise SourceRefused(f"{_shown(parsed)} is no http or https address")
+    if parsed.userinfo:
+        raise SourceRefused(f"{_shown(parsed)} carries a name or password, which is not allowed")
+    return parsed
+
+
+def _shown(url: httpx.URL) -> str:
+    """A URL for people, without what may be a secret."""
+    port = "" if url.port is None else f":{url.port}"
+    return f"{url.scheme}://{url.host}{port}{url.path}{'?…' if url.query else ''}"
+
+
+def _accept(response: httpx.Response, target: httpx.URL) -> None:
+    status = response.status_code
+    if status == 200:
+        return
+    sentence = f"{_shown(target)} answers {status} {response.reason_phrase}".rstrip()
+    if status in (408, 425, 429) or status >= 500:
+        failure = FetchFailed(sentence)
+        failure.retry_after = _seconds(response.headers.get("Retry-After", ""))
+        raise failure
+    raise FetchRejected(sentence)
+
+
+def _seconds(retry_after: str) -> float:
+    """The header's wait in seconds: a number, or a date (RFC 9110, 10.2.3); 0 for anything else."""
+    if retry_after.isdigit():
+        return float(retry_after)
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except ValueError:
+        return 0.0
+
+
+def _body(response: httpx.Response, target: httpx.URL, max_bytes: int) -> bytes:
+    """The decoded body; what is unpacked is counted, so that neither a header nor a gzip bomb can lie."""
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    if encoding not in ("identity", "gzip", "deflate"):
+        raise FetchRejected(f"{_shown(target)} comes in the encoding {encoding}, which was not asked for")
+    unpacker = None if encoding == "identity" else zlib.decompressobj(wbits=47)  # gzip or zlib, by header
+    body = bytearray()
+    for chunk in response.iter_raw():
+        try:
+            body += unpacker.decompress(chunk, max_bytes + 1 - len(body)) if unpacker else chunk
+        except zlib.error as error:
+            raise FetchRejected(f"{_shown(target)} comes in damaged {encoding}") from error
+        if len(body) > max_bytes:
+            raise SourceTooLarge(f"{_shown(target)} has more than {max_bytes} bytes")
+    if unpacker and not unpacker.eof:
+        raise FetchFailed(f"{_shown(target)} ends in the middle of its {encoding}")
+    return bytes(body)
+
+
+class _Turns:
+    """At most so many fetches from one host at a time."""
+
+    def __init__(self, per_host: int) -> None:
+        self._per_host = per_host
+        self._busy: Counter[str] = Counter()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def of(self, host: str) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._busy[host] < self._per_host)
+            self._busy[host] += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy[host] -= 1
+                if not self._busy[host]:
+                    del self._busy[host]
+                self._changed.notify_all()
+
+
+class _Transport(httpx.BaseTransport):
+    """httpx over a pool whose connections are opened by us (its own transport takes no network backend)."""
+
+    def __init__(self, network: httpcore.NetworkBackend) -> None:
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False),
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive_connections=MAX_CONNECTIONS // 4,
+            keepalive_expiry=10.0,
+            network_backend=network,
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = self._pool.handle_request(
+            httpcore.Request(
+                method=request.method,
+                url=httpcore.URL(
+                    scheme=request.url.raw_scheme,
+                    host=request.url.raw_host,
+                    port=request.url.port,
+                    target=request.url.raw_path,
+                ),
+                headers=request.headers.raw,
+                extensions=request.extensions,
+            )
+        )
+        return httpx.Response(
+            answer.status, headers=answer.headers, stream=_Body(answer), extensions=answer.extensions
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._answer.iter_stream()
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+class _CheckedNetwork(httpcore.NetworkBackend):
+    """Opens connections to checked addresses only; the name is resolved once, here."""
+
+    def __init__(self, allow_private: bool, resolver: Resolver) -> None:
+        self._allow_private = allow_private
+        self._resolver = resolver
+        self._network = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        failure: Exception | None = None
+        for address in checked(host, port, allow_private=self._allow_private, resolver=self._resolver):
+            try:
+                stream = self._network.connect_tcp(
+                    address, port, _left(timeout), local_address, socket_options
+                )
+                return _TimedStream(stream)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure or httpcore.ConnectError("no address")
+
+
+class _TimedStream(httpcore.NetworkStream):
+    """A connection that ends with the deadline of the fetch: a drip of bytes would outlast any read limit."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, _left(timeout)))
+
+    def get_extra_info(self, info: str) -> object:
+        return self._stream.get_extra_info(info)
+
+
+def _left(timeout: float | None) -> float:
+    left = _deadline.get() - time.monotonic()
+    if left <= 0:
+        raise httpcore.ReadTimeout("the time for this image is over")
+    return left if timeout is None else min(timeout, left)

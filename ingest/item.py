@@ -1,0 +1,77 @@
+"""One image to bring in, and what became of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from imaging.errors import FacsimileError
+from imaging.record import DEFAULT_COLLECTION
+from search.index.base import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image to bring in: where it is, and what its owner says about it. Can be pickled.
+
+    `source` is an absolute path, a URL, or `ARCHIVE!/MEMBER`. Without an `id` the record is named by the
+    SHA-256 of its bytes. `data` holds the bytes where the reader of the source had them in hand.
+    """
+
+    source: str
+    id: str | None = None
+    collection: str = DEFAULT_COLLECTION
+    title: str = ""
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    data: bytes | None = field(default=None, repr=False)
+
+    def without_data(self) -> Item:
+        """This item as a reference only."""
+        return self if self.data is None else dataclasses.replace(self, data=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one item. `error` is the class of the error, `reason` its sentence.
+
+    `transient` tells whether the same item may succeed later without a change.
+    """
+
+    item: Item
+    status: Status
+    reason: str = ""
+    error: str = ""
+    transient: bool = False
+
+    @classmethod
+    def failed(cls, item: Item, error: FacsimileError) -> Self:
+        """The outcome of an item that an error ended."""
+        return cls(item.without_data(), Status.FAILED, str(error), type(error).__name__, error.transient)
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many items came to which end; `interrupted` where the user ended the run before the last."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    interrupted: bool = False
+
+    @property
+    def total(self) -> int:
+        """All items that came to an end."""
+        return self.added + self.updated + self.unchanged + self.failed
+
+    def count(self, outcome: Outcome) -> None:
+        """Count one more."""
+        setattr(self, outcome.status.value, getattr(self, outcome.status.value) + 1)
+
+
+def shown(name: str) -> str:
+    """A file's name as text that can be stored: bytes that are not UTF-8 are written as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")

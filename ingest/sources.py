@@ -1,0 +1,195 @@
+"""What the user names, as a stream of images: files, folders, globs, archives, URLs, object stores, lists."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from imaging.record import DEFAULT_COLLECTION
+from ingest import archives, manifests, storage
+from ingest.errors import FetchFailed, NothingFound, SourceError, SourceMissing, SourceUnreadable
+from ingest.item import Item, Outcome, shown
+from ingest.places import is_remote, opened
+
+#: names that are taken from folders, globs and archives; a file that is named itself is always tried
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".webp", ".tif", ".tiff", ".bmp", ".dib"),
+    *(".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".tga"),
+)
+
+#: the longest member of an archive, in bytes, unless the caller says otherwise
+MAX_BYTES = 50_000_000
+
+Found = Iterator[Item | Outcome]
+
+
+def _ignore(name: str) -> None:
+    pass
+
+
+def items(
+    source: str,
+    *,
+    collection: str = DEFAULT_COLLECTION,
+    max_bytes: int = MAX_BYTES,
+    passed_over: Callable[[str], None] = _ignore,
+) -> Found:
+    """The images of one source, one at a time, in the same order each time.
+
+    A source is a file, a folder (with the folders in it, without hidden ones), a glob (`**` too), an
+    archive, an http(s) URL, any URL that fsspec knows, or a list (see `ingest.manifests`). What is no image
+    by its name is passed over, and told to `passed_over`. What cannot be read is a failed outcome.
+
+    Raises SourceMissing, NothingFound, ManifestError, and SourceRefused for an unknown kind of URL.
+    """
+    found = False
+    for each in _Reader(collection, max_bytes, passed_over).read(source):
+        found = True
+        yield each
+    if not found:
+        raise NothingFound(f"there is no image in {shown(source)}")
+
+
+def all_items(
+    sources: Sequence[str],
+    *,
+    collection: str = DEFAULT_COLLECTION,
+    max_bytes: int = MAX_BYTES,
+    passed_over: Callable[[str], None] = _ignore,
+) -> Found:
+    """The images of several sources. That each has at least one is seen before the first is given out, so
+    that a mistyped name ends a run before it writes anything. Raises as `items`.
+    """
+    for source in sources:
+        next(items(source, collection=collection, max_bytes=max_bytes))
+    for source in sources:
+        yield from items(source, collection=collection, max_bytes=max_bytes, passed_over=passed_over)
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file of this name is taken for an image; hidden ones and macOS's shadow files are not."""
+    parts = name.replace("\\", "/").split("/")
+    hidden = any((part[:1] == "." and part not in (".", "..")) or part == "__MACOSX" for part in parts)
+    return not hidden and name.lower().endswith(IMAGE_SUFFIXES)
+
+
+class _Reader:
+    def __init__(self, collection: str, max_bytes: int, passed_over: Callable[[str], None]) -> None:
+        self._collection = collection
+        self._max_bytes = max_bytes
+        self._passed_over = passed_over
+
+    def read(self, source: str) -> Found:
+        source = source.removeprefix("file://")
+        if source.startswith(("http://", "https://")):
+            yield Item(source, collection=self._collection)
+        elif is_remote(source):
+            yield from self._stored(source)
+        elif os.path.exists(source):  # noqa: PTH110 - a name with NUL raises in pathlib
+            yield from self._local(os.path.abspath(source))  # noqa: PTH100 - links keep their names
+        elif glob.has_magic(source):
+            yield from self._glob(source)
+        else:
+            raise SourceMissing(f"there is no {shown(source)}")
+
+    def _local(self, path: str) -> Found:
+        if Path(path).is_dir():
+            yield from self._folder(path)
+        elif archives.is_archive(path) or manifests.is_manifest(path):
+            yield from self._listed(path)
+        else:
+            yield self._file(path)
+
+    def _stored(self, url: str) -> Found:
+        if storage.is_folder(url):
+            for each in storage.walk(url):
+                yield from self._if_image(each)
+        elif archives.is_archive(url) or manifests.is_manifest(url):
+            yield from self._listed(url)
+        else:
+            yield Item(url, collection=self._collection)
+
+    def _listed(self, name: str) -> Found:
+        """What a file holds that stands for many images."""
+        try:
+            with opened(name) as file:
+                if manifests.is_manifest(name):
+                    folder = name.rpartition("/")[0]
+                    yield from manifests.read(file, name, folder=folder, collection=self._collection)
+                else:
+                    yield from archives.read(
+                        file,
+                        name,
+                        wanted=self._wanted,
+                        max_bytes=self._max_bytes,
+                        collection=self._collection,
+                    )
+        except (SourceUnreadable, FetchFailed) as error:
+            yield self._failed(name, error)
+
+    def _glob(self, pattern: str) -> Found:
+        matches = sorted(glob.iglob(os.path.expanduser(pattern), recursive=True))  # noqa: PTH111, PTH207
+        if not matches:
+            raise SourceMissing(f"nothing matches {shown(pattern)}")
+        # `**` names folders beside what is in them
+        recursive = "**" in pattern
+        for match in matches:
+            path = os.path.abspath(match)  # noqa: PTH100
+            if Path(path).is_dir():
+                if not recursive:
+                    yield from self._folder(path)
+            elif archives.is_archive(path):
+                yield from self._local(path)
+            else:
+                yield from self._if_image(path)
+
+    def _folder(self, top: str) -> Found:
+        waiting = [top]
+        seen: set[tuple[int, int]] = set()
+        while waiting:
+            folder = waiting.pop()
+            try:
+                facts = os.stat(folder)  # noqa: PTH116
+                if (facts.st_dev, facts.st_ino) in seen:  # a link to a folder that was read already
+                    continue
+                seen.add((facts.st_dev, facts.st_ino))
+                with os.scandir(folder) as entries:
+                    visible = sorted(
+                        (entry for entry in entries if not entry.name.startswith(".")),
+                        key=lambda entry: entry.name,
+                    )
+            except OSError as error:
+                yield self._failed(
+                    folder, SourceUnreadable(f"{shown(folder)} cannot be read ({error.strerror})")
+                )
+                continue
+            # without links the listing itself tells folders; isdir, unlike the rest, never raises
+            folders = {
+                entry.path: None
+                for entry in visible
+                if (os.path.isdir(entry) if entry.is_symlink() else entry.is_dir())  # noqa: PTH112
+            }
+            for entry in visible:
+                if entry.path not in folders:
+                    yield from self._if_image(entry.path)
+            waiting += reversed(folders)
+
+    def _if_image(self, place: str) -> Found:
+        if self._wanted(place.rsplit("/", 1)[-1]):
+            yield self._file(place)
+
+    def _wanted(self, name: str) -> bool:
+        if is_image_name(name):
+            return True
+        self._passed_over(name)
+        return False
+
+    def _file(self, place: str) -> Item | Outcome:
+        if shown(place) != place:
+            return self._failed(place, SourceUnreadable(f"the name {shown(place)} is not UTF-8: rename it"))
+        return Item(place, collection=self._collection)
+
+    def _failed(self, place: str, error: SourceError) -> Outcome:
+        return Outcome.failed(Item(shown(place), collection=self._collection), error)

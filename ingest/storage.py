@@ -1,0 +1,85 @@
+"""Object stores and the other file systems behind a URL (`s3://`, `gs://`, `ftp://`, `memory://`, …)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, cast
+
+import fsspec
+
+from imaging.errors import FacsimileError
+from ingest.errors import FetchFailed, SourceMissing, SourceRefused, SourceUnreadable
+
+#: a URL whose parts are chained could lead round the checks of addresses
+CHAIN = "::"
+
+
+def read(url: str, max_bytes: int) -> bytes:
+    """At most so many bytes from the beginning. Raises as `opened`."""
+    with _ours(url):
+        store, path = _located(url)
+        return cast(bytes, store.cat_file(path, start=0, end=max_bytes))
+
+
+@contextmanager
+def opened(url: str) -> Iterator[BinaryIO]:
+    """A file, for reading at any place of it.
+
+    Raises SourceMissing, SourceRefused, SourceUnreadable; FetchFailed where the service fails.
+    """
+    with _ours(url):
+        store, path = _located(url)
+        file = store.open(path, "rb")
+    with file:
+        yield file
+
+
+def is_folder(url: str) -> bool:
+    """Whether other files lie below this one. Raises as `opened`, SourceMissing where there is nothing."""
+    with _ours(url):
+        store, path = _located(url)
+        if store.isdir(path):
+            return True
+        if store.exists(path):
+            return False
+    raise SourceMissing(f"there is no {url}")
+
+
+def walk(url: str) -> Iterator[str]:
+    """The files below a folder as URLs, folder by folder in the order of names; hidden ones are left out."""
+    with _ours(url):
+        store, path = _located(url)
+        for folder, folders, files in store.walk(path, on_error="raise"):
+            # walk goes on into what this list is left with
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(files):
+                if name and not name.startswith("."):
+                    yield str(store.unstrip_protocol(f"{folder.rstrip('/')}/{name}"))
+
+
+def _located(url: str) -> tuple[Any, str]:
+    if CHAIN in url:
+        raise SourceRefused(f"{url} is a chain of addresses, which is not allowed")
+    return cast(tuple[Any, str], fsspec.url_to_fs(url))
+
+
+@contextmanager
+def _ours(url: str) -> Iterator[None]:
+    """Turn what the many libraries below raise into our errors."""
+    try:
+        yield
+    except FacsimileError:
+        raise
+    except FileNotFoundError as error:
+        raise SourceMissing(f"there is no {url}") from error
+    except (PermissionError, IsADirectoryError) as error:
+        raise SourceUnreadable(f"{url} cannot be read ({error})") from error
+    except OSError as error:
+        raise FetchFailed(f"{url} cannot be read at present ({error})") from error
+    except ImportError as error:
+        raise SourceUnreadable(f"{url} needs another library ({error})") from error
+    except ValueError as error:
+        raise SourceRefused(f"{url} is no address that is known here ({error})") from error
+    except Exception as error:  # each service's library has exceptions of its own
+        raise SourceUnreadable(f"{url} cannot be read ({error})") from error

@@ -1,0 +1,337 @@
+"""Fetching by HTTP: what is refused, what is bounded, what is tried again."""
+
+from __future__ import annotations
+
+import gzip
+import ipaddress
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest import fetch
+from ingest.addresses import is_public
+from ingest.errors import FetchFailed, FetchRejected, SourceRefused, SourceTooLarge, TooSlow
+from ingest.fetch import Fetcher, FetchLimits
+from tests.ingest.conftest import Web
+
+OPEN = FetchLimits(allow_private=True, max_bytes=100_000, total_seconds=5, read_seconds=2, attempts=1)
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "FIRST_PAUSE", 0.01)
+
+
+def get(url: str, **changes: object) -> bytes:
+    with Fetcher(FetchLimits(**{**_fields(OPEN), **changes})) as fetcher:  # type: ignore[arg-type]
+        return fetcher.fetch(url)
+
+
+def _fields(limits: FetchLimits) -> dict[str, object]:
+    return {name: getattr(limits, name) for name in FetchLimits.__slots__}
+
+
+def test_the_bytes_arrive_as_they_are(web: Web) -> None:
+    body = bytes(range(256)) * 100
+    assert get(web.serve("/a.jpg", body)) == body
+
+
+def test_proxies_of_the_environment_are_not_used(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    assert get(web.serve("/a.jpg", b"image")) == b"image"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]"],
+)
+def test_this_machine_is_refused_however_it_is_written(web: Web, host: str) -> None:
+    web.serve("/secret", b"secret")
+    with pytest.raises(SourceRefused, match="private network"):
+        get(web.url("/secret", host), allow_private=False)
+    assert web.hits == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("10.1.2.3", "172.16.0.1", "192.168.1.1", "127.9.9.9", "169.254.169.254", "100.64.0.1", "0.0.0.0"),
+        *("224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "168.63.129.16"),
+        *("::", "::1", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1", "fec0::1"),
+        *("::ffff:10.0.0.1", "::ffff:0:a00:1", "::10.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1"),
+        *("2002:7f00:1::", "2002:a9fe:a9fe::1", "2001:0:0:0:0:0:0:1"),
+    ],
+)
+def test_inner_addresses_are_not_public(address: str) -> None:
+    assert not is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "93.184.215.14", "2606:4700::1111", "64:ff9b::808:808"])
+def test_addresses_of_the_internet_are_public(address: str) -> None:
+    assert is_public(ipaddress.ip_address(address))
+
+
+@given(st.ip_addresses(v=4))
+def test_an_address_is_judged_alike_within_ipv6(address: ipaddress.IPv4Address) -> None:
+    number = int(address)
+    wrapped = [f"::ffff:{address}", f"64:ff9b::{address}", f"2002:{number >> 16:x}:{number & 0xFFFF:x}::1"]
+    assert {is_public(ipaddress.ip_address(each)) for each in wrapped} == {is_public(address)}
+
+
+def test_one_private_address_among_public_ones_is_refused() -> None:
+    with (
+        Fetcher(resolver=lambda host, port: ["8.8.8.8", "10.0.0.1"]) as fetcher,
+        pytest.raises(SourceRefused),
+    ):
+        fetcher.fetch("http://two-faced.example/a.jpg")
+
+
+def test_a_second_dns_answer_changes_nothing(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checked address itself is connected to: no name is looked up a second time."""
+    web.serve("/secret", b"secret")
+    asked: list[str] = []
+
+    def first_public_then_private(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["192.0.2.1"] if len(asked) > 1 else ["203.0.113.7"]
+
+    reached: list[str] = []
+
+    def connect(address: tuple[str, int], *args: object, **kwargs: object) -> socket.socket:
+        reached.append(address[0])
+        raise ConnectionRefusedError("no such neighbour")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr("ingest.addresses.is_public", lambda address: str(address) == "203.0.113.7")
+    limits = FetchLimits(attempts=1)
+    with Fetcher(limits, resolver=first_public_then_private) as fetcher:
+        with pytest.raises(FetchFailed):
+            fetcher.fetch(f"http://rebinding.example:{web.port}/secret")
+        with pytest.raises(SourceRefused):
+            fetcher.fetch(f"http://rebinding.example:{web.port}/secret")
+    assert asked == ["rebinding.example", "rebinding.example"]
+    assert reached == ["203.0.113.7"]
+
+
+def test_the_name_is_sent_although_the_address_is_connected_to(web: Web) -> None:
+    seen: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        seen.append(handler.headers["Host"])
+        handler.send_response(200)
+        handler.send_header("Content-Length", "2")
+        handler.end_headers()
+        handler.wfile.write(b"ok")
+
+    web.routes["/a"] = answer
+    with Fetcher(OPEN, resolver=lambda host, port: ["127.0.0.1"]) as fetcher:
+        assert fetcher.fetch(web.url("/a", "pictures.example")) == b"ok"
+    assert seen == [f"pictures.example:{web.port}"]
+
+
+def test_a_redirect_to_a_private_address_is_refused(web: Web) -> None:
+    """The first host counts as public here, the second is this machine by its number."""
+    web.serve("/secret", b"secret")
+    web.serve("/hop", b"", 302, Location=web.url("/secret", "127.0.0.2"))
+
+    def resolver(host: str, port: int) -> list[str]:
+        return {"public.example": ["127.0.0.1"]}.get(host, ["10.0.0.1"])
+
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Fetcher(FetchLimits(attempts=1), resolver=resolver) as fetcher,
+    ):
+        patch.setattr("ingest.addresses.is_public", lambda address: str(address) == "127.0.0.1")
+        with pytest.raises(SourceRefused, match="private network"):
+            fetcher.fetch(web.url("/hop", "public.example"))
+    assert web.hits == ["/hop"]
+
+
+@pytest.mark.parametrize(
+    "location", ["file:///etc/passwd", "ftp://example.org/a", "gopher://x/", "http://u:p@x/"]
+)
+def test_a_redirect_to_another_kind_of_address_is_refused(web: Web, location: str) -> None:
+    url = web.serve("/hop", b"", 302, Location=location)
+    with pytest.raises(SourceRefused):
+        get(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://example.org/a.jpg", "http://user:secret@example.org/a.jpg", "http://", "http://[::1"]
+)
+def test_other_addresses_are_refused_without_showing_secrets(url: str) -> None:
+    with pytest.raises(SourceRefused) as refused:
+        get(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_errors_do_not_show_the_query(web: Web) -> None:
+    with pytest.raises(FetchRejected) as rejected:
+        get(web.url("/gone.jpg?signature=secret"))
+    assert "/gone.jpg" in str(rejected.value)
+    assert "secret" not in str(rejected.value)
+
+
+def test_redirects_are_followed_so_far(web: Web) -> None:
+    web.serve("/image", b"image")
+    web.serve("/one", b"moved", 301, Location="/image")
+    web.serve("/loop", b"", 302, Location="/loop")
+    assert get(web.url("/one")) == b"image"
+    with pytest.raises(FetchRejected, match="redirects more than 3 times"):
+        get(web.url("/loop"), max_redirects=3)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+def test_a_refusal_is_not_asked_for_again(web: Web, status: int) -> None:
+    url = web.serve("/a", b"", status)
+    with pytest.raises(FetchRejected) as rejected:
+        get(url, attempts=3)
+    assert not rejected.value.transient
+    assert len(web.hits) == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_a_busy_server_is_asked_again(web: Web, status: int) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        good = len(web.hits) == 3
+        handler.send_response(200 if good else status)
+        handler.send_header("Content-Length", "2")
+        handler.send_header("Retry-After", "0")
+        handler.end_headers()
+        handler.wfile.write(b"ok")
+
+    web.routes["/a"] = answer
+    assert get(web.url("/a"), attempts=3) == b"ok"
+    web.hits.clear()
+    with pytest.raises(FetchFailed) as failed:
+        get(web.url("/a"), attempts=2)
+    assert failed.value.transient
+
+
+def test_a_wait_beyond_the_deadline_is_not_waited_for(web: Web) -> None:
+    url = web.serve("/a", b"", 503, Retry_After="3600")
+    with pytest.raises(FetchFailed):
+        get(url, attempts=3, max_pause=60)
+    assert len(web.hits) == 1
+
+
+def test_a_closed_port_and_a_missing_name_are_told_apart() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        with pytest.raises(FetchFailed):
+            get(f"http://127.0.0.1:{unused.getsockname()[1]}/a")
+
+    def nobody(host: str, port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    with Fetcher(OPEN, resolver=nobody) as fetcher, pytest.raises(FetchRejected, match=r"no-such\.example"):
+        fetcher.fetch("http://no-such.example/a")
+
+
+def _endless(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    while True:
+        handler.wfile.write(b"2000\r\n" + b"x" * 0x2000 + b"\r\n")
+
+
+def test_an_endless_body_ends_at_the_limit(web: Web) -> None:
+    web.routes["/endless"] = _endless
+    with pytest.raises(SourceTooLarge, match="100000 bytes"):
+        get(web.url("/endless"))
+
+
+def test_the_endless_body_of_a_redirect_is_not_read(web: Web) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", "/image")
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        while True:
+            handler.wfile.write(b"2000\r\n" + b"x" * 0x2000 + b"\r\n")
+
+    web.routes["/hop"] = answer
+    web.serve("/image", b"image")
+    assert get(web.url("/hop")) == b"image"
+
+
+def test_a_content_length_that_lies_is_not_trusted(web: Web) -> None:
+    short = web.serve("/short", b"x" * 10, Content_Length="5")
+    assert get(short) == b"x" * 5
+    long = web.serve("/long", b"x" * 10, Content_Length="20", Connection="close")
+    with pytest.raises(FetchFailed):
+        get(long)
+
+
+def test_a_gzip_bomb_ends_at_the_limit(web: Web) -> None:
+    url = web.serve("/bomb", gzip.compress(bytes(200_000_000), 9), Content_Encoding="gzip")
+    with pytest.raises(SourceTooLarge):
+        get(url, max_bytes=1_000_000)
+
+
+def test_packed_bodies_are_unpacked_and_damage_is_seen(web: Web) -> None:
+    packed = gzip.compress(b"image" * 100)
+    assert get(web.serve("/good", packed, Content_Encoding="gzip")) == b"image" * 100
+    with pytest.raises(FetchFailed):
+        get(web.serve("/cut", packed[:-12], Content_Encoding="gzip"))
+    with pytest.raises(FetchRejected):
+        get(web.serve("/bad", b"no gzip at all", Content_Encoding="gzip"))
+    with pytest.raises(FetchRejected, match="br"):
+        get(web.serve("/br", b"what", Content_Encoding="br"))
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_a_drip_of_bytes_ends_with_the_deadline(web: Web, part: str) -> None:
+    """Each byte comes in time for the limit on reading; only the limit on the whole can end this."""
+    over = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        if part == "body":
+            handler.wfile.write(b"Content-Length: 100000\r\n\r\n")
+        while not over.wait(0.05):
+            handler.wfile.write(b"x")
+
+    web.routes["/drip"] = answer
+    start = time.monotonic()
+    try:
+        with pytest.raises(TooSlow):
+            get(web.url("/drip"), total_seconds=0.5, read_seconds=30)
+    finally:
+        over.set()
+    assert time.monotonic() - start < 20
+
+
+def test_a_host_meets_few_connections_at_a_time(web: Web) -> None:
+    busy, most, lock = 0, 0, threading.Lock()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        time.sleep(0.02)
+        with lock:
+            busy -= 1
+        handler.send_response(200)
+        handler.send_header("Content-Length", "2")
+        handler.end_headers()
+        handler.wfile.write(b"ok")
+
+    web.routes["/a"] = answer
+    with Fetcher(OPEN) as fetcher:
+        threads = [threading.Thread(target=fetcher.fetch, args=(web.url("/a"),)) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(web.hits) == 12
+    assert 1 <= most <= 2
