@@ -1,0 +1,296 @@
+"""The index on Elasticsearch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any, Self, TypeVar
+
+from imaging.record import ImageRecord, Key
+from search.errors import IndexReadOnly, IndexUnavailable, InvalidRequest
+from search.index import elastic_life as life
+from search.index import elastic_questions as ask_for
+from search.index.base import Index, IndexInfo, Known, Signatures, Status, Written
+from search.index.elastic_bulk import Done, bulk, deleting, writing
+from search.index.elastic_client import ElasticOptions, connect, fault
+from search.index.elastic_documents import KNOWN_FIELDS, document_id, known_of, record_of
+from search.index.elastic_location import ElasticLocation
+from search.index.elastic_mapping import sealed_name
+from search.index.elastic_reindex import Progress, Transform, rebuild
+from search.query import Filter, Page, Question
+
+#: documents fetched by id in one request, light and with thumbnails
+KNOWN_AT_ONCE = 2000
+RECORDS_AT_ONCE = 200
+
+#: questions in one request
+QUESTIONS_AT_ONCE = 16
+
+#: digests in one request
+DIGESTS_AT_ONCE = 1000
+
+#: collections per page of their listing
+COLLECTIONS_AT_ONCE = 1000
+
+T = TypeVar("T")
+
+
+class ElasticIndex(Index):
+    """An index behind an alias of Elasticsearch 9.2 or newer, for any number of programs and machines.
+
+    Made by `create` or `open`. Usable from several threads. Reads that fail in part fail as a whole: an
+    answer that silently lacks a shard would be worse than none.
+    """
+
+    def __init__(self, location: ElasticLocation, signatures: Signatures, options: ElasticOptions) -> None:
+        self.location = str(location)
+        self.signatures = signatures
+        self._place = location
+        self._alias = sealed_name(location.name, signatures)
+        self._client = connect(location, options)
+
+    # -- life ------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, location: str, signatures: Signatures, options: ElasticOptions | None = None) -> Self:
+        """Make an empty index at `http(s)://HOST:PORT/NAME`; raises IndexExists where there is one."""
+        options = options or ElasticOptions()
+        index = cls(ElasticLocation.parse(location), signatures, options)
+        life.create(index._client, index._place, signatures, options)
+        return index
+
+    @classmethod
+    def open(
+        cls, location: str, signatures: Signatures | None = None, options: ElasticOptions | None = None
+    ) -> Self:
+        """The index at this address; raises IndexMismatch where it was made with other signatures.
+
+        None takes the signatures as they are stored.
+        """
+        options = options or ElasticOptions()
+        place = ElasticLocation.parse(location)
+        with closing(connect(place, options)) as client:
+            physical = life.find(client, place)
+        life.check(place, physical, signatures)
+        return cls(place, physical.signatures, options)
+
+    @classmethod
+    def reindex(
+        cls,
+        location: str,
+        signatures: Signatures | None = None,
+        options: ElasticOptions | None = None,
+        *,
+        transform: Transform | None = None,
+        progress: Progress | None = None,
+        keep: bool = False,
+    ) -> Self:
+        """Build the index anew beside itself and put it in its place; see `elastic_reindex.rebuild`."""
+        options = options or ElasticOptions()
+        place = ElasticLocation.parse(location)
+        with closing(connect(place, options)) as client:
+            made = rebuild(
+                client, place, signatures, options, transform=transform, progress=progress, keep=keep
+            )
+        return cls(place, made, options)
+
+    def destroy(self) -> None:
+        """Remove the index with all its records from the server."""
+        life.destroy(self._client, self._place)
+        self.close()
+
+    def refresh(self) -> None:
+        self._client.indices.refresh(index=self._alias)
+
+    def info(self) -> IndexInfo:
+        physical = life.find(self._client, self._place)
+        counts = self.collections()
+        stats = self._client.indices.stats(index=physical.name, metric="store")
+        health = self._client.cluster.health(index=physical.name)["status"]
+        return IndexInfo(
+            location=self.location,
+            kind="elasticsearch",
+            physical=physical.name,
+            layout=physical.layout,
+            signatures=physical.signatures,
+            count=sum(counts.values()),
+            bytes=stats["_all"]["primaries"]["store"]["size_in_bytes"],
+            collections=counts,
+            healthy=health != "red",
+            note="" if health == "green" else f"Elasticsearch reports its health as {health}",
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    def known(self, keys: Iterable[Key]) -> dict[Key, Known]:
+        stored = self._by_id(keys, KNOWN_AT_ONCE, {"_source_includes": ",".join(KNOWN_FIELDS)})
+        return {key: known_of(found) for key, found in stored}
+
+    def _write(self, writes: Sequence[tuple[ImageRecord, Known | None]]) -> list[Written | None]:
+        done = bulk(self._client, self._alias, [writing(*write) for write in writes])
+        if all(each.blocked for each in done):
+            raise IndexReadOnly(f"{self.location} takes no writes now: {done[0].reason}")
+        return [_written(each, before) for each, (_, before) in zip(done, writes, strict=True)]
+
+    def delete(self, keys: Iterable[Key]) -> int:
+        done = bulk(self._client, self._alias, [deleting(key) for key in dict.fromkeys(keys)])
+        for each in done:
+            if each.blocked:
+                raise IndexReadOnly(f"{self.location} deletes nothing now: {each.reason}")
+            if each.status not in (200, 404):
+                raise IndexUnavailable(f"{self.location} could not delete all: {each.reason}")
+        return sum(each.status == 200 for each in done)
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    def get(self, keys: Iterable[Key], *, full: bool = True) -> dict[Key, ImageRecord]:
+        wanted = ask_for.source(thumbnail=full, vector=full)
+        stored = self._by_id(
+            keys,
+            RECORDS_AT_ONCE,
+            {"_source_excludes": ",".join(wanted["excludes"]), "_source_exclude_vectors": "false"},
+        )
+        return {key: record_of(found["_source"]) for key, found in stored}
+
+    def keys_of(self, id: str, collections: Sequence[str] = ()) -> list[Key]:
+        filter = Filter(tuple(collections), {"id": (id,)})
+        return [record.key for page in self._pages(filter) for record in page.records]
+
+    def count(self, filter: Filter | None = None) -> int:
+        return int(self._client.count(index=self._alias, query=ask_for.query(filter))["count"])
+
+    def collections(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        listing: dict[str, Any] = {
+            "size": COLLECTIONS_AT_ONCE,
+            "sources": [{"collection": {"terms": {"field": "collection"}}}],
+        }
+        while True:
+            # a composite listing has no limit on how many there are, unlike a terms aggregation
+            answer = self._search(size=0, aggregations={"all": {"composite": listing}})["aggregations"]["all"]
+            counts |= {each["key"]["collection"]: each["doc_count"] for each in answer["buckets"]}
+            if "after_key" not in answer:
+                return counts
+            listing["after"] = answer["after_key"]
+
+    def ask(self, questions: Sequence[Question]) -> list[list[ImageRecord]]:
+        found: list[dict[Key, ImageRecord]] = [{} for _ in questions]
+        for question in questions:
+            self._check_vector(question)
+        asked = [
+            (position, body)
+            for position, question in enumerate(questions)
+            for body in ask_for.searches(question)
+        ]
+        for some in _portions(asked, QUESTIONS_AT_ONCE):
+            answers = self._searches([body for _, body in some])
+            for (position, _), answer in zip(some, answers, strict=True):
+                for record in _records(answer):
+                    found[position][record.key] = record
+        return [list(each.values()) for each in found]
+
+    def _check_vector(self, question: Question) -> None:
+        if question.vector is not None and question.vector.shape != (self.signatures.dims,):
+            raise InvalidRequest(
+                f"the vector of the question has {question.vector.size} dimensions, "
+                f"those of {self.location} have {self.signatures.dims}"
+            )
+
+    def ask_words(self, words: str, limit: int, filter: Filter) -> list[ImageRecord]:
+        if not words.split() or limit <= 0:
+            return []
+        answer = self._search(
+            query=ask_for.words(words, filter),
+            size=min(limit, ask_for.MOST_HITS),
+            source=ask_for.source(),
+            track_total_hits=False,
+        )
+        return _records(answer)
+
+    def ask_bytes(self, digests: Sequence[str], filter: Filter) -> dict[str, list[ImageRecord]]:
+        found: dict[str, list[ImageRecord]] = {digest: [] for digest in digests}
+        for some in _portions(list(found), DIGESTS_AT_ONCE):
+            cursor: str | None = None
+            while True:
+                page = self._page(ask_for.query(filter, ask_for.having(some)), cursor, ask_for.MOST_HITS)
+                for record in page.records:
+                    for digest in {record.sha256, record.pixels} & found.keys():
+                        found[digest].append(record)
+                cursor = page.cursor
+                if cursor is None:
+                    break
+        return found
+
+    def page(self, filter: Filter, *, cursor: str | None, limit: int, full: bool = False) -> Page:
+        return self._page(ask_for.query(filter), cursor, limit, full=full)
+
+    # -- requests --------------------------------------------------------------------------------------
+
+    def _page(self, query: Mapping[str, Any], cursor: str | None, limit: int, *, full: bool = False) -> Page:
+        size = max(1, min(limit, ask_for.MOST_HITS))
+        after = {} if cursor is None else {"search_after": list(ask_for.key_of(cursor))}
+        answer = self._search(
+            query=query,
+            size=size,
+            sort=["collection", "id"],
+            source=ask_for.source(thumbnail=full, vector=full),
+            track_total_hits=False,
+            **after,
+        )
+        records = _records(answer)
+        return Page(records, ask_for.cursor_of(records[-1].key) if len(records) == size else None)
+
+    def _search(self, **body: Any) -> Mapping[str, Any]:  # noqa: ANN401 - JSON
+        answer = self._client.search(index=self._alias, allow_partial_search_results=False, **body)
+        return answer.body  # type: ignore[no-any-return]
+
+    def _searches(self, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        header = {"index": self._alias, "allow_partial_search_results": False}
+        lines = [line for body in bodies for line in (header, body)]
+        answers: list[Mapping[str, Any]] = self._client.msearch(searches=lines)["responses"]
+        for answer in answers:
+            if "error" in answer:
+                raise fault(answer["status"], answer["error"], self._client.server)
+        return answers
+
+    def _by_id(
+        self, keys: Iterable[Key], at_once: int, parameters: Mapping[str, str]
+    ) -> Iterator[tuple[Key, Mapping[str, Any]]]:
+        """What is stored under the keys as of now. The client's own `mget` cannot ask for vectors."""
+        for some in _portions(list(dict.fromkeys(keys)), at_once):
+            answer = self._client.perform_request(
+                "POST",
+                f"/{self._alias}/_mget",
+                params=parameters,
+                headers={"accept": "application/json", "content-type": "application/json"},
+                body={"ids": [document_id(key) for key in some]},
+            )
+            for key, found in zip(some, answer.body["docs"], strict=True):
+                if "error" in found:
+                    raise fault(503, found["error"], self._client.server)
+                if found["found"]:
+                    yield key, found
+
+
+def _records(answer: Mapping[str, Any]) -> list[ImageRecord]:
+    return [record_of(hit["_source"]) for hit in answer["hits"]["hits"]]
+
+
+def _written(done: Done, before: Known | None) -> Written | None:
+    if done.status == 409:
+        return None
+    if done.status < 300:
+        return Written(Status.ADDED if before is None else Status.UPDATED)
+    if done.blocked:
+        return Written(Status.FAILED, f"the index takes no writes now: {done.reason}", True)
+    if done.busy:
+        return Written(Status.FAILED, f"the server stayed too busy: {done.reason}", True)
+    return Written(Status.FAILED, f"the index does not take this record: {done.reason}", done.status >= 500)
+
+
+def _portions(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

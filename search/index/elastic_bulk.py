@@ -1,0 +1,110 @@
+"""Many writes in a few requests: bounded in bytes, and only what the server was too busy for tried again."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from imaging.record import ImageRecord, Key
+from search.index.base import Known
+from search.index.elastic_client import BLOCKED, MISSING, Client, fault
+from search.index.elastic_documents import document, document_id
+
+#: bytes of one request; Elasticsearch refuses 100 MB, and works best far below
+BULK_BYTES = 8_000_000
+
+#: how often the items that the server was too busy for are tried again, and the longest pause in seconds
+ATTEMPTS = 8
+LONGEST_PAUSE = 5.0
+
+#: one write: the lines of its action and its document
+Operation = tuple[bytes, ...]
+
+
+class Done(NamedTuple):
+    """What became of one write: its HTTP status, and the kind and text of an error."""
+
+    status: int
+    kind: str = ""
+    reason: str = ""
+
+    @property
+    def blocked(self) -> bool:
+        return self.kind == BLOCKED
+
+    @property
+    def busy(self) -> bool:
+        return self.status in (429, 503) and not self.blocked
+
+
+def writing(record: ImageRecord, before: Known | None) -> Operation:
+    """Write a record if what is stored is still what was known, None being nothing."""
+    action: dict[str, Any] = {"_id": document_id(record.key)}
+    if before is not None:
+        action["if_seq_no"], action["if_primary_term"] = before.version
+    return _operation("create" if before is None else "index", action, record)
+
+
+def copying(record: ImageRecord) -> Operation:
+    """Write a record over whatever is stored."""
+    return _operation("index", {"_id": document_id(record.key)}, record)
+
+
+def deleting(key: Key) -> Operation:
+    return (orjson.dumps({"delete": {"_id": document_id(key)}}),)
+
+
+def _operation(name: str, action: dict[str, Any], record: ImageRecord) -> Operation:
+    return orjson.dumps({name: action}), orjson.dumps(document(record))
+
+
+def bulk(client: Client, alias: str, operations: Sequence[Operation]) -> list[Done]:
+    """Carry the writes out; the answer has one outcome for each, in their order.
+
+    The alias must exist: without that, Elasticsearch would make an index of this name by guessing a mapping.
+    """
+    outcomes: dict[int, Done] = {}
+    waiting: Sequence[int] = range(len(operations))
+    for attempt in range(ATTEMPTS):
+        for some in _portions(waiting, operations):
+            lines: list[Any] = [line for position in some for line in operations[position]]
+            answer = client.bulk(
+                index=alias,
+                operations=lines,
+                require_alias=True,
+                filter_path="items.*.status,items.*.error.type,items.*.error.reason",
+            )
+            for position, item in zip(some, answer["items"], strict=True):
+                outcomes[position] = _done(client, item)
+        waiting = [position for position in waiting if outcomes[position].busy]
+        if not waiting:
+            break
+        time.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.2 * 2**attempt)))  # noqa: S311 - spreads writers
+    return [outcomes[position] for position in range(len(operations))]
+
+
+def _done(client: Client, item: Mapping[str, Any]) -> Done:
+    (result,) = item.values()
+    error = result.get("error", {})
+    if error.get("type") == MISSING:
+        raise fault(result["status"], error, client.server)
+    return Done(result["status"], error.get("type", ""), error.get("reason", ""))
+
+
+def _portions(positions: Iterable[int], operations: Sequence[Operation]) -> Iterator[list[int]]:
+    """The positions in runs whose requests stay below `BULK_BYTES`; an operation beyond it goes alone."""
+    run: list[int] = []
+    size = 0
+    for position in positions:
+        more = sum(len(line) + 1 for line in operations[position])
+        if run and size + more > BULK_BYTES:
+            yield run
+            run, size = [], 0
+        run.append(position)
+        size += more
+    if run:
+        yield run

@@ -1,0 +1,166 @@
+"""The connection to Elasticsearch. Every request passes one place, where the client's errors become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from elastic_transport import (
+    ConnectionTimeout,
+    NodeConfig,
+    OrjsonSerializer,
+    SerializationError,
+    TlsError,
+    TransportError,
+    Urllib3HttpNode,
+)
+from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
+from urllib3 import Timeout
+
+from search.errors import (
+    IndexExists,
+    IndexMissing,
+    IndexReadOnly,
+    IndexRefused,
+    IndexUnavailable,
+    InvalidRequest,
+    StoreError,
+)
+from search.index.elastic_location import ElasticLocation
+
+#: seconds until a host that does not even take the connection counts as down
+CONNECT_TIMEOUT = 5
+
+BLOCKED = "cluster_block_exception"
+MISSING = "index_not_found_exception"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElasticOptions:
+    """How to talk to Elasticsearch and how to lay out a new index; secrets do not show in its repr.
+
+    An API key wins over user and password. `ca_certs` is a file of certificates, `ca_fingerprint` the
+    SHA-256 of one in hexadecimal. `timeout` in seconds is for one request. `replicas` None makes one where
+    there is a second node. `vector_index` is the kind of graph over the CNN vectors.
+    """
+
+    api_key: str | None = field(default=None, repr=False)
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_certs: str | None = None
+    ca_fingerprint: str | None = None
+    verify_certs: bool = True
+    timeout: float = 30
+    shards: int = 1
+    replicas: int | None = None
+    refresh_interval: str = "1s"
+    vector_index: str = "bbq_hnsw"
+
+
+class Client(Elasticsearch):
+    """The official client, except that it raises the errors of `search.errors` only."""
+
+    server = "Elasticsearch"
+
+    def perform_request(self, *args: Any, **keywords: Any) -> Any:  # noqa: ANN401 - passed on
+        try:
+            return super().perform_request(*args, **keywords)
+        except (ApiError, TransportError) as error:
+            # the cause stays away: its text may repeat headers or bodies
+            raise error_of(error, self.server) from None
+
+
+class _Node(Urllib3HttpNode):
+    """Gives up sooner on a connection than on an answer, which the client has one number for."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        super().__init__(config)
+        patience = config.request_timeout or CONNECT_TIMEOUT
+        self.pool.timeout = Timeout(connect=min(CONNECT_TIMEOUT, patience), read=patience)
+
+
+def connect(location: ElasticLocation, options: ElasticOptions) -> Client:
+    """A client for the hosts of the location; nothing is sent yet. Raises InvalidRequest on wrong options."""
+    secure: dict[str, Any] = {}
+    if location.scheme == "https":
+        secure = {"verify_certs": options.verify_certs, "ssl_show_warn": False}
+        if options.ca_certs:
+            secure["ca_certs"] = options.ca_certs
+        if options.ca_fingerprint:
+            secure["ssl_assert_fingerprint"] = options.ca_fingerprint
+    if options.api_key:
+        secure["api_key"] = options.api_key
+    elif options.username:
+        secure["basic_auth"] = (options.username, options.password or "")
+    try:
+        client = Client(
+            location.nodes,
+            serializer=OrjsonSerializer(),
+            node_class=_Node,
+            request_timeout=options.timeout,
+            max_retries=max(2, len(location.hosts)),
+            retry_backoff_base=0.2,
+            retry_backoff_cap=2,
+            **secure,
+        )
+    except (OSError, ValueError) as error:  # no such file of certificates, for example
+        raise InvalidRequest(f"the settings for {location.server} are wrong: {error}") from error
+    client.server = location.server
+    return client
+
+
+def error_of(error: ApiError | TransportError, server: str) -> StoreError | InvalidRequest:
+    """Our error for one of the client's."""
+    if isinstance(error, UnsupportedProductError):
+        return StoreError(f"{server} answers, but not as Elasticsearch does: check the address")
+    if isinstance(error, ApiError):
+        body = error.body if isinstance(error.body, Mapping) else {}
+        return fault(error.status_code, body.get("error"), server)
+    if isinstance(error, TlsError):
+        return IndexRefused(
+            f"no safe connection to {server}: {_short(error)}; "
+            "check http or https, the certificate of the server and the CA file"
+        )
+    if isinstance(error, ConnectionTimeout):
+        return IndexUnavailable(f"{server} did not answer in time: is it overloaded or behind a firewall?")
+    if isinstance(error, SerializationError):
+        return StoreError(f"{server} answers, but not as Elasticsearch does: check the address")
+    return IndexUnavailable(f"cannot reach {server}: is it running, and is the address right?")
+
+
+def fault(status: int, detail: object, server: str) -> StoreError | InvalidRequest:
+    """Our error for an HTTP status and the `error` of its body."""
+    kind, reason = "", ""
+    if isinstance(detail, Mapping):
+        kind, reason = str(detail.get("type", "")), _reason(detail)
+    for known, error in (
+        (BLOCKED, IndexReadOnly(f"the index takes no writes now: {reason}")),
+        (
+            MISSING,
+            IndexMissing(
+                f"there is no such index on {server}, or it was re-indexed for other signatures: "
+                "make one with `facsimile index create`, or start this program anew"
+            ),
+        ),
+        ("resource_already_exists_exception", IndexExists(f"{server} already has it: {reason}")),
+    ):
+        if kind == known:
+            return error
+    if status in (401, 403):
+        return IndexRefused(f"{server} refuses these credentials ({status}): check the API key or user")
+    if status == 404:
+        return StoreError(f"{server} does not know this request (404): check the address")
+    if status in (408, 429) or status >= 500:
+        return IndexUnavailable(f"{server} cannot serve the request at present ({status}): {reason or kind}")
+    return InvalidRequest(f"{server} refuses the request ({status}): {reason or kind}")
+
+
+def _reason(detail: Mapping[str, Any]) -> str:
+    """The reason nearest to the cause, in one line."""
+    causes = detail.get("root_cause") or [detail]
+    return " ".join(str(causes[0].get("reason", "")).split())[:300]
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,91 @@
+"""The life of an index on Elasticsearch: made, found, built anew beside itself, removed.
+
+`NAME` is an alias of the physical index `NAME-vN`; a second alias names the signatures too (see
+`elastic_mapping.sealed_name`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from search.errors import IndexExists, IndexMismatch, IndexMissing
+from search.index.base import Signatures
+from search.index.elastic_client import Client, ElasticOptions
+from search.index.elastic_location import ElasticLocation
+from search.index.elastic_mapping import LAYOUT, made_by, mappings, sealed_name, settings
+
+REINDEX = "`facsimile index reindex` builds it anew for this version"
+
+
+@dataclass(frozen=True, slots=True)
+class Physical:
+    """The physical index that a name stands for at present, and what made it."""
+
+    name: str
+    layout: int
+    signatures: Signatures
+    aliases: tuple[str, ...]
+    shards: int
+
+    @property
+    def version(self) -> int:
+        return int(self.name.rpartition("-v")[2])
+
+
+def find(client: Client, location: ElasticLocation) -> Physical:
+    """The physical index behind the name. Raises IndexMissing, or IndexMismatch where it is not ours."""
+    found = client.indices.get(index=location.name, ignore_unavailable=True).body
+    if not found:
+        raise IndexMissing(f"there is no index {location}; `facsimile index create` makes one")
+    (physical, facts), *more = found.items()
+    made = made_by(facts["mappings"])
+    if more or made is None or not re.fullmatch(re.escape(location.name) + r"-v[0-9]+", physical):
+        raise IndexMismatch(f"{location} is no index of Facsimile; choose another name")
+    shards = int(facts["settings"]["index"]["number_of_shards"])
+    return Physical(physical, *made, tuple(facts["aliases"]), shards)
+
+
+def check(location: ElasticLocation, physical: Physical, signatures: Signatures | None) -> None:
+    """Raise IndexMismatch where the index cannot be asked with these signatures; None asks for no check."""
+    if physical.layout != LAYOUT:
+        raise IndexMismatch(
+            f"{location} has layout {physical.layout}, this version reads {LAYOUT}; {REINDEX}"
+        )
+    if signatures is not None and signatures != physical.signatures:
+        raise IndexMismatch(
+            f"{location} was made with {_spelled(physical.signatures)}, "
+            f"not with {_spelled(signatures)}; {REINDEX}"
+        )
+
+
+def create(
+    client: Client, location: ElasticLocation, signatures: Signatures, options: ElasticOptions
+) -> None:
+    """Make an empty index. Raises IndexExists where the name is taken."""
+    if client.indices.exists(index=location.name):
+        raise IndexExists(f"there is already an index {location}")
+    client.indices.create(
+        index=f"{location.name}-v1",
+        aliases={location.name: {}, sealed_name(location.name, signatures): {}},
+        mappings=mappings(signatures, options),
+        settings=settings(options),
+        wait_for_active_shards=1,
+    )
+
+
+def destroy(client: Client, location: ElasticLocation) -> None:
+    """Remove the index, and whatever an unfinished rebuild has left beside it."""
+    stored = client.indices.get(index=f"{location.name}-v*", expand_wildcards="open,closed").body
+    ours = [
+        name
+        for name, facts in stored.items()
+        if made_by(facts["mappings"]) and re.fullmatch(re.escape(location.name) + r"-v[0-9]+", name)
+    ]
+    if ours:
+        client.indices.delete(index=",".join(ours), ignore_unavailable=True)
+
+
+def _spelled(signatures: Signatures) -> str:
+    model = f"{signatures.model} ({signatures.dims} dimensions)" if signatures.dims else "no model"
+    return f"hash {signatures.hash} and {model}"

@@ -1,0 +1,82 @@
+"""What an index looks like to Elasticsearch: mapping, settings, and the note of what made it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from search.index.base import Signatures
+from search.index.elastic_client import ElasticOptions
+
+#: version of the mapping below; one more for every change that old documents do not fit
+LAYOUT = 1
+
+#: dimensions that the one-bit quantisation of bbq needs at least
+_SMALLEST_BBQ = 64
+
+#: characters of a metadata value that filters see; Lucene's terms end at 32,766 bytes, path included
+_LONGEST_VALUE = 4096
+
+
+def mappings(signatures: Signatures, options: ElasticOptions) -> dict[str, Any]:
+    """The mapping. Its `_meta` says which signatures the documents hold."""
+    keyword, integer = {"type": "keyword"}, {"type": "integer"}
+    # flat: exact Hamming distance over those that pass the filter, which the bands keep few
+    bits = {"type": "dense_vector", "element_type": "bit", "dims": 256, "index_options": {"type": "flat"}}
+    properties: dict[str, Any] = {
+        "collection": keyword,
+        "id": keyword,
+        "sha256": keyword,
+        "pixels": keyword,
+        "sources": keyword,
+        "format": keyword,
+        "tags": keyword | {"fields": {"words": {"type": "text"}}},
+        "title": {"type": "text"},
+        "metadata": {"type": "flattened", "ignore_above": _LONGEST_VALUE},
+        "width": integer,
+        "height": integer,
+        "size": {"type": "long"},
+        "quality": {"type": "byte"},
+        "added_at": {"type": "date"},
+        "bits": bits,
+        "bits_trimmed": bits,
+        "bands": keyword | {"doc_values": False},
+        "thumbnail": {"type": "binary"},
+    }
+    if signatures.dims:
+        graph = options.vector_index if signatures.dims >= _SMALLEST_BBQ else "int8_hnsw"
+        properties["vector"] = {
+            "type": "dense_vector",
+            "dims": signatures.dims,
+            "similarity": "cosine",
+            "index_options": {"type": graph},
+        }
+    made = {"layout": LAYOUT, "hash": signatures.hash, "model": signatures.model, "dims": signatures.dims}
+    return {"dynamic": "strict", "_meta": {"facsimile": made}, "properties": properties}
+
+
+def settings(options: ElasticOptions) -> dict[str, Any]:
+    """The settings of a new index. A refresh interval that is set also holds while nobody searches."""
+    fixed = {"number_of_shards": options.shards, "refresh_interval": options.refresh_interval}
+    if options.replicas is None:
+        return fixed | {"auto_expand_replicas": "0-1"}
+    return fixed | {"number_of_replicas": options.replicas}
+
+
+def made_by(mapping: Mapping[str, Any]) -> tuple[int, Signatures] | None:
+    """Layout and signatures of a stored mapping; None where it is not one of ours."""
+    made = mapping.get("_meta", {}).get("facsimile")
+    if not made:
+        return None
+    return int(made["layout"]), Signatures(made["hash"], made["model"], int(made["dims"]))
+
+
+def sealed_name(name: str, signatures: Signatures) -> str:
+    """The alias that an open index works through.
+
+    It names the signatures, so that the swap to an index with others cuts off every program that still
+    computes the old ones, at once and without a look at the mapping in each request.
+    """
+    made = f"{LAYOUT}/{signatures.hash}/{signatures.model}/{signatures.dims}"
+    return f"{name}-{hashlib.sha256(made.encode()).hexdigest()[:8]}"

@@ -1,0 +1,137 @@
+"""Questions to Elasticsearch as request bodies: filters, nearest neighbours, words, places in a listing."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from imaging.record import Key
+from search.errors import InvalidRequest
+from search.query import FIELDS, Filter, Question
+
+#: most hits of one search (`index.max_result_window`), and most neighbours of one clause
+MOST_HITS = 10_000
+
+#: values that one filter may hold (`index.max_terms_count`)
+MOST_VALUES = 65_536
+
+#: words of a text question that count; a boolean query takes some thousand clauses at least
+MOST_WORDS = 64
+
+#: candidates per shard that the graph of vectors looks at, at least; 200 of 256 dimensions found all copies
+#: where 50 found 0.997 (bbq_hnsw, half a million records)
+CANDIDATES = 200
+
+#: nearest-neighbour clauses in one search
+MOST_CLAUSES = 32
+
+#: fields of a record that a listing leaves out; `vector` and `thumbnail` come where asked for
+_INTERNAL = ["bands"]
+
+
+def source(*, thumbnail: bool = False, vector: bool = False) -> dict[str, Any]:
+    """What to bring back of each record. Elasticsearch would leave out the bits, as all vectors."""
+    left_out = _INTERNAL + ["thumbnail"] * (not thumbnail) + ["vector"] * (not vector)
+    return {"excludes": left_out, "exclude_vectors": False}
+
+
+def conditions(filter: Filter) -> list[dict[str, Any]]:
+    """The filter as clauses that must all hold."""
+    clauses: list[dict[str, Any]] = []
+    if filter.collections:
+        clauses.append({"terms": {"collection": list(filter.collections)}})
+    for key, values in filter.terms.items():
+        if len(values) > MOST_VALUES:
+            raise InvalidRequest(
+                f"the filter on {key} holds {len(values)} values; at most {MOST_VALUES} are taken"
+            )
+        clauses.append({"terms": {_field(key): list(values)}})
+    return clauses
+
+
+def _field(key: str) -> str:
+    if key == "source":
+        return "sources"
+    return key if key in FIELDS else "metadata." + key.removeprefix("metadata.")
+
+
+def query(filter: Filter | None, *more: dict[str, Any]) -> dict[str, Any]:
+    """A query without scores that the filter and the further clauses let through."""
+    return {"bool": {"filter": [*conditions(filter or Filter()), *more]}}
+
+
+def searches(question: Question) -> Iterator[dict[str, Any]]:
+    """The searches that bring the candidates of a question: one, unless it asks for very many.
+
+    Elasticsearch adds up the scores of a hit that several clauses bring, so none may be cut off by `size`.
+    """
+    clauses = [*_hash_clauses(question), *_vector_clauses(question)]
+    while clauses:
+        count = max(1, min(MOST_CLAUSES, MOST_HITS // max(clause["k"] for clause in clauses)))
+        together, clauses = clauses[:count], clauses[count:]
+        yield {
+            "knn": together,
+            "size": min(MOST_HITS, sum(clause["k"] for clause in together)),
+            "_source": source(vector=question.vector is not None),
+            "track_total_hits": False,
+        }
+
+
+def _hash_clauses(question: Question) -> Iterator[dict[str, Any]]:
+    wanted = min(question.limit, MOST_HITS)
+    if wanted <= 0:
+        return
+    allowed = conditions(question.filter)
+    for variant in question.variants:
+        for name in ("bits", "bits_trimmed"):
+            yield {
+                "field": name,
+                "query_vector": variant.bits.tobytes().hex(),
+                "k": wanted,
+                "num_candidates": wanted,
+                "similarity": question.radius,
+                "filter": [{"terms": {"bands": list(variant.terms)}}, *allowed],
+            }
+
+
+def _vector_clauses(question: Question) -> Iterator[dict[str, Any]]:
+    wanted = min(question.nearest, MOST_HITS)
+    if question.vector is None or wanted <= 0:
+        return
+    yield {
+        "field": "vector",
+        "query_vector": question.vector.tolist(),
+        "k": wanted,
+        "num_candidates": min(MOST_HITS, max(CANDIDATES, 2 * wanted)),
+        "filter": conditions(question.filter),
+    }
+
+
+def words(text: str, filter: Filter) -> dict[str, Any]:
+    """Any of the words in title or tags; nothing in the text is syntax."""
+    some = " ".join(text.split()[:MOST_WORDS])
+    matching = {"multi_match": {"query": some, "type": "most_fields", "fields": ["title^2", "tags.words"]}}
+    return {"bool": {"must": matching, "filter": conditions(filter)}}
+
+
+def having(digests: Sequence[str]) -> dict[str, Any]:
+    """The bytes or the pixels have one of these SHA-256."""
+    either = [{"terms": {name: list(digests)}} for name in ("sha256", "pixels")]
+    return {"bool": {"should": either}}
+
+
+def cursor_of(key: Key) -> str:
+    """The place after this key in a listing, as opaque text."""
+    return base64.urlsafe_b64encode(orjson.dumps(list(key))).decode()
+
+
+def key_of(cursor: str) -> Key:
+    """The key of a cursor; raises InvalidRequest on any other text."""
+    try:
+        collection, id = orjson.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+    except (ValueError, TypeError) as error:
+        raise InvalidRequest(f"{cursor[:80]!r} is no cursor of a listing") from error
+    return Key(str(collection), str(id))
