@@ -1,11 +1,11 @@
 """The root of every error of the project, and the errors of reading one image.
 
-    FacsimileError                    anything that we report with one sentence; `exit_code` for the command line
-    └── ImageError                    these bytes give no signature; permanent, never retried
-        ├── EmptyImage                zero bytes
-        ├── NotAnImage                no format that can be decoded here
-        ├── BrokenImage               a known format, but damaged or cut short
-        └── ImageTooLarge             over the limit on bytes or pixels
+FacsimileError                    anything that we report with one sentence; `exit_code` for the command line
+└── ImageError                    these bytes give no signature; permanent, never retried
+    ├── EmptyImage                zero bytes
+    ├── NotAnImage                no format that can be decoded here
+    ├── BrokenImage               a known format, but damaged or cut short
+    └── ImageTooLarge             over the limit on bytes or pixels
 """
 
 

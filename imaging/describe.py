@@ -1,0 +1,163 @@
+"""The one door: bytes to signatures, for stored images and queries alike, so that they can never disagree."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging import bands, phash
+from imaging.decode import Limits, Picture, decode, thumbnail
+from imaging.errors import ImageError
+from imaging.margins import content_box
+from imaging.orientation import ORIENTATIONS, orient_bits, orient_spectrum
+from imaging.record import Description
+
+#: how many doubtful bits a band a query varies, or all one-bit neighbours
+Probes = int | Literal["all"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """One way to look at a query picture.
+
+    `bits` is 32 uint8, `terms` those that a candidate must share one of, `orientation` the turn or flip that
+    was applied, `trimmed` whether flat margins were cut before.
+    """
+
+    bits: NDArray[np.uint8]
+    terms: tuple[str, ...]
+    orientation: str
+    trimmed: bool
+
+
+def describe(data: bytes, *, limits: Limits | None = None) -> Description:
+    """All that one image's bytes say. Raises an ImageError where they are no image that can be read."""
+    described = describe_many([data], limits=limits)[0]
+    if isinstance(described, ImageError):
+        raise described
+    return described
+
+
+def describe_many(datas: Sequence[bytes], *, limits: Limits | None = None) -> list[Description | ImageError]:
+    """Describe a batch; one that cannot be read has its error in its place, and never ends the batch."""
+    read: list[_Read | ImageError] = []
+    for data in datas:
+        try:
+            read.append(_Read.of(data, decode(data, limits)))
+        except ImageError as error:
+            read.append(error)
+    lumas = [luma for one in read if isinstance(one, _Read) for luma in one.lumas]
+    if not lumas:
+        return [one for one in read if isinstance(one, ImageError)]
+    spectra = phash.spectrum(np.stack(lumas))
+    signatures = zip(spectra, phash.bits_of(spectra), phash.quality(spectra).tolist(), strict=True)
+    return [one if isinstance(one, ImageError) else one.described(signatures) for one in read]
+
+
+_Signature = tuple[NDArray[np.float32], NDArray[np.uint8], int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """What a batch keeps of one picture until its spectra are computed; `lumas` are the squares of the whole
+    and, where it has margins, of what lies within."""
+
+    sha256: str
+    pixels: str
+    width: int
+    height: int
+    format: str
+    size: int
+    thumbnail: bytes
+    lumas: list[NDArray[np.uint8]]
+
+    @classmethod
+    def of(cls, data: bytes, picture: Picture) -> _Read:
+        box = content_box(picture.luma)
+        return cls(
+            sha256=hashlib.sha256(data).hexdigest(),
+            pixels=picture.pixels,
+            width=picture.width,
+            height=picture.height,
+            format=picture.format,
+            size=len(data),
+            thumbnail=thumbnail(picture, data),
+            lumas=[picture.luma_square(), *([picture.luma_square(box)] if box else [])],
+        )
+
+    def described(self, signatures: Iterator[_Signature]) -> Description:
+        """Takes as many signatures as there are lumas."""
+        spectrum, bits, quality = next(signatures)
+        trimmed = next(signatures) if len(self.lumas) > 1 else None
+        if trimmed and trimmed[2] == 0:  # nothing but margins
+            trimmed = None
+        return Description(
+            sha256=self.sha256,
+            pixels=self.pixels,
+            width=self.width,
+            height=self.height,
+            format=self.format,
+            size=self.size,
+            quality=quality,
+            bits=bits,
+            bits_trimmed=trimmed[1] if trimmed else None,
+            spectrum=spectrum,
+            spectrum_trimmed=trimmed[0] if trimmed else None,
+            thumbnail=self.thumbnail,
+        )
+
+
+def looks(
+    description: Description, *, orientations: Sequence[str] = ORIENTATIONS, probes: Probes = 2
+) -> list[Look]:
+    """The ways to ask for a described picture: whole and trimmed, in each orientation, with their terms.
+
+    None where the picture is blank (`quality` 0). `probes` is the number of doubtful bits a band, or "all".
+    """
+    if description.quality == 0:
+        return []
+    found = []
+    for spectrum, trimmed in ((description.spectrum, False), (description.spectrum_trimmed, True)):
+        if spectrum is None:
+            continue
+        for orientation in orientations:
+            oriented = orient_spectrum(spectrum, orientation)
+            bits = phash.bits_of(oriented)
+            terms = bands.neighbours(bits) if probes == "all" else bands.probed(oriented, probes)
+            found.append(Look(bits, terms, orientation, trimmed))
+    return _distinct(found)
+
+
+def looks_of_bits(
+    bits: NDArray[np.uint8],
+    bits_trimmed: NDArray[np.uint8] | None = None,
+    *,
+    orientations: Sequence[str] = ORIENTATIONS,
+    all_neighbours: bool = False,
+) -> list[Look]:
+    """The ways to ask for a stored record, of which only the hashes are known.
+
+    Flips and turns are approximate then (see `orient_bits`), and there are no doubtful bits to vary.
+    """
+    terms_of = bands.neighbours if all_neighbours else bands.terms
+    found = []
+    for hash, trimmed in ((bits, False), (bits_trimmed, True)):
+        if hash is None:
+            continue
+        for orientation in orientations:
+            oriented = orient_bits(hash, orientation)
+            found.append(Look(oriented, terms_of(oriented), orientation, trimmed))
+    return _distinct(found)
+
+
+def _distinct(looks: list[Look]) -> list[Look]:
+    """The first look of each hash: a symmetric picture is its own mirror image."""
+    first: dict[bytes, Look] = {}
+    for look in looks:
+        first.setdefault(look.bits.tobytes(), look)
+    return list(first.values())
