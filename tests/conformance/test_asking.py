@@ -1,0 +1,302 @@
+"""Questions: by hash, by vector, by words, by digest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from imaging.bands import neighbours, terms
+from imaging.distance import hamming
+from imaging.record import ImageRecord
+from search.errors import InvalidRequest
+from search.index.base import Index
+from search.query import Filter, Question
+from tests.conformance.conftest import Place
+from tests.conformance.synthetic import (
+    SIGNATURES,
+    digest,
+    flipped,
+    look,
+    only,
+    question,
+    random_bits,
+    random_vector,
+    record,
+)
+
+#: bits that a planted copy keeps, so that a band of 16 is shared at any distance
+BAND = 16
+
+
+def filled(index: Index, *records: ImageRecord) -> Index:
+    assert {written.reason for written in index.put(records)} == {""}
+    index.refresh()
+    return index
+
+
+def ids(records: list[ImageRecord]) -> set[str]:
+    return {each.id for each in records}
+
+
+def test_an_empty_index_answers_with_nothing(index: Index, rng: np.random.Generator) -> None:
+    bits, vector = random_bits(rng), random_vector(rng)
+    assert index.ask([question(look(bits)), question(look(bits), vector=vector, nearest=5)]) == [[], []]
+    assert index.ask([]) == []
+    assert index.ask_words("cat", 10, Filter()) == []
+    assert not any(index.ask_bytes([digest("x")], Filter()).values())
+
+
+def test_copies_are_found_up_to_the_radius_and_not_beyond(index: Index, rng: np.random.Generator) -> None:
+    query = random_bits(rng)
+    copies = [record(str(far), rng, bits=flipped(query, far, rng, keep=BAND)) for far in range(0, 120, 3)]
+    filled(index, *copies, *(record(f"other {n}", rng) for n in range(100)))
+    for radius in (0, 1, 31, 48, 90):
+        (found,) = index.ask([question(look(query, terms=terms(query)), radius=radius, limit=200)])
+        assert ids(found) == {str(far) for far in range(0, radius + 1, 3)}
+
+
+def test_candidates_carry_their_record_without_the_thumbnail(index: Index, rng: np.random.Generator) -> None:
+    put = record("1", rng, title="words", tags=("a", "b"), metadata={"k": 1}, sources=("s",),
+                 bits_trimmed=random_bits(rng), vector=random_vector(rng), thumbnail=b"jpeg")  # fmt: skip
+    filled(index, put)
+    ((plain,),) = index.ask([question(look(put.bits))])
+    assert (plain.key, plain.title, plain.tags, plain.metadata) == (put.key, "words", ("a", "b"), {"k": 1})
+    assert (plain.sources, plain.thumbnail, plain.sha256) == (("s",), None, put.sha256)
+    assert np.array_equal(plain.bits, put.bits)
+    assert plain.bits_trimmed is not None and np.array_equal(plain.bits_trimmed, put.bits_trimmed)
+    ((rich,),) = index.ask([question(look(put.bits), vector=random_vector(rng), nearest=0)])
+    assert rich.vector is not None
+    np.testing.assert_allclose(rich.vector, put.vector, atol=4e-3)
+
+
+@pytest.mark.parametrize("asked", ["whole", "trimmed"])
+def test_whole_and_trimmed_are_compared_crosswise(index: Index, rng: np.random.Generator, asked: str) -> None:
+    bordered = record("bordered", rng, bits_trimmed=random_bits(rng))
+    filled(index, bordered, *(record(str(n), rng, bits_trimmed=random_bits(rng)) for n in range(50)))
+    bits = bordered.bits if asked == "whole" else bordered.bits_trimmed
+    assert bits is not None
+    (found,) = index.ask([question(look(flipped(bits, 20, rng, keep=BAND)), radius=40)])
+    assert ids(found) == {"bordered"}
+
+
+def test_any_variant_suffices_and_a_record_comes_once(index: Index, rng: np.random.Generator) -> None:
+    turned, mirrored = random_bits(rng), random_bits(rng)
+    filled(
+        index,
+        record("turned", rng, bits=flipped(turned, 5, rng)),
+        record("mirrored", rng, bits=flipped(mirrored, 5, rng)),
+        record("both", rng, bits=turned, bits_trimmed=mirrored),
+        *(record(str(n), rng) for n in range(30)),
+    )
+    (found,) = index.ask([question(look(random_bits(rng)), look(turned), look(mirrored), radius=31)])
+    assert sorted(each.id for each in found) == ["both", "mirrored", "turned"]
+
+
+def test_blank_pictures_are_no_candidates_by_hash(index: Index, rng: np.random.Generator) -> None:
+    bits, vector = random_bits(rng), random_vector(rng)
+    filled(index, record("blank", rng, bits=bits, bits_trimmed=bits, quality=0, vector=vector))
+    assert index.ask([question(look(bits))]) == [[]]
+    filled(index, record("faint", rng, bits=bits, quality=1))
+    assert ids(index.ask([question(look(bits))])[0]) == {"faint"}
+
+
+def test_the_nearest_come_when_there_are_more_than_wanted(index: Index, rng: np.random.Generator) -> None:
+    query = random_bits(rng)
+    filled(index, *(record(str(far), rng, bits=flipped(query, far, rng, keep=BAND)) for far in range(60)))
+    (found,) = index.ask([question(look(query), radius=90, limit=10)])
+    assert ids(found) >= {str(far) for far in range(10)}
+
+
+def test_the_filter_is_applied_before_the_limit(index: Index, rng: np.random.Generator) -> None:
+    query = random_bits(rng)
+    near = [record(f"near {n}", rng, bits=flipped(query, 1, rng, keep=BAND)) for n in range(150)]
+    far = [
+        record(f"far {n}", rng, collection="wanted", tags=("t",), bits=flipped(query, 60, rng, keep=BAND))
+        for n in range(3)
+    ]
+    filled(index, *near, *far)
+    for filter in (Filter(collections=("wanted",)), only(tags="t"), Filter(("wanted",), {"tags": ("t",)})):
+        (found,) = index.ask([question(look(query), limit=2, filter=filter)])
+        assert ids(found) <= {"far 0", "far 1", "far 2"} and len(found) >= 2
+    assert index.ask([question(look(query), filter=Filter(collections=("nobody",)))]) == [[]]
+
+
+def test_deleted_and_replaced_pictures_are_no_candidates(index: Index, rng: np.random.Generator) -> None:
+    query = random_bits(rng)
+    copies = [record(str(n), rng, bits=flipped(query, n, rng, keep=BAND)) for n in range(100)]
+    filled(index, *copies)
+    index.delete([each.key for each in copies[:80]])
+    index.put([copies[80].replaced(bits=random_bits(rng), sha256=digest("other"))])
+    index.refresh()
+    (found,) = index.ask([question(look(query), radius=99, limit=5)])
+    assert ids(found) >= {"81", "82", "83", "84", "85"} and not ids(found) & set(map(str, range(81)))
+
+
+def test_many_questions_in_one_call_are_answered_as_one_by_one(
+    index: Index, rng: np.random.Generator
+) -> None:
+    records = [
+        record(str(n), rng, collection=f"c{n % 3}", vector=random_vector(rng) if n % 2 else None)
+        for n in range(60)
+    ]
+    filled(index, *records)
+    questions: list[Question] = []
+    for n in range(40):
+        bits = flipped(records[n].bits, 12, rng, keep=BAND)
+        filter = Filter(collections=("c1",)) if n % 4 == 0 else Filter()
+        by_vector = {"vector": random_vector(rng), "nearest": 3} if n % 5 == 0 else {}
+        questions.append(question(look(bits), radius=40 + n % 3, limit=5, filter=filter, **by_vector))
+    together = index.ask(questions)
+    assert [ids(each) for each in together] == [ids(index.ask([each])[0]) for each in questions]
+    assert ids(together[1]) == {"1"}
+
+
+def test_every_pair_within_31_is_found_with_neighbours(index: Index, rng: np.random.Generator) -> None:
+    queries = [random_bits(rng) for _ in range(150)]
+    distances = rng.integers(0, 32, len(queries))
+    distances[:30] = 31
+    filled(index, *(record(str(n), rng, bits=flipped(query, int(far), rng))
+                    for n, (query, far) in enumerate(zip(queries, distances, strict=True))))  # fmt: skip
+    asked = [question(look(query, terms=neighbours(query)), radius=31, limit=10) for query in queries]
+    assert [ids(found) for found in index.ask(asked)] == [{str(n)} for n in range(len(queries))]
+
+
+def test_the_worst_spread_of_31_bits_is_found_with_neighbours(index: Index, rng: np.random.Generator) -> None:
+    """Two bits in each band but one, which has a single one: no band is equal."""
+    query = random_bits(rng)
+    mask = np.zeros((16, 16), np.uint8)
+    mask[:, [3, 11]] = 1
+    mask[7, 3] = 0
+    filled(index, record("worst", rng, bits=query ^ np.packbits(mask.ravel())))
+    assert ids(index.ask([question(look(query), radius=31)])[0]) == {"worst"}
+
+
+def test_the_nearest_by_vector(index: Index, rng: np.random.Generator) -> None:
+    records = [record(str(n), rng, vector=random_vector(rng)) for n in range(40)]
+    filled(index, *records, record("no vector", rng))
+    query = random_vector(rng)
+    cosines = {each.id: float(each.vector @ query) for each in records if each.vector is not None}
+    best = sorted(cosines, key=lambda id: -cosines[id])
+    (found,) = index.ask([Question((), 0, 0, vector=query, nearest=5)])
+    assert ids(found) == set(best[:5])
+    assert all(each.vector is not None for each in found)
+    (everything,) = index.ask([Question((), 0, 0, vector=query, nearest=100)])
+    assert ids(everything) == set(best)
+
+
+def test_the_nearest_by_vector_under_a_filter(index: Index, rng: np.random.Generator) -> None:
+    records = [
+        record(str(n), rng, vector=random_vector(rng), collection="rare" if n % 40 == 0 else "common")
+        for n in range(200)
+    ]
+    filled(index, *records)
+    rare = Filter(collections=("rare",))
+    (found,) = index.ask([Question((), 0, 0, filter=rare, vector=random_vector(rng), nearest=5)])
+    assert ids(found) == {"0", "40", "80", "120", "160"}
+
+
+def test_hash_and_vector_join_their_candidates(index: Index, rng: np.random.Generator) -> None:
+    by_hash, by_vector = record("hash", rng), record("vector", rng, vector=random_vector(rng))
+    filled(index, by_hash, by_vector, *(record(str(n), rng, vector=random_vector(rng)) for n in range(40)))
+    (found,) = index.ask([question(look(by_hash.bits), radius=31, vector=by_vector.vector, nearest=1)])
+    assert ids(found) == {"hash", "vector"}
+
+
+def test_a_vector_of_another_length_is_refused(index: Index) -> None:
+    with pytest.raises(InvalidRequest, match="dimensions"):
+        index.ask([Question((), 0, 0, vector=np.ones(3, np.float32), nearest=1)])
+
+
+@pytest.fixture
+def library(index: Index, rng: np.random.Generator) -> Index:
+    return filled(
+        index,
+        record("1", rng, title="A black cat sleeps", tags=("animal",)),
+        record("2", rng, title="The cat, the cat", collection="other"),
+        record("3", rng, title="A red car", tags=("vehicle", "very fast")),
+        record("4", rng),
+        record("5", rng, title="and or not near title"),
+    )
+
+
+def test_any_word_of_title_or_tags_suffices(library: Index) -> None:
+    assert [each.id for each in library.ask_words("CAT", 10, Filter())] == ["2", "1"]
+    assert ids(library.ask_words("cat vehicle", 10, Filter())) == {"1", "2", "3"}
+    assert ids(library.ask_words("fast", 10, Filter())) == {"3"}
+    assert ids(library.ask_words("cat", 10, Filter(collections=("other",)))) == {"2"}
+    assert len(library.ask_words("cat", 1, Filter())) == 1
+    assert library.ask_words("zebra", 10, Filter()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ('title:* OR "', {"5"}),
+        ("AND NOT (", {"5"}),
+        ("NEAR(cat, 3)", {"1", "2", "5"}),
+        ('"', set()),
+        ("* ^ - + ( ) { } [ ]", set()),
+        ("cat*", {"1", "2"}),
+        ("-cat", {"1", "2"}),
+        ("ca*", set()),
+        ("title:zebra", {"5"}),
+        ("'; DROP TABLE words; --", set()),
+        ("", set()),
+        (" \n\t", set()),
+        ("cat " * 5000, {"1", "2"}),
+        ("\0 cat", {"1", "2"}),
+    ],
+)
+def test_words_are_text_and_never_syntax(library: Index, words: str, expected: set[str]) -> None:
+    assert ids(library.ask_words(words, 10, Filter())) == expected
+
+
+def test_records_are_found_by_the_digest_of_bytes_or_pixels(index: Index, rng: np.random.Generator) -> None:
+    same = digest("the same pixels")
+    filled(
+        index,
+        record("1", rng, pixels=same),
+        record("2", rng, pixels=same, collection="other"),
+        record("3", rng, sha256=same),
+        record("4", rng),
+    )
+    unknown = digest("unknown")
+    found = index.ask_bytes([same, digest("bytes of 4"), unknown], Filter())
+    assert ids(found[same]) == {"1", "2", "3"}
+    assert ids(found[digest("bytes of 4")]) == {"4"}
+    assert not found.get(unknown)
+    limited = index.ask_bytes([same], Filter(collections=("other",)))
+    assert ids(limited[same]) == {"2"}
+
+
+def test_both_indices_give_the_same_candidates(place_of: Callable[[str], Place]) -> None:
+    """With all neighbours asked and a radius that their promise covers, nothing may differ."""
+    answers: list[list[set[str]]] = []
+    for kind in ("embedded", "elastic"):
+        rng = np.random.default_rng(7)
+        centres = [random_bits(rng) for _ in range(20)]
+        records = [
+            record(str(n), rng, collection=f"c{n % 2}", metadata={"n": n % 3},
+                   bits=flipped(centres[n % 20], n % 40, rng),
+                   bits_trimmed=flipped(centres[(n + 1) % 20], n % 30, rng) if n % 3 == 0 else None)
+            for n in range(300)
+        ]  # fmt: skip
+        index = filled(place_of(kind).create(SIGNATURES), *records)
+        filters = [Filter(), Filter(collections=("c1",)), only(n="2")]
+        questions = [
+            question(look(centre), look(flipped(centre, 10, rng)), radius=31, limit=300, filter=filter)
+            for centre in centres
+            for filter in filters
+        ]
+        answers.append([ids(found) for found in index.ask(questions)])
+        bits = {each.id: [b for b in (each.bits, each.bits_trimmed) if b is not None] for each in records}
+        for asked, found in zip(questions, answers[-1], strict=True):
+            least = {
+                id: min(int(hamming(variant.bits, b)) for variant in asked.variants for b in bits[id])
+                for id in found
+            }
+            assert all(distance <= asked.radius for distance in least.values())
+    assert answers[0] == answers[1]
+    assert sum(map(len, answers[0])) > 500

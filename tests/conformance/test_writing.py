@@ -1,0 +1,242 @@
+"""Records go in and come back; what a write comes to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+
+import numpy as np
+import pytest
+
+from imaging.record import ImageRecord, Key
+from search.index.base import Index, Status
+from tests.conformance.conftest import Place
+from tests.conformance.synthetic import digest, look, question, random_bits, random_vector, record
+
+HOSTILE_IDS = [
+    "a/b/../c",
+    "two\nlines\tand a tab",
+    "Ünïcödé 猫 🐈",
+    " leading and trailing ",
+    "%2F?#&=+",
+    "'; DROP TABLE records; --",
+    "x" * 512,
+    "é" * 256,
+    ".",
+    "_id",
+]
+
+
+def statuses(index: Index, *records: ImageRecord) -> list[Status]:
+    return [written.status for written in index.put(records)]
+
+
+def test_every_field_comes_back(index: Index, rng: np.random.Generator) -> None:
+    put = record(
+        "full",
+        rng,
+        collection="catalogue",
+        quality=37,
+        bits_trimmed=random_bits(rng),
+        vector=random_vector(rng),
+        thumbnail=bytes(range(256)) * 40,
+        sources=("https://example.org/a b?c=d", "/photos/naïve.jpg"),
+        title="A cat on a mat",
+        tags=("cat", "mat"),
+        metadata={"camera": {"model": "X-100", "lens": [35, 50.5]}, "sold": False, "none": None, "n": 7},
+        added_at=datetime(2024, 2, 29, 12, 30, 15, 123000, tzinfo=UTC),
+    )
+    index.put([put])
+    got = index.get([put.key])[put.key]
+    for field in (
+        *("id", "collection", "sha256", "pixels", "width", "height", "format", "size", "quality"),
+        *("thumbnail", "sources", "title", "tags", "metadata", "added_at"),
+    ):
+        assert getattr(got, field) == getattr(put, field), field
+    assert np.array_equal(got.bits, put.bits)
+    assert got.bits_trimmed is not None and np.array_equal(got.bits_trimmed, put.bits_trimmed)
+    assert got.vector is not None and got.vector.dtype == np.float32
+    np.testing.assert_allclose(got.vector, put.vector, atol=4e-3)
+
+
+def test_what_is_absent_comes_back_absent(index: Index, rng: np.random.Generator) -> None:
+    put = record("bare", rng)
+    index.put([put])
+    got = index.get([put.key])[put.key]
+    assert (got.bits_trimmed, got.vector, got.thumbnail) == (None, None, None)
+    assert (got.sources, got.title, got.tags, got.metadata) == ((), "", (), {})
+
+
+def test_a_light_read_leaves_out_the_heavy_fields(index: Index, rng: np.random.Generator) -> None:
+    put = record("heavy", rng, vector=random_vector(rng), thumbnail=b"jpeg")
+    index.put([put])
+    got = index.get([put.key], full=False)[put.key]
+    assert (got.vector, got.thumbnail) == (None, None)
+
+
+def test_only_what_is_there_is_answered(index: Index, rng: np.random.Generator) -> None:
+    put = record("there", rng)
+    index.put([put])
+    keys = [put.key, Key("default", "not there"), Key("elsewhere", "there")]
+    assert set(index.get(keys)) == set(index.known(keys)) == {put.key}
+
+
+@pytest.mark.parametrize("id", HOSTILE_IDS)
+def test_any_text_is_an_id(index: Index, rng: np.random.Generator, id: str) -> None:
+    put = record(id, rng)
+    assert statuses(index, put) == [Status.ADDED]
+    index.refresh()
+    assert index.get([put.key])[put.key].id == id
+    assert index.keys_of(id) == [put.key]
+    assert [each.id for each in index.scan()] == [id]
+    assert [each.id for each in index.ask([question(look(put.bits))])[0]] == [id]
+    assert index.delete([put.key]) == 1
+    assert index.get([put.key]) == {}
+
+
+def test_the_same_id_in_two_collections_is_two_records(index: Index, rng: np.random.Generator) -> None:
+    mine, yours = record("1", rng, collection="mine"), record("1", rng, collection="yours", title="other")
+    assert statuses(index, mine, yours) == [Status.ADDED, Status.ADDED]
+    index.refresh()
+    assert sorted(index.keys_of("1")) == [Key("mine", "1"), Key("yours", "1")]
+    assert index.keys_of("1", ["yours", "nobody"]) == [Key("yours", "1")]
+    index.delete([mine.key])
+    assert index.get([yours.key])[yours.key].title == "other"
+
+
+def test_the_same_bytes_again_change_nothing(index: Index, rng: np.random.Generator) -> None:
+    put = record("1", rng, title="words", tags=("a",), metadata={"k": [1, 2]}, sources=("here",))
+    assert statuses(index, put) == [Status.ADDED]
+    before = index.get([put.key])[put.key]
+    later = put.replaced(added_at=datetime.now(UTC) + timedelta(days=1))
+    silent = later.replaced(title="", tags=(), metadata={}, sources=())
+    assert statuses(index, later) == statuses(index, silent) == [Status.UNCHANGED]
+    after = index.get([put.key])[put.key]
+    assert (after.added_at, after.title, after.tags) == (before.added_at, "words", ("a",))
+
+
+def test_a_new_source_joins_the_others(index: Index, rng: np.random.Generator) -> None:
+    put = record("1", rng, sources=("first",), title="words", vector=random_vector(rng), thumbnail=b"jpeg")
+    index.put([put])
+    assert statuses(index, put.replaced(sources=("second",), title="")) == [Status.UPDATED]
+    got = index.get([put.key])[put.key]
+    assert (got.sources, got.title, got.thumbnail) == (("first", "second"), "words", b"jpeg")
+    index.refresh()
+    assert index.count() == 1
+
+
+def test_other_bytes_replace_the_record(index: Index, rng: np.random.Generator) -> None:
+    old = record("1", rng, sources=("old",), title="old", tags=("old",), metadata={"k": "old"})
+    new = record("1", rng, sha256=digest("new"), sources=("new",))
+    index.put([old])
+    assert statuses(index, new) == [Status.UPDATED]
+    index.refresh()
+    got = index.get([new.key])[new.key]
+    assert (got.sources, got.title, got.tags, got.metadata) == (("new",), "", (), {})
+    assert index.ask([question(look(old.bits))]) == [[]]
+    assert [each.id for each in index.ask([question(look(new.bits))])[0]] == ["1"]
+
+
+def test_of_two_records_with_one_key_both_count(index: Index, rng: np.random.Generator) -> None:
+    first = record("1", rng, sources=("a",))
+    others = [first.replaced(sources=("b",)), record("2", rng), first.replaced(sources=("a",))]
+    expected = [Status.ADDED, Status.UPDATED, Status.ADDED, Status.UNCHANGED]
+    assert statuses(index, first, *others) == expected
+    assert index.get([first.key])[first.key].sources == ("a", "b")
+
+
+def test_a_stale_write_is_told_so_and_changes_nothing(index: Index, rng: np.random.Generator) -> None:
+    first = record("1", rng, title="first")
+    index.put([first])
+    stale = index.known([first.key])[first.key]
+    index.put([first.replaced(title="second")])
+    assert index._write([(first.replaced(title="third"), stale)]) == [None]
+    assert index._write([(first.replaced(title="fourth"), None)]) == [None]
+    assert index.get([first.key])[first.key].title == "second"
+
+
+def test_two_writers_of_one_key_lose_nothing(place: Place, rng: np.random.Generator) -> None:
+    shared = record("1", rng)
+    place.create().put([shared])
+    kept: list[str] = []
+
+    def write(name: str) -> None:
+        index = place.open()
+        for number in range(5):
+            source = f"{name}-{number}"
+            (written,) = index.put([shared.replaced(sources=(source,))])
+            if written.status is not Status.FAILED:  # it may tell that the other never gave way
+                kept.append(source)
+
+    writers = [Thread(target=write, args=(name,)) for name in ("left", "right")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert set(place.open().get([shared.key])[shared.key].sources) == set(kept)
+    assert {"left", "right"} == {source.split("-")[0] for source in kept}
+
+
+def test_delete_tells_how_many_there_were(index: Index, rng: np.random.Generator) -> None:
+    records = [record(str(number), rng, title="words", tags=("t",)) for number in range(5)]
+    index.put(records)
+    gone = [records[0].key, records[3].key, Key("default", "never there")]
+    assert index.delete(gone) == 2
+    assert index.delete(gone) == 0
+    assert index.delete([]) == 0
+    index.refresh()
+    assert index.count() == 3
+    assert [each.id for each in index.scan()] == ["1", "2", "4"]
+    assert statuses(index, records[0]) == [Status.ADDED]
+
+
+def nested(depth: int) -> dict[str, object]:
+    value: dict[str, object] = {}
+    for _ in range(depth):
+        value = {"deeper": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"id": ""}, "empty"),
+        ({"id": "x" * 513}, "513 bytes"),
+        ({"id": "é" * 257}, "514 bytes"),
+        ({"id": "a\0b"}, "NUL"),
+        ({"id": "\ud800"}, "surrogate"),
+        ({"title": "\udcff"}, "surrogate"),
+        ({"sources": ("bad\udcff.jpg",)}, "surrogate"),
+        ({"tags": ("t" * 8193,)}, "8193 bytes"),
+        ({"collection": ""}, "collection"),
+        ({"collection": ".hidden"}, "collection"),
+        ({"collection": "a/b"}, "collection"),
+        ({"collection": "new\n"}, "collection"),
+        ({"collection": "c" * 65}, "collection"),
+        ({"metadata": ["no", "object"]}, "not a JSON object"),
+        ({"metadata": {"k": {1: 2}}}, "key"),
+        ({"metadata": {"k": (1, 2)}}, "tuple"),
+        ({"metadata": {"k": float("nan")}}, "nan"),
+        ({"metadata": {"k": datetime.now(UTC)}}, "datetime"),
+        ({"metadata": {"k": 2**80}}, "JSON"),
+        ({"metadata": {"k": "\ud800"}}, "JSON"),
+        ({"metadata": {"k": "v" * 65536}}, "at most 65536"),
+        ({"metadata": nested(30)}, "deeper"),
+        ({"sha256": "XYZ"}, "sha256"),
+        ({"quality": 101}, "quality"),
+        ({"bits": np.zeros(31, np.uint8)}, "bits"),
+        ({"vector": np.ones(3, np.float32)}, "3 dimensions"),
+        ({"vector": np.zeros(64, np.float32)}, "length 1"),
+        ({"vector": np.full(64, np.nan, np.float32)}, "length 1"),
+        ({"added_at": datetime(2024, 1, 1)}, "time zone"),
+    ],
+)
+def test_an_invalid_record_fails_alone_and_says_why(
+    index: Index, rng: np.random.Generator, fields: dict[str, object], reason: str
+) -> None:
+    good = [record("before", rng), record("after", rng)]
+    first, bad, last = index.put([good[0], record("bad", rng).replaced(**fields), good[1]])
+    assert (first.status, last.status) == (Status.ADDED, Status.ADDED)
+    assert bad.status is Status.FAILED and reason in bad.reason and not bad.transient
+    index.refresh()
+    assert index.count() == 2
