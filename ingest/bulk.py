@@ -189,24 +189,23 @@ class _Pool:
                 self._down_since = None
                 self.timings.add(timings)
                 yield from outcomes
-            elif isinstance(error, (ProcessExpired, TimeoutError)):
-                yield from self._isolated(chunk, error)
             elif isinstance(error, StoreError) and error.transient:
                 self._again.append(chunk)
                 self._pause(error)
-            else:
+            elif isinstance(error, FacsimileError):
                 raise error
+            elif len(chunk) > 1:
+                self._again.extend([item] for item in chunk)
+            else:
+                yield Outcome.failed(chunk[0], self._fault(error))
 
-    def _isolated(self, chunk: list[Item], error: BaseException) -> Iterator[Outcome]:
-        if len(chunk) > 1:
-            self._again.extend([item] for item in chunk)
-            return
-        failure: FacsimileError = (
-            DecoderHung(f"reading it took longer than {self._item_seconds:g} seconds")
-            if isinstance(error, TimeoutError)
-            else DecoderCrashed("the decoder crashed on it")
-        )
-        yield Outcome.failed(chunk[0], failure)
+    def _fault(self, error: BaseException) -> FacsimileError:
+        """What an item did that was alone when its process met this error."""
+        if isinstance(error, TimeoutError):
+            return DecoderHung(f"reading it took longer than {self._item_seconds:g} seconds")
+        if isinstance(error, ProcessExpired):
+            return DecoderCrashed("the decoder crashed on it")
+        return DecoderCrashed(f"the decoder failed on it ({type(error).__name__}: {error})")
 
     def _pause(self, error: StoreError) -> None:
         now = time.monotonic()

@@ -1,0 +1,179 @@
+"""The pipeline on a real index: what is added, left alone, told anew, or fails alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from imaging.decode import Limits
+from imaging.phash import HASH_VERSION
+from imaging.record import Key
+from ingest.fetch import FetchLimits
+from ingest.item import Item, Outcome
+from ingest.loading import Loader
+from ingest.pipeline import Timings, process
+from search.index.base import Index, Signatures, Status
+from search.index.embedded import EmbeddedIndex
+from tests.ingest.conftest import Web, picture
+
+ADDED, UPDATED, UNCHANGED, FAILED = Status.ADDED, Status.UPDATED, Status.UNCHANGED, Status.FAILED
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    with EmbeddedIndex.create(tmp_path / "index", Signatures(hash=HASH_VERSION)) as made:
+        yield made
+
+
+@pytest.fixture
+def loader() -> Iterator[Loader]:
+    with Loader(FetchLimits(allow_private=True, attempts=1)) as made:
+        yield made
+
+
+def bring(items: list[Item], index: Index, loader: Loader, **options: object) -> list[Outcome]:
+    outcomes = process(items, index=index, loader=loader, limits=Limits(), **options)  # type: ignore[arg-type]
+    assert [outcome.item for outcome in outcomes] == [item.without_data() for item in items]
+    index.refresh()
+    return outcomes
+
+
+def statuses(outcomes: list[Outcome]) -> list[Status]:
+    return [outcome.status for outcome in outcomes]
+
+
+def test_a_chunk_is_stored_and_a_second_time_nothing_is_read(
+    photos: Path, index: Index, loader: Loader
+) -> None:
+    items = [Item(str(path)) for path in sorted(photos.rglob("[a-z].jp*g"))]
+    first, second = Timings(), Timings()
+    assert statuses(bring(items, index, loader, timings=first)) == [ADDED] * len(items)
+    assert statuses(bring(items, index, loader, timings=second)) == [UNCHANGED] * len(items)
+    assert index.count() == len(items)
+    assert first.describe > 0
+    assert first.load > 0
+    assert first.write > 0
+
+
+def test_each_bad_image_fails_alone_with_a_sentence(tmp_path: Path, index: Index, loader: Loader) -> None:
+    (tmp_path / "good.jpg").write_bytes(picture(1))
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "words.jpg").write_text("this is a text")
+    (tmp_path / "cut.jpg").write_bytes(picture(2)[:-900])
+    (tmp_path / "pipe.jpg").symlink_to("/dev/zero")
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "dangling.jpg").symlink_to("nowhere")
+    names = ["empty", "words", "cut", "good", "pipe", "folder", "dangling", "missing"]
+    outcomes = bring([Item(f"{tmp_path}/{name}.jpg") for name in names], index, loader)
+    errors = {name: outcome.error for name, outcome in zip(names, outcomes, strict=True)}
+    assert errors == {
+        "empty": "EmptyImage",
+        "words": "NotAnImage",
+        "cut": "BrokenImage",
+        "good": "",
+        "pipe": "SourceUnreadable",
+        "folder": "SourceUnreadable",
+        "dangling": "SourceMissing",
+        "missing": "SourceMissing",
+    }
+    assert all(outcome.reason for outcome in outcomes if outcome.status is FAILED)
+    assert index.count() == 1
+
+
+def test_a_file_over_the_limit_is_not_read_whole(tmp_path: Path, index: Index) -> None:
+    with (tmp_path / "big.jpg").open("wb") as file:
+        file.truncate(1 << 40)
+    with Loader(FetchLimits(max_bytes=1000)) as loader:
+        (outcome,) = bring([Item(f"{tmp_path}/big.jpg")], index, loader)
+    assert (outcome.status, outcome.error) == (FAILED, "SourceTooLarge")
+
+
+def test_the_same_bytes_in_two_places_are_one_record_with_two_sources(
+    tmp_path: Path, index: Index, loader: Loader
+) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(picture(1))
+    both = [Item(f"{tmp_path}/a.jpg"), Item(f"{tmp_path}/b.jpg")]
+    assert statuses(bring(both, index, loader)) == [ADDED, UPDATED]
+    assert statuses(bring(both[::-1], index, loader)) == [UNCHANGED, UNCHANGED]
+    assert [record.sources for record in index.scan()] == [(both[0].source, both[1].source)]
+
+
+def test_words_are_told_anew_and_silence_keeps_the_old(photos: Path, index: Index, loader: Loader) -> None:
+    source = str(photos / "a.JPG")
+    told = Item(source, id="x/1", title="A cat", tags=("pets",), metadata={"year": 1999})
+    assert statuses(bring([told], index, loader)) == [ADDED]
+    described = Timings()
+    retold = Item(source, id="x/1", title="A dog")
+    assert statuses(bring([retold], index, loader, timings=described)) == [UPDATED]
+    assert statuses(bring([Item(source, id="x/1")], index, loader)) == [UNCHANGED]
+    record = index.get([Key("default", "x/1")])[Key("default", "x/1")]
+    assert (record.title, record.tags, dict(record.metadata)) == ("A dog", ("pets",), {"year": 1999})
+    assert record.thumbnail
+
+
+def test_other_bytes_under_the_same_id_replace_the_record(
+    tmp_path: Path, index: Index, loader: Loader
+) -> None:
+    item = Item(f"{tmp_path}/a.jpg", id="one")
+    for seed, expected in [(1, ADDED), (2, UPDATED), (2, UNCHANGED)]:
+        (tmp_path / "a.jpg").write_bytes(picture(seed))
+        assert statuses(bring([item], index, loader)) == [expected]
+    assert index.count() == 1
+
+
+def test_a_record_that_no_index_takes_fails_alone(photos: Path, index: Index, loader: Loader) -> None:
+    source = str(photos / "a.JPG")
+    items = [Item(source, id="x" * 513), Item(source, collection="no/name"), Item(source, id="good")]
+    outcomes = bring(items, index, loader)
+    assert statuses(outcomes) == [FAILED, FAILED, ADDED]
+    assert "512" in outcomes[0].reason
+
+
+def test_tenants_never_meet(photos: Path, index: Index, loader: Loader) -> None:
+    source = str(photos / "a.JPG")
+    items = [Item(source, id="same", collection="a"), Item(source, id="same", collection="b")]
+    assert statuses(bring(items, index, loader)) == [ADDED, ADDED]
+    assert index.collections() == {"a": 1, "b": 1}
+
+
+def test_the_web_is_asked_once_for_an_image(web: Web, index: Index, loader: Loader) -> None:
+    url, gone = web.serve("/a.jpg", picture(1)), web.url("/gone.jpg")
+    outcomes = bring([Item(url), Item(gone)], index, loader)
+    assert statuses(outcomes) == [ADDED, FAILED]
+    assert outcomes[1].error == "FetchRejected"
+    web.hits.clear()
+    assert statuses(bring([Item(url)], index, loader)) == [UNCHANGED]
+    assert statuses(bring([Item(url, title="A cat")], index, loader)) == [UPDATED]
+    assert web.hits == []
+    assert statuses(bring([Item(url, collection="other")], index, loader)) == [ADDED]
+    assert statuses(bring([Item(url, id="mine")], index, loader)) == [ADDED]
+    assert web.hits == ["/a.jpg"] * 2
+    web.serve("/a.jpg", picture(2))
+    assert statuses(bring([Item(url, id="mine")], index, loader, recheck=True)) == [UPDATED]
+    assert len(web.hits) == 3
+
+
+def test_object_stores_are_read(index: Index, loader: Loader) -> None:
+    store = fsspec.filesystem("memory")
+    store.pipe("/pipeline/a.jpg", picture(1))
+    try:
+        outcomes = bring([Item("memory://pipeline/a.jpg"), Item("memory://pipeline/b.jpg")], index, loader)
+    finally:
+        store.rm("/pipeline", recursive=True)
+    assert statuses(outcomes) == [ADDED, FAILED]
+    assert outcomes[1].error == "SourceMissing"
+
+
+def test_strangers_reach_no_files(photos: Path, index: Index) -> None:
+    with Loader(files=False) as loader:
+        items = [Item(str(photos / "a.JPG")), Item("memory://x/a.jpg"), Item("http://127.0.0.1/a.jpg")]
+        outcomes = bring(items, index, loader)
+    assert [outcome.error for outcome in outcomes] == ["SourceRefused"] * 3
+
+
+def test_bytes_in_hand_need_no_place(index: Index, loader: Loader) -> None:
+    assert statuses(bring([Item("upload", data=picture(1))], index, loader)) == [ADDED]
