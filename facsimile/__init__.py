@@ -1,0 +1,29 @@
+"""Facsimile finds every copy of an image, even edited.
+
+import facsimile
+
+with facsimile.open("my-index") as index:
+    index.ingest("photos/")
+    for match in index.search("suspect.jpg"):
+        print(match.verdict, match.record.source)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from facsimile.version import __version__
+
+if TYPE_CHECKING:
+    from facsimile.library import Facsimile, open
+
+__all__ = ["Facsimile", "__version__", "open"]
+
+
+def __getattr__(name: str) -> Any:
+    """The library is loaded at its first use, so that `facsimile --help` answers at once."""
+    if name in ("Facsimile", "open"):
+        from facsimile import library
+
+        return getattr(library, name)
+    raise AttributeError(f"module 'facsimile' has no attribute {name!r}")

@@ -1,15 +1,15 @@
 """Errors of keeping and asking; both indices raise the same ones.
 
-    FacsimileError
-    └── StoreError                    an index cannot do what was asked
-        ├── IndexUnavailable          the service is down, busy beyond patience, or out of reach (transient)
-        ├── IndexReadOnly             the index takes no writes: blocked, or its disk is full (transient)
-        ├── IndexRefused              the service refuses these credentials or this certificate
-        ├── IndexMissing              there is no index of this name
-        ├── IndexExists               there is already one
-        ├── IndexMismatch             made by another version, or with other signatures
-        └── RecordMissing             no record has this id
-    └── InvalidRequest                a question or a record that no index could take
+FacsimileError
+└── StoreError                    an index cannot do what was asked
+    ├── IndexUnavailable          the service is down, busy beyond patience, or out of reach (transient)
+    ├── IndexReadOnly             the index takes no writes: blocked, or its disk is full (transient)
+    ├── IndexRefused              the service refuses these credentials or this certificate
+    ├── IndexMissing              there is no index of this name
+    ├── IndexExists               there is already one
+    ├── IndexMismatch             made by another version, or with other signatures
+    └── RecordMissing             no record has this id
+└── InvalidRequest                a question or a record that no index could take
 """
 
 from imaging.errors import FacsimileError

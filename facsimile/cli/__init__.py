@@ -1,0 +1,54 @@
+"""The command line. Each command lives in a module of its own and loads what it needs when it runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from facsimile.cli import asking, demo, ingest, lifecycle, transfer
+from facsimile.cli.output import complain
+from facsimile.version import __version__
+from imaging.errors import FacsimileError
+
+app = typer.Typer(
+    name="facsimile",
+    help="Find every copy of an image, even edited.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"facsimile {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Find every copy of an image, even edited.
+
+    An index is a folder (embedded, no service needed) or http(s)://HOST/NAME on Elasticsearch. Choose it
+    with --index or the variable FACSIMILE_INDEX.
+    """
+
+
+for module in (ingest, asking, transfer, lifecycle, demo):
+    module.register(app)
+
+
+def main() -> None:
+    """Run a command. Exit codes: 0 done, 1 done with failed items, 2 usage, 3 a service is unreachable, 130
+    interrupted (Typer's own)."""
+    try:
+        app()
+    except FacsimileError as error:
+        complain(str(error))
+        sys.exit(error.exit_code)

@@ -1,0 +1,247 @@
+"""`search`, `compare`, `duplicates`: the questions."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, opened
+from facsimile.cli.output import complain, console, emit, progress, say, visible
+
+if TYPE_CHECKING:
+    from facsimile.library import Facsimile, Query
+    from search.finder import Request
+    from search.match import Match
+    from search.pages import Answer
+
+#: pictures that are asked about in one request to the index
+_BATCH = 16
+
+HtmlOption = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures here.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("search")(search)
+    app.command("compare")(compare)
+    app.command("duplicates")(duplicates)
+
+
+def search(
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="IMAGE…", help="Files, folders, URLs, - (stdin), id:ID of a stored image."),
+    ] = None,
+    index: IndexOption = None,
+    collection: Annotated[
+        list[str] | None, typer.Option("--collection", "-c", metavar="C", help="Only these collections.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="Most matches of one picture.")] = 10,
+    filter: Annotated[
+        list[str] | None,
+        typer.Option("--filter", "-f", metavar="KEY=VALUE", help="Only records with this field or metadata."),
+    ] = None,
+    text: Annotated[str, typer.Option("--text", "-t", metavar="WORDS", help="Words of title or tags.")] = "",
+    upright: Annotated[bool, typer.Option("--upright", help="Look for no flips and turns.")] = False,
+    probes: Annotated[
+        str,
+        typer.Option(help="0 to 3 doubtful bits a band, or all: nothing within distance 31 is missed."),
+    ] = "2",
+    html: HtmlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Find where pictures occur, even edited."""
+    from search.pages import search_page
+
+    if not images and not text:
+        raise typer.BadParameter("name an image to search for, or --text WORDS")
+    answers: list[Answer] = []
+    failed = 0
+    with opened(index) as index_:
+        request = index_.request(
+            limit=limit,
+            collections=collection or (),
+            filter=dict(_pair(pair) for pair in filter or ()),
+            text=text,
+            orientations=("upright",) if upright else _all_orientations(),
+            probes=int(probes) if probes.isdecimal() else probes,  # type: ignore[arg-type]
+        )
+        if not images:
+            _tell(text, index_.search_words(request), None, json=json)
+            return
+        names = iter(_names(images))
+        while batch := list(islice(names, _BATCH)):
+            failed += _search(index_, batch, request, answers if html else None, json=json)
+        if html:
+            html.write_text(search_page(index_.index, answers), encoding="utf-8")
+            say(f"wrote {html}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _all_orientations() -> tuple[str, ...]:
+    from imaging.orientation import ORIENTATIONS
+
+    return ORIENTATIONS
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise typer.BadParameter(f"{text!r} is no KEY=VALUE", param_hint="--filter")
+    return key, value
+
+
+def _names(images: list[str]) -> Iterator[str]:
+    """The pictures that are meant; folders, globs and lists stand for what they hold."""
+    from ingest.item import Item
+    from ingest.sources import items
+
+    for image in images:
+        if image == "-" or image.startswith("id:"):
+            yield image
+            continue
+        for each in items(image):
+            if isinstance(each, Item):
+                yield each.source
+            else:
+                complain(f"{each.item.source}: {each.reason}")
+
+
+def _search(
+    index: Facsimile, names: list[str], request: Request, answers: list[Answer] | None, *, json: bool
+) -> int:
+    """Ask about some pictures and show what was found; how many of them could not be read."""
+    from imaging.errors import FacsimileError
+    from search.errors import StoreError
+    from search.pages import Answer
+
+    start = time.perf_counter()
+    queries: dict[str, Query] = {}
+    failed = 0
+    for name in names:
+        try:
+            queries[name] = index.describe(sys.stdin.buffer.read() if name == "-" else name)
+        except FacsimileError as error:
+            if isinstance(error, StoreError) and error.transient:
+                raise
+            failed += 1
+            complain(f"{name}: {error}")
+            if json:
+                emit({"query": name, "error": str(error)})
+    found = index.search_described(list(queries.values()), request) if queries else []
+    took = 1000 * (time.perf_counter() - start) / len(names)
+    for (name, query), matches in zip(queries.items(), found, strict=True):
+        _tell(name, matches, took, json=json)
+        if query.description.quality == 0 and not json:
+            say("  a blank picture: it would match everything, so only identical ones are looked for")
+        if answers is not None:
+            answers.append(Answer(name, query.description.thumbnail, matches))
+    return failed
+
+
+def _tell(name: str, matches: list[Match], took: float | None, *, json: bool) -> None:
+    if json:
+        answer = {"query": name, "matches": [match.as_json() for match in matches]}
+        emit(answer if took is None else {**answer, "took_ms": round(took, 1)})
+        return
+    say(f"{name}: {len(matches) or 'no'} match{'' if len(matches) == 1 else 'es'}")
+    if matches:
+        console().print(_table(matches))
+
+
+def _table(matches: list[Match]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
+    for heading, side in (("verdict", "left"), ("score", "right"), ("bits", "right"), ("edit", "left")):
+        table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("source", overflow="fold")
+    colours = {"identical": "magenta", "copy": "red", "similar": "yellow", "text": "cyan"}
+    for match in matches:
+        edit = [str(match.transform.get("orientation", ""))]
+        edit += ["margins"] if match.transform.get("margins") else []
+        table.add_row(
+            Text(match.verdict, colours[match.verdict]),
+            f"{match.score:.2f}",
+            "" if match.hamming is None else str(match.hamming),
+            " ".join(part for part in edit if part),
+            Text(visible(match.record.source or match.record.id)),
+        )
+    return table
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="A file, a URL, or id:ID.")],
+    second: Annotated[str, typer.Argument(metavar="B")],
+    index: IndexOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show every distance of two images."""
+    from facsimile.library import load
+    from facsimile.settings import settings
+    from imaging.describe import describe
+    from search.comparison import compare as compared
+
+    if any(name.startswith("id:") for name in (first, second)):
+        with opened(index) as index_:
+            comparison = index_.compare(first, second)
+    else:  # two files need no index
+        chosen = settings()
+        a, b = (describe(load(name, chosen), limits=chosen.limits) for name in (first, second))
+        comparison = compared(a, b, chosen.thresholds)
+    values = comparison.as_json()
+    if json:
+        emit({"a": first, "b": second, **values})
+        return
+    say(f"verdict        {values['verdict']} (score {values['score']:.2f})")
+    say(f"bits differing {values['hamming_upright']} of 256 as they are")
+    say(f"               {values['hamming_trimmed']} without margins")
+    best = "a picture is blank" if values["hamming"] is None else values["hamming"]
+    say(f"               {best} at best ({values['orientation']})")
+    say(f"same bytes     {'yes' if values['same_bytes'] else 'no'}")
+    say(f"same pixels    {'yes' if values['same_pixels'] else 'no'}")
+
+
+def duplicates(
+    index: IndexOption = None,
+    collection: CollectionOption = None,
+    distance: Annotated[
+        int, typer.Option("--distance", min=0, max=90, help="Largest Hamming distance within a cluster.")
+    ] = 31,
+    html: HtmlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show the pictures that an index holds more than once."""
+    from search.pages import duplicates_page
+
+    with opened(index) as index_:
+        with progress(quiet=json) as bar:
+            task = bar.add_task("compare", total=index_.count(collection=collection))
+            found = index_.duplicates(
+                collection=collection,
+                radius=distance,
+                progress=lambda done: bar.update(task, completed=done),
+            )
+        if html:
+            html.write_text(duplicates_page(index_.index, found), encoding="utf-8")
+    for cluster in found:
+        if json:
+            emit(cluster.as_json())
+            continue
+        say(f"{cluster.places} places")
+        for record, hamming in zip(cluster.records, cluster.hamming, strict=True):
+            for source in record.sources or (record.id,):
+                size = f"{record.width}x{record.height}"
+                say(f"  {'' if hamming is None else hamming:>3} bits  {size:>11}  {source}")
+    if not json:
+        say(f"{len(found)} pictures occur more than once" + (f"; wrote {html}" if html else ""))

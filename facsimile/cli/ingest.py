@@ -1,0 +1,126 @@
+"""`ingest` and `remove`: what is in an index."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, opened
+from facsimile.cli.output import complain, emit, progress, say
+
+if TYPE_CHECKING:
+    from ingest.item import Outcome, Tally
+
+#: failures that are shown one by one; the rest is counted (`--failures` lists all)
+SHOWN = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("ingest")(ingest)
+    app.command("remove")(remove)
+
+
+def ingest(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE…",
+            help="Files, folders, globs, .zip/.tar archives, URLs, or lists (.txt .csv .jsonl .parquet).",
+        ),
+    ],
+    index: IndexOption = None,
+    collection: Annotated[
+        str, typer.Option("--collection", "-c", metavar="C", help="The collection to put them in.")
+    ] = "default",
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=0, help="Processes that read images; 0: one per core.")
+    ] = 0,
+    failures: Annotated[
+        Path | None,
+        typer.Option("--failures", metavar="FILE", help="Write what failed here; the file can be ingested."),
+    ] = None,
+    recheck: Annotated[
+        bool, typer.Option("--recheck", help="Fetch URLs again that the index holds already.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Bring images in. Unchanged ones are skipped, so a second run continues the first."""
+    from ingest.failures import FailureList
+
+    start = time.monotonic()
+    others: Counter[str] = Counter()
+    with ExitStack() as stack:
+        index_ = stack.enter_context(opened(index, create=True))
+        failed = stack.enter_context(FailureList(failures)) if failures else None
+        bar = stack.enter_context(progress(quiet=json))
+        task = bar.add_task("ingest", total=None)
+        shown = 0
+
+        def on_outcome(outcome: Outcome) -> None:
+            nonlocal shown
+            bar.advance(task)
+            if not outcome.reason:
+                return
+            if failed:
+                failed.add(outcome)
+            shown += 1
+            if shown <= SHOWN:
+                complain(f"{outcome.item.source}: {outcome.reason}")
+
+        tally = index_.ingest(
+            *sources,
+            collection=collection,
+            jobs=jobs,
+            recheck=recheck,
+            on_outcome=on_outcome,
+            passed_over=lambda name: others.update([Path(name).suffix.lower() or "no suffix"]),
+        )
+    if shown > SHOWN:
+        complain(f"… and {shown - SHOWN} more" + ("" if failures else "; --failures FILE lists them all"))
+    _report(tally, time.monotonic() - start, others, json=json)
+    if tally.interrupted:
+        raise KeyboardInterrupt
+    if tally.failed:
+        raise typer.Exit(1)
+
+
+def _report(tally: Tally, seconds: float, others: Counter[str], *, json: bool) -> None:
+    if json:
+        counts = {name: getattr(tally, name) for name in ("added", "updated", "unchanged", "failed")}
+        emit({**counts, "seconds": round(seconds, 3)})
+        return
+    if others:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(5))
+        say(f"passed over {others.total()} files that are no images by their names ({kinds})")
+    rate = tally.total / seconds if seconds else 0
+    say(
+        f"{tally.added} added, {tally.updated} updated, {tally.unchanged} unchanged, {tally.failed} failed "
+        f"in {seconds:.1f} s ({rate:,.0f} images/s)"
+    )
+    if tally.interrupted:
+        say("interrupted; run the same command again to continue")
+
+
+def remove(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Ids of records.")] = None,
+    index: IndexOption = None,
+    collection: CollectionOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Forget records by their ids, or a whole collection."""
+    if not ids and not collection:
+        raise typer.BadParameter("name the ids to remove, or a --collection")
+    with opened(index) as index_:
+        removed = index_.remove(*(ids or ()), collection=collection)
+    if json:
+        emit({"removed": removed})
+    else:
+        say(f"{removed} removed")
+    if ids and not removed:
+        raise typer.Exit(1)

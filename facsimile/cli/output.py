@@ -1,0 +1,80 @@
+"""How commands speak: text for people, one JSON object a line for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+
+@cache
+def console() -> Console:
+    """Where people's text goes: the terminal, or stderr when stdout is not one."""
+    from rich.console import Console
+
+    return Console(stderr=not sys.stdout.isatty(), highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """A line for people; names of files may hold brackets and control characters."""
+    console().print(visible(text), markup=False)
+
+
+def complain(text: str) -> None:
+    """A line about a problem, on stderr."""
+    print(f"facsimile: {visible(text)}", file=sys.stderr)
+
+
+def emit(value: Any) -> None:
+    """One JSON object on a line of its own on stdout."""
+    import orjson
+
+    sys.stdout.write(orjson.dumps(value, default=str).decode() + "\n")
+    sys.stdout.flush()
+
+
+def visible(text: str) -> str:
+    """The text with control characters (a newline in a file's name, say) made visible."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else repr(character)[1:-1]
+        for character in text
+    )
+
+
+@contextmanager
+def progress(quiet: bool = False) -> Iterator[Progress]:
+    """A bar with count, rate and time left; none where nobody watches."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        SpinnerColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed or 0:,.0f}/s")
+
+    screen = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=screen, transient=True, disable=quiet or not screen.is_terminal) as bar:
+        yield bar

@@ -1,0 +1,257 @@
+"""Facsimile as an object: the same operations as the command line, over either index."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from facsimile.settings import Settings, settings
+from imaging.describe import Probes, describe
+from imaging.orientation import ORIENTATIONS
+from imaging.record import DEFAULT_COLLECTION, Description, Key
+from search.errors import InvalidRequest, RecordMissing
+from search.finder import MAX_LIMIT, Finder, Request
+from search.index import is_remote, open_index
+from search.index.base import Index
+from search.match import Match
+from search.query import Filter
+
+if TYPE_CHECKING:
+    from ingest.item import Outcome, Tally
+    from search.comparison import Comparison
+    from search.duplicates import Cluster
+
+Image = bytes | str | Path
+
+
+def open(location: str | Path | None = None, *, create: bool = True, **changes: object) -> Facsimile:
+    """An index with everything that can be done to it.
+
+    `location` is a folder or `http(s)://HOST/NAME`; without it the setting `FACSIMILE_INDEX` counts. Further
+    keywords are settings (see `docs/settings.md`). Raises IndexUnavailable, IndexMismatch, and IndexMissing
+    where `create` is False.
+    """
+    chosen = settings()
+    if changes:
+        chosen = Settings.model_validate({**dict(chosen), **changes})
+    return Facsimile(str(location or chosen.index), chosen, create=create)
+
+
+class Facsimile:
+    """An open index. Use it in a `with` statement, or close it.
+
+    An image is bytes, a path, an http(s) or fsspec URL, or `id:ID` for a stored one. Errors are subclasses
+    of `imaging.errors.FacsimileError`.
+    """
+
+    def __init__(self, location: str, chosen: Settings, *, create: bool = False) -> None:
+        self.settings = chosen
+        self._options = chosen.elastic if is_remote(location) else None
+        self.index: Index = open_index(location, self._options, create=create)
+        self._location = location
+        self._finder = Finder(self.index, chosen.thresholds)
+
+    # -- writing -------------------------------------------------------------------------------------------
+
+    def ingest(
+        self,
+        *sources: str | Path,
+        collection: str = DEFAULT_COLLECTION,
+        jobs: int = 0,
+        recheck: bool = False,
+        on_outcome: Callable[[Outcome], None] | None = None,
+        passed_over: Callable[[str], None] = lambda name: None,
+    ) -> Tally:
+        """Bring images in: files, folders, globs, archives, URLs, lists (see `docs/ingest.md`).
+
+        One bad image never ends the run: it counts as failed, and `on_outcome` is told of each image.
+        `recheck` fetches remote images again that the index holds already.
+        """
+        from ingest.bulk import Work, run
+        from ingest.loading import Loader
+        from ingest.sources import all_items
+
+        found = all_items(
+            [str(source) for source in sources],
+            collection=collection,
+            max_bytes=self.settings.max_bytes,
+            passed_over=passed_over,
+        )
+        work = Work(
+            open_index=partial(open_index, self._location, self._options),
+            open_loader=partial(Loader, self.settings.fetching),
+            limits=self.settings.limits,
+            recheck=recheck,
+        )
+        tally = run(
+            found,
+            work,
+            jobs=jobs or self.settings.processes,
+            on_outcome=on_outcome,
+            item_seconds=self.settings.image_seconds,
+        )
+        self.index.refresh()
+        return tally
+
+    def remove(self, *ids: str, collection: str | None = None) -> int:
+        """Forget the records with these ids, or, without ids, a whole collection; how many there were."""
+        if not ids:
+            return self.index.delete_where(Filter(collections=(collection,) if collection else ()))
+        within = (collection,) if collection else ()
+        removed = self.index.delete([key for id in ids for key in self.index.keys_of(id, within)])
+        self.index.refresh()
+        return removed
+
+    # -- asking --------------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        image: Image,
+        *,
+        limit: int = 10,
+        collections: Sequence[str] = (),
+        filter: Mapping[str, str] | None = None,
+        text: str = "",
+        orientations: Sequence[str] = ORIENTATIONS,
+        probes: Probes = 2,
+    ) -> list[Match]:
+        """Where this picture occurs, best first."""
+        request = self.request(
+            limit=limit,
+            collections=collections,
+            filter=filter,
+            text=text,
+            orientations=orientations,
+            probes=probes,
+        )
+        return self.search_described([self.describe(image)], request)[0]
+
+    def search_described(self, queries: Sequence[Query], request: Request) -> list[list[Match]]:
+        """The matches of each query; a stored picture does not find itself."""
+        wider = dataclasses.replace(request, limit=request.limit + 1)
+        answers = self._finder.search_many([query.description for query in queries], wider)
+        return [
+            [match for match in matches if match.record.key != query.key][: request.limit]
+            for query, matches in zip(queries, answers, strict=True)
+        ]
+
+    def search_words(self, request: Request) -> list[Match]:
+        """The records whose title or tags hold the words of the request."""
+        return self._finder.search_words(request)
+
+    def request(
+        self,
+        *,
+        limit: int = 10,
+        collections: Sequence[str] = (),
+        filter: Mapping[str, str] | None = None,
+        text: str = "",
+        orientations: Sequence[str] = ORIENTATIONS,
+        probes: Probes = 2,
+    ) -> Request:
+        """The parts of a search, checked: raises InvalidRequest for one that makes no sense."""
+        if not 1 <= limit <= MAX_LIMIT:
+            raise InvalidRequest(f"a limit is 1 to {MAX_LIMIT}, not {limit}")
+        if unknown := set(orientations) - set(ORIENTATIONS):
+            raise InvalidRequest(f"no orientation {min(unknown)!r}: there are {', '.join(ORIENTATIONS)}")
+        if probes not in (0, 1, 2, 3, "all"):
+            raise InvalidRequest(f"probes are 0 to 3 or 'all', not {probes!r}")
+        terms = {key: (value,) for key, value in (filter or {}).items()}
+        return Request(
+            limit=limit,
+            filter=Filter(tuple(collections), terms),
+            orientations=tuple(orientations),
+            probes=probes,
+            words=text,
+        )
+
+    def compare(self, first: Image, second: Image) -> Comparison:
+        """Every distance of two pictures, and the verdict that a search would give."""
+        from search.comparison import compare
+
+        return compare(
+            self.describe(first).description, self.describe(second).description, self.settings.thresholds
+        )
+
+    def duplicates(
+        self,
+        *,
+        collection: str | None = None,
+        radius: int | None = None,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> list[Cluster]:
+        """The pictures that occur more than once, as clusters."""
+        from search.duplicates import RADIUS, clusters
+
+        within = Filter(collections=(collection,) if collection else ())
+        return clusters(self.index, within, radius=RADIUS if radius is None else radius, progress=progress)
+
+    def count(self, *, collection: str | None = None) -> int:
+        """How many records there are."""
+        return self.index.count(Filter(collections=(collection,) if collection else ()))
+
+    def describe(self, image: Image) -> Query:
+        """The signatures of an image that is asked about. Raises SourceError, ImageError, RecordMissing."""
+        if isinstance(image, str) and image.startswith("id:"):
+            return self._stored(image.removeprefix("id:"))
+        return Query(describe(load(image, self.settings), limits=self.settings.limits))
+
+    def _stored(self, id: str) -> Query:
+        keys = self.index.keys_of(id)
+        records = self.index.get(keys)
+        if not records:
+            raise RecordMissing(f"no record has the id {id}")
+        key, record = next(iter(records.items()))
+        if record.thumbnail is None:
+            raise RecordMissing(f"the record {id} keeps no thumbnail to search with")
+        return Query(
+            dataclasses.replace(
+                describe(record.thumbnail, limits=self.settings.limits),
+                sha256=record.sha256,
+                pixels=record.pixels,
+                bits=record.bits,
+                bits_trimmed=record.bits_trimmed,
+                vector=record.vector,
+            ),
+            key,
+        )
+
+    # -- life ----------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        self.index.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Query:
+    """A described picture to ask about; `key` names its record where it is a stored one."""
+
+    description: Description
+    key: Key | None = None
+
+
+def load(image: Image, chosen: Settings) -> bytes:
+    """The bytes of an image that is asked about."""
+    from imaging.errors import FacsimileError
+    from ingest.item import Item
+    from ingest.loading import Loader
+
+    item = Item("", data=image) if isinstance(image, bytes) else Item(str(image))
+    with Loader(chosen.fetching) as loader:
+        answer = loader.load([item])[0]
+    if isinstance(answer, FacsimileError):
+        raise answer
+    return answer

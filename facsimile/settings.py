@@ -1,0 +1,118 @@
+"""Every setting, read once from the environment (`FACSIMILE_…`) or a `.env` file, and handed down from here.
+
+This is the only module that reads the environment. `docs/settings.md` lists the settings; a test compares.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from imaging.decode import Limits
+from search.errors import InvalidRequest
+from search.ranking import Thresholds
+
+if TYPE_CHECKING:
+    from ingest.fetch import FetchLimits
+    from search.index.elastic_client import ElasticOptions
+
+MEGA = 1_000_000
+
+
+class Settings(BaseSettings):
+    """The settings of one process. The description of each is its entry in the documentation."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FACSIMILE_", env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    index: str = Field("facsimile-index", description="folder, or http(s)://HOST[,HOST…]/NAME")
+    jobs: int = Field(0, ge=0, description="processes that read images; 0: one per core")
+
+    max_bytes: int = Field(50 * MEGA, gt=0, description="largest image file in bytes")
+    max_pixels: int = Field(100 * MEGA, gt=0, description="largest image in pixels")
+    image_seconds: float = Field(60, gt=0, description="longest time for decoding one image")
+
+    copy_distance: int = Field(48, ge=0, le=256, description="Hamming distance up to which a match is a copy")
+    similar_distance: int = Field(80, ge=0, le=256, description="Hamming distance at which the answer ends")
+
+    fetch_allow_private: bool = Field(False, description="fetch from private and loopback addresses too")
+    fetch_seconds: float = Field(
+        60, gt=0, description="longest time for fetching one URL, redirects included"
+    )
+    fetch_connect_seconds: float = Field(5, gt=0, description="longest time for one connection")
+    fetch_redirects: int = Field(5, ge=0, description="most redirects of one URL")
+    fetch_per_host: int = Field(4, gt=0, description="most connections to one host, over all processes")
+
+    elastic_api_key: SecretStr | None = Field(
+        None, description="API key, as Elasticsearch printed it (base64)"
+    )
+    elastic_user: str | None = Field(None, description="user name, where there is no API key")
+    elastic_password: SecretStr | None = Field(None, description="the user's password")
+    elastic_ca: Path | None = Field(None, description="file with the certificate authority of the cluster")
+    elastic_fingerprint: str | None = Field(None, description="SHA-256 of the cluster's certificate, in hex")
+    elastic_verify: bool = Field(True, description="check the cluster's certificate")
+    elastic_seconds: float = Field(30, gt=0, description="longest time for one request")
+    elastic_shards: int = Field(1, gt=0, description="primary shards of a new index")
+    elastic_replicas: int | None = Field(
+        None, ge=0, description="copies of each shard of a new index; unset: one where there is a second node"
+    )
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+
+    @property
+    def thresholds(self) -> Thresholds:
+        return Thresholds(copy=self.copy_distance, similar=self.similar_distance)
+
+    @property
+    def elastic(self) -> ElasticOptions:
+        from search.index.elastic_client import ElasticOptions
+
+        return ElasticOptions(
+            api_key=self.elastic_api_key.get_secret_value() if self.elastic_api_key else None,
+            username=self.elastic_user,
+            password=self.elastic_password.get_secret_value() if self.elastic_password else None,
+            ca_certs=str(self.elastic_ca) if self.elastic_ca else None,
+            ca_fingerprint=self.elastic_fingerprint,
+            verify_certs=self.elastic_verify,
+            timeout=self.elastic_seconds,
+            shards=self.elastic_shards,
+            replicas=self.elastic_replicas,
+        )
+
+    @property
+    def fetching(self) -> FetchLimits:
+        """The limits of one process; the connections to a host are shared out among all of them."""
+        from ingest.fetch import FetchLimits
+
+        return FetchLimits(
+            max_bytes=self.max_bytes,
+            connect_seconds=self.fetch_connect_seconds,
+            total_seconds=self.fetch_seconds,
+            max_redirects=self.fetch_redirects,
+            per_host=max(1, self.fetch_per_host // self.processes),
+            allow_private=self.fetch_allow_private,
+        )
+
+    @property
+    def processes(self) -> int:
+        """How many processes read images: the setting, or the cores that this process may use."""
+        return self.jobs or len(os.sched_getaffinity(0))
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process. A wrong value is an InvalidRequest that names its variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "FACSIMILE_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise InvalidRequest(f"{name}: {first['msg']}") from error

@@ -1,0 +1,65 @@
+"""Two pictures side by side: every distance there is between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from imaging.describe import looks
+from imaging.distance import hamming
+from imaging.record import Description, ImageRecord
+from search.match import Match
+from search.query import Variant
+from search.ranking import Thresholds, judge, nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Comparison:
+    """The distances of two pictures in bits of 256: upright and whole, without margins, at best.
+
+    `match` is the verdict that a search would give, None where it would find nothing.
+    """
+
+    first: Description
+    second: Description
+    hamming_upright: int
+    hamming_trimmed: int
+    hamming: int | None
+    orientation: str
+    match: Match | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The comparison as services read it."""
+        return {
+            "verdict": str(self.match.verdict) if self.match else "different",
+            "score": round(self.match.score, 4) if self.match else 0.0,
+            "same_bytes": self.first.sha256 == self.second.sha256,
+            "same_pixels": self.first.pixels == self.second.pixels,
+            "hamming": self.hamming,
+            "hamming_upright": self.hamming_upright,
+            "hamming_trimmed": self.hamming_trimmed,
+            "orientation": self.orientation,
+            "transform": (dict(self.match.transform) or None) if self.match else None,
+            "quality": [self.first.quality, self.second.quality],
+        }
+
+
+def compare(first: Description, second: Description, thresholds: Thresholds | None = None) -> Comparison:
+    """Every distance of two pictures; the second is the one asked about, the first the stored one."""
+    views = tuple(Variant(look.bits, (), look.orientation, look.trimmed) for look in looks(second))
+    record = ImageRecord.of(first)
+    near = nearest(views, record)
+    found = judge(second.sha256, second.pixels, views, [record], thresholds or Thresholds())
+    return Comparison(
+        first=first,
+        second=second,
+        hamming_upright=int(hamming(first.bits, second.bits)),
+        hamming_trimmed=int(hamming(_trimmed(first), _trimmed(second))),
+        hamming=near.hamming if near else None,
+        orientation=near.orientation if near else "upright",
+        match=found[0] if found else None,
+    )
+
+
+def _trimmed(description: Description) -> Any:
+    return description.bits if description.bits_trimmed is None else description.bits_trimmed

@@ -1,0 +1,89 @@
+"""The query: describe the picture, ask the index, rank, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from imaging.describe import Probes, looks
+from imaging.orientation import ORIENTATIONS
+from imaging.record import Description, ImageRecord
+from search.index.base import Index
+from search.match import Match
+from search.query import Filter, Question, Variant
+from search.ranking import Thresholds, fused, judge
+
+#: candidates by hash that are wanted beyond the limit of the answer, since exact ranking may reorder them
+_SPARE = 40
+
+#: most matches in one answer
+MAX_LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """How to search. `probes`: 0 to 3 bits nearest the median that each band also asks flipped, or `all` for
+    every one-bit neighbour, with which no pair within Hamming distance 31 is missed (more terms, slower).
+    """
+
+    limit: int = 10
+    filter: Filter = field(default_factory=Filter)
+    orientations: tuple[str, ...] = ORIENTATIONS
+    probes: Probes = 2
+    words: str = ""
+
+
+class Finder:
+    """Finds the copies of a picture in an index."""
+
+    def __init__(self, index: Index, thresholds: Thresholds | None = None) -> None:
+        self.index = index
+        self.thresholds = thresholds or Thresholds()
+
+    def search(self, query: Description, request: Request | None = None) -> list[Match]:
+        """The matches of one picture, best first."""
+        return self.search_many([query], request)[0]
+
+    def search_many(
+        self, queries: Sequence[Description], request: Request | None = None
+    ) -> list[list[Match]]:
+        """The matches of each picture, best first, by one request to the index for them all.
+
+        Raises the errors of `search.errors`.
+        """
+        request = request or Request()
+        views = [self._views(query, request) for query in queries]
+        candidates = self.index.ask([self._question(view, request) for view in views])
+        same = self.index.ask_bytes(
+            [digest for query in queries for digest in _digests(query)], request.filter
+        )
+        by_words = self._by_words(request)
+        answers = []
+        for query, view, found in zip(queries, views, candidates, strict=True):
+            exact = [record for digest in _digests(query) for record in same.get(digest, ())]
+            records = {record.key: record for record in [*exact, *found]}
+            matches = judge(query.sha256, query.pixels, view, records.values(), self.thresholds)
+            answers.append((fused(matches, by_words) if request.words else matches)[: request.limit])
+        return answers
+
+    def search_words(self, request: Request) -> list[Match]:
+        """The records that the words of the request find, best first."""
+        return fused([], self._by_words(request))[: request.limit]
+
+    def _by_words(self, request: Request) -> list[ImageRecord]:
+        if not request.words:
+            return []
+        return self.index.ask_words(request.words, request.limit + _SPARE, request.filter)
+
+    def _views(self, query: Description, request: Request) -> tuple[Variant, ...]:
+        return tuple(
+            Variant(look.bits, look.terms, look.orientation, look.trimmed)
+            for look in looks(query, orientations=request.orientations, probes=request.probes)
+        )
+
+    def _question(self, view: tuple[Variant, ...], request: Request) -> Question:
+        return Question(view, self.thresholds.similar, request.limit + _SPARE, request.filter)
+
+
+def _digests(query: Description) -> tuple[str, ...]:
+    return (query.sha256, query.pixels)

@@ -1,0 +1,84 @@
+"""Answers as a page with pictures: one self-contained HTML file that needs no server and no network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from search.duplicates import Cluster
+from search.index.base import Index
+from search.match import Match
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """One query as the page shows it: its name, its thumbnail (JPEG bytes) and what was found."""
+
+    name: str
+    thumbnail: bytes
+    matches: Sequence[Match]
+
+
+def search_page(index: Index, answers: Sequence[Answer]) -> str:
+    """The page of a search: each query beside its matches."""
+    pictures = _thumbnails(index, [match.record.key for answer in answers for match in answer.matches])
+    rows = [
+        {
+            "name": answer.name,
+            "picture": _inline(answer.thumbnail),
+            "matches": [
+                {"picture": pictures.get(match.record.key, ""), "says": _says(match), **match.as_json()}
+                for match in answer.matches
+            ],
+        }
+        for answer in answers
+    ]
+    return _render("search.html.j2", answers=rows)
+
+
+def duplicates_page(index: Index, clusters: Sequence[Cluster]) -> str:
+    """The page of the duplicates: a row of pictures for each cluster."""
+    pictures = _thumbnails(index, [record.key for cluster in clusters for record in cluster.records])
+    rows = [
+        {
+            "places": cluster.places,
+            "images": [
+                {"picture": pictures.get(record.key, ""), "record": record, "hamming": hamming}
+                for record, hamming in zip(cluster.records, cluster.hamming, strict=True)
+            ],
+        }
+        for cluster in clusters
+    ]
+    return _render("duplicates.html.j2", clusters=rows)
+
+
+def _says(match: Match) -> str:
+    """The distances and the transformation as people read them."""
+    parts = [] if match.hamming is None else [f"{match.hamming} of 256 bits differ"]
+    if match.cosine is not None:
+        parts.append(f"cosine {match.cosine:.2f}")
+    if orientation := match.transform.get("orientation"):
+        parts.append(str(orientation).replace("-", " "))
+    if match.transform.get("margins"):
+        parts.append("other margins")
+    return ", ".join(parts)
+
+
+def _thumbnails(index: Index, keys: Sequence[Any]) -> dict[Any, str]:
+    records = index.get(keys)
+    return {key: _inline(record.thumbnail) for key, record in records.items() if record.thumbnail}
+
+
+def _inline(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def _render(template: str, **values: object) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("search"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template(template).render(**values)
