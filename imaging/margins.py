@@ -57,7 +57,7 @@ def content_box(luma: NDArray[np.uint8]) -> Box | None:
 
 def _margin(lines: NDArray[np.uint8]) -> int:
     """How many lines, from the first on, are flat and at the level of the first."""
-    if len(lines) == 0:
+    if lines.size == 0:
         return 0
     first = np.sort(lines[0])
     outliers = int(OUTLIERS * len(first))
