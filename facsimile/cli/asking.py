@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 def search(
     images: Annotated[
         list[str] | None,
-        typer.Argument(metavar="IMAGE…", help="Files, folders, URLs, - (stdin), id:ID of a stored image."),
+        typer.Argument(metavar="IMAGE", help="Files, folders, URLs, - (stdin), id:ID of a stored image."),
     ] = None,
     index: IndexOption = None,
     collection: Annotated[

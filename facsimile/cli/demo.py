@@ -41,7 +41,7 @@ def demo(
     The photographs come with scikit-image, the extra `demo`.
     """
     from facsimile.library import open
-    from search.evaluation.sheet import contact_sheet
+    from search.evaluation.sheet import Cell, contact_sheet
 
     photos = _photographs()
     for made in ("index", "edited"):
@@ -51,9 +51,14 @@ def demo(
         tally = index.ingest(*photos)
         say(f"ingested {tally.added} photographs into {output / 'index'}")
         cells = _search_edits(index, photos, output / "edited")
-    (output / "result.png").write_bytes(
-        contact_sheet([[cells[name, edit] for edit in _SHOWN_EDITS] for name in _SHOWN])
-    )
+    rows = [
+        [
+            Cell((photos[0].parent / name).read_bytes(), "original", name),
+            *(cells[name, edit] for edit in _SHOWN_EDITS),
+        ]
+        for name in _SHOWN
+    ]
+    (output / "result.png").write_bytes(contact_sheet(rows))
     say(f"\nsee {output / 'result.png'}; and try your own:")
     say(f"  facsimile search --index {output / 'index'} {output / 'edited' / 'astronaut.flip.jpg'}")
     say("  facsimile ingest PHOTOS && facsimile search PICTURE")

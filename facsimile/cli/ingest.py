@@ -30,7 +30,7 @@ def ingest(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE…",
+            metavar="SOURCE",
             help="Files, folders, globs, .zip/.tar archives, URLs, or lists (.txt .csv .jsonl .parquet).",
         ),
     ],
@@ -108,7 +108,7 @@ def _report(tally: Tally, seconds: float, others: Counter[str], *, json: bool) -
 
 
 def remove(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Ids of records.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of records.")] = None,
     index: IndexOption = None,
     collection: CollectionOption = None,
     json: JsonOption = False,

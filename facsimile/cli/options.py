@@ -14,7 +14,7 @@ IndexOption = Annotated[
     typer.Option(
         "--index",
         metavar="INDEX",
-        help="Folder, or http(s)://HOST[,HOST…]/NAME. [env: FACSIMILE_INDEX; default: facsimile-index]",
+        help="Folder, or http(s)://HOST[,HOST…]/NAME. Otherwise FACSIMILE_INDEX, or facsimile-index.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line on stdout.")]

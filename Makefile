@@ -1,0 +1,38 @@
+# `make demo` shows the main job, `make test` passes every test; both set up what they need.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/installed
+
+.PHONY: demo test check services format benchmark clean
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Facsimile needs Python 3.11 or newer; choose one with make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --editable '.[demo,parquet]' --group dev
+	@touch $@
+
+demo: $(STAMP)  ## ingest real photographs, find their edited copies, show the result as a picture
+	$(BIN)/facsimile demo
+
+test: $(STAMP) services  ## everything that has to pass: lint, types, tests with real services
+	$(MAKE) --no-print-directory check
+	$(BIN)/pytest
+
+check: $(STAMP)  ## lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+services:  ## Elasticsearch's jars, a Java and Redis for the tests; says what is missing
+	PYTHON=$(abspath $(BIN))/python scripts/services.sh
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .services .mypy_cache .ruff_cache .pytest_cache demo dist
