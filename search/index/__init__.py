@@ -78,3 +78,9 @@ def rebuild_index(
     index = EmbeddedIndex.open(location, CURRENT)
     index.reindex()
     return index
+
+
+def destroy_index(location: str, options: ElasticOptions | None = None) -> None:
+    """Remove an index with all its records; raises IndexMissing where there is none."""
+    with _opened(location, options) as index:
+        index.destroy()
