@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from imaging.bands import neighbours
 from imaging.record import BITS, ImageRecord
-from search.index.base import Signatures
+from search.index.base import Index, Signatures
 from search.query import Filter, Question, Variant
 
 DIMS = 64
@@ -66,3 +66,14 @@ def question(*variants: Variant, radius: int = 90, limit: int = 50, **fields: An
 def only(**terms: str) -> Filter:
     """A filter of one value per key; `__` stands for the dot of a path."""
     return Filter(terms={key.replace("__", "."): (value,) for key, value in terms.items()})
+
+
+def filled(index: Index, *records: ImageRecord) -> Index:
+    """The index with these records in it."""
+    assert {written.reason for written in index.put(records)} == {""}
+    index.refresh()
+    return index
+
+
+def ids(records: list[ImageRecord]) -> set[str]:
+    return {each.id for each in records}

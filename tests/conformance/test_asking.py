@@ -9,7 +9,6 @@ import pytest
 
 from imaging.bands import neighbours, terms
 from imaging.distance import hamming
-from imaging.record import ImageRecord
 from search.errors import InvalidRequest
 from search.index.base import Index
 from search.query import Filter, Question
@@ -17,7 +16,9 @@ from tests.conformance.conftest import Place
 from tests.conformance.synthetic import (
     SIGNATURES,
     digest,
+    filled,
     flipped,
+    ids,
     look,
     only,
     question,
@@ -28,16 +29,6 @@ from tests.conformance.synthetic import (
 
 #: bits that a planted copy keeps, so that a band of 16 is shared at any distance
 BAND = 16
-
-
-def filled(index: Index, *records: ImageRecord) -> Index:
-    assert {written.reason for written in index.put(records)} == {""}
-    index.refresh()
-    return index
-
-
-def ids(records: list[ImageRecord]) -> set[str]:
-    return {each.id for each in records}
 
 
 def test_an_empty_index_answers_with_nothing(index: Index, rng: np.random.Generator) -> None:
@@ -207,68 +198,6 @@ def test_hash_and_vector_join_their_candidates(index: Index, rng: np.random.Gene
 def test_a_vector_of_another_length_is_refused(index: Index) -> None:
     with pytest.raises(InvalidRequest, match="dimensions"):
         index.ask([Question((), 0, 0, vector=np.ones(3, np.float32), nearest=1)])
-
-
-@pytest.fixture
-def library(index: Index, rng: np.random.Generator) -> Index:
-    return filled(
-        index,
-        record("1", rng, title="A black cat sleeps", tags=("animal",)),
-        record("2", rng, title="The cat, the cat", collection="other"),
-        record("3", rng, title="A red car", tags=("vehicle", "very fast")),
-        record("4", rng),
-        record("5", rng, title="and or not near title"),
-    )
-
-
-def test_any_word_of_title_or_tags_suffices(library: Index) -> None:
-    assert [each.id for each in library.ask_words("CAT", 10, Filter())] == ["2", "1"]
-    assert ids(library.ask_words("cat vehicle", 10, Filter())) == {"1", "2", "3"}
-    assert ids(library.ask_words("fast", 10, Filter())) == {"3"}
-    assert ids(library.ask_words("cat", 10, Filter(collections=("other",)))) == {"2"}
-    assert len(library.ask_words("cat", 1, Filter())) == 1
-    assert library.ask_words("zebra", 10, Filter()) == []
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ('title:* OR "', {"5"}),
-        ("AND NOT (", {"5"}),
-        ("NEAR(cat, 3)", {"1", "2", "5"}),
-        ('"', set()),
-        ("* ^ - + ( ) { } [ ]", set()),
-        ("cat*", {"1", "2"}),
-        ("-cat", {"1", "2"}),
-        ("ca*", set()),
-        ("title:zebra", {"5"}),
-        ("'; DROP TABLE words; --", set()),
-        ("", set()),
-        (" \n\t", set()),
-        ("cat " * 5000, {"1", "2"}),
-        ("\0 cat", {"1", "2"}),
-    ],
-)
-def test_words_are_text_and_never_syntax(library: Index, words: str, expected: set[str]) -> None:
-    assert ids(library.ask_words(words, 10, Filter())) == expected
-
-
-def test_records_are_found_by_the_digest_of_bytes_or_pixels(index: Index, rng: np.random.Generator) -> None:
-    same = digest("the same pixels")
-    filled(
-        index,
-        record("1", rng, pixels=same),
-        record("2", rng, pixels=same, collection="other"),
-        record("3", rng, sha256=same),
-        record("4", rng),
-    )
-    unknown = digest("unknown")
-    found = index.ask_bytes([same, digest("bytes of 4"), unknown], Filter())
-    assert ids(found[same]) == {"1", "2", "3"}
-    assert ids(found[digest("bytes of 4")]) == {"4"}
-    assert not found.get(unknown)
-    limited = index.ask_bytes([same], Filter(collections=("other",)))
-    assert ids(limited[same]) == {"2"}
 
 
 def test_both_indices_give_the_same_candidates(place_of: Callable[[str], Place]) -> None:
