@@ -26,6 +26,10 @@ FONTS = (
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 !?.,#@&:-"
 
 
+SINGLE = 0.4
+"""Share of the edited pictures that get one edit instead of a chain."""
+
+
 @dataclass
 class Edited:
     """A picture after its edits. ``other`` is the position of a second picture in it (background or collage).
@@ -378,6 +382,8 @@ class Editor:
         happens.
         """
         image = self.base(index, box, mirrored)
+        if self.chance(SINGLE):
+            return self.single(image)
         result = Edited(image=image)
         cropped = self.chance(0.55)
         smallest = 0.28 + (1 - strength) * 0.3
@@ -406,6 +412,29 @@ class Editor:
         if late_colour:
             image = self.recolour(image)
         if self.chance(0.5):
+            image = self.degrade(image)
+        result.image = resized2(image, self.size)
+        return result
+
+    def single(self, image: Bytes) -> Edited:
+        """One strong edit and perhaps a recompression: most copies are no more than that."""
+        result = Edited(image=image)
+        kind = self.rng.random()
+        if kind < 0.27:
+            image = self.cut(image, self.crop_box(0.22, 0.7), self.work)
+        else:
+            image = resized2(image, self.work)
+        if 0.27 <= kind < 0.42:
+            image = self.warp(image)
+        elif 0.42 <= kind < 0.58:
+            image = self.orient(image)
+        elif 0.58 <= kind < 0.73:
+            image, result.other = self.paste(image)
+        elif 0.73 <= kind < 0.85:
+            image = self.border(image)
+        elif kind >= 0.85:
+            image = self.mix_channels(self.tone(image))
+        if self.chance(0.3):
             image = self.degrade(image)
         result.image = resized2(image, self.size)
         return result

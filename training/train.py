@@ -213,6 +213,7 @@ class Trainer:
     def loop(self) -> None:
         options = self.options
         sums: dict[str, float] = {}
+        self.log({"options": {name: str(value) for name, value in vars(options).items()}})
         since, last_save, last_validation = 0, self.elapsed, self.elapsed
         size = self.phases[0].size
         while (done := self.progress()) < 1:
