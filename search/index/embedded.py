@@ -243,15 +243,14 @@ def _records(
     connection: sqlite3.Connection, rows: Sequence[Sequence[object]], *, full: bool
 ) -> list[ImageRecord]:
     """Records of rows of `number` and `COLUMNS`."""
-    records = [record_of(row[1:]) for row in rows]
     if not full:
-        return records
+        return [record_of(row[1:]) for row in rows]
     sql = (
         "SELECT (SELECT thumbnail FROM thumbnails WHERE number = :number), "
         "(SELECT vector FROM vectors WHERE number = :number)"
     )
-    extras = [connection.execute(sql, {"number": row[0]}).fetchone() for row in rows]
-    return [
-        record.replaced(thumbnail=thumbnail, vector=vector_of(vector))
-        for record, (thumbnail, vector) in zip(records, extras, strict=True)
-    ]
+    records = []
+    for number, *row in rows:
+        thumbnail, vector = connection.execute(sql, {"number": number}).fetchone()
+        records.append(record_of(row, thumbnail=thumbnail, vector=vector_of(vector)))
+    return records

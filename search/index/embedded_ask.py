@@ -16,23 +16,19 @@ from search.index.embedded_conditions import Condition, condition_of
 from search.index.embedded_rows import COLUMNS, record_of
 from search.query import Question
 
-#: vector questions that are scored in one matrix product; each needs 4 bytes per slot
-VECTORS_AT_ONCE = 16
-
 
 def candidates(
     connection: sqlite3.Connection, view: View, questions: Sequence[Question]
 ) -> list[list[ImageRecord]]:
     """The candidates of each question, within one read transaction that the view belongs to."""
     found: list[dict[int, ImageRecord]] = [{} for _ in questions]
-    for position, near, wanted in [*_by_hash(view, questions), *_by_vector(view, questions)]:
-        condition = condition_of(questions[position].filter)
-        for slot, *row in _nearest(connection, near, wanted, condition):
-            found[position][slot] = record_of(row)
-    return [
-        [_with_vector(record, view, slot, question) for slot, record in each.items()]
-        for each, question in zip(found, questions, strict=True)
-    ]
+    for by in (_by_hash, _by_vector):
+        for position, near, wanted in by(view, questions):
+            question = questions[position]
+            for slot, *row in _nearest(connection, near, wanted, condition_of(question.filter)):
+                vector = None if question.vector is None else _vector(view, slot)
+                found[position][slot] = record_of(row, vector=vector)
+    return [list(each.values()) for each in found]
 
 
 def _by_hash(view: View, questions: Sequence[Question]) -> Iterator[tuple[int, Near, int]]:
@@ -44,16 +40,9 @@ def _by_hash(view: View, questions: Sequence[Question]) -> Iterator[tuple[int, N
 
 
 def _by_vector(view: View, questions: Sequence[Question]) -> Iterator[tuple[int, Near, int]]:
-    asked = [
-        (position, each.vector)
-        for position, each in enumerate(questions)
-        if each.vector is not None and each.nearest > 0
-    ]
-    for start in range(0, len(asked), VECTORS_AT_ONCE):
-        group = asked[start : start + VECTORS_AT_ONCE]
-        nears = view.cosines(np.stack([vector for _, vector in group]))
-        for (position, _), near in zip(group, nears, strict=True):
-            yield position, near, questions[position].nearest
+    for position, question in enumerate(questions):
+        if question.vector is not None and question.nearest > 0:
+            yield position, view.cosines(question.vector), question.nearest
 
 
 def _nearest(
@@ -92,9 +81,6 @@ def _rows(
     ).fetchall()
 
 
-def _with_vector(record: ImageRecord, view: View, slot: int, question: Question) -> ImageRecord:
-    """A question with a vector gets the vectors of its candidates."""
-    if question.vector is None:
-        return record
+def _vector(view: View, slot: int) -> NDArray[np.float32] | None:
     vector = view.vectors[slot].copy()
-    return record if np.isnan(vector).any() else record.replaced(vector=vector)
+    return None if np.isnan(vector[0]) else vector

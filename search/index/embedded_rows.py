@@ -42,8 +42,10 @@ def row_of(record: ImageRecord) -> tuple[Any, ...]:
     )
 
 
-def record_of(row: Sequence[Any]) -> ImageRecord:
-    """The record of the values of `COLUMNS`, without thumbnail and vector."""
+def record_of(
+    row: Sequence[Any], *, vector: NDArray[np.float32] | None = None, thumbnail: bytes | None = None
+) -> ImageRecord:
+    """The record of the values of `COLUMNS`, and of what lies apart from them."""
     return ImageRecord(
         collection=row[0],
         id=row[1],
@@ -56,6 +58,8 @@ def record_of(row: Sequence[Any]) -> ImageRecord:
         quality=row[8],
         bits=bits_of(row[9]),
         bits_trimmed=None if row[10] is None else bits_of(row[10]),
+        vector=vector,
+        thumbnail=thumbnail,
         sources=tuple(orjson.loads(row[11])),
         title=row[12],
         tags=tuple(orjson.loads(row[13])),
