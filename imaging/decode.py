@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
+import re
 import threading
 import warnings
 from collections.abc import Iterator
@@ -161,15 +162,20 @@ def thumbnail(picture: Picture, data: bytes) -> bytes:
     return encoded.getvalue()
 
 
+#: within scans these markers do not occur, save the last of them at the very end
+_FOREIGN_MARKER = re.compile(rb"\xff[\xd8\xd9\xe0-\xfe]")
+
+
 def _is_bare_jpeg(data: bytes) -> bool:
-    """Whether this is a small gray or colour JPEG without a segment for words, places or profiles."""
-    if len(data) > THUMBNAIL_BYTES or not data.startswith(b"\xff\xd8\xff") or not data.endswith(b"\xff\xd9"):
+    """Whether this is a small gray or colour JPEG without a place for words, coordinates or profiles."""
+    if len(data) > THUMBNAIL_BYTES or not data.startswith(b"\xff\xd8\xff"):
         return False
     position = 2
     while data[position : position + 1] == b"\xff":
         marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4])
-        if marker == 0xDA:  # start of scan: one, three or four components
-            return data[position + 4] in (1, 3)
+        if marker == 0xDA:  # start of scan: one or three components
+            end = _FOREIGN_MARKER.search(data, position + 2)
+            return data[position + 4] in (1, 3) and end is not None and end.start() == len(data) - 2
         plain_jfif = marker == 0xE0 and length == 16
         tables_or_frame = marker in (0xDB, 0xC4, 0xDD, 0xC0, 0xC1, 0xC2)
         if not plain_jfif and not tables_or_frame:
@@ -184,7 +190,7 @@ def _formats() -> list[str]:
     for plugin in _PLUGINS.values():
         importlib.import_module(f"PIL.{plugin}ImagePlugin")
     try:
-        import pillow_heif  # noqa: PLC0415 - the extra `heic`
+        import pillow_heif
     except ImportError:
         return list(_PLUGINS)
     pillow_heif.register_heif_opener()
@@ -222,6 +228,7 @@ def _read(image: Image.Image) -> tuple[tuple[int, int], Image.Image]:
     raster = _in_srgb(_opaque(_reduced(_continuous(image))), profile)
     if orientation != 1:
         raster = raster.transpose(_UPRIGHT[orientation])
+    raster.info.clear()  # or thumbnails would carry comments and profiles
     return (size[::-1] if orientation >= 5 else size), raster
 
 
