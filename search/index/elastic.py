@@ -243,7 +243,7 @@ class ElasticIndex(Index):
         records = _records(answer)
         return Page(records, ask_for.cursor_of(records[-1].key) if len(records) == size else None)
 
-    def _search(self, **body: Any) -> Mapping[str, Any]:  # noqa: ANN401 - JSON
+    def _search(self, **body: Any) -> Mapping[str, Any]:
         answer = self._client.search(index=self._alias, allow_partial_search_results=False, **body)
         return answer.body  # type: ignore[no-any-return]
 

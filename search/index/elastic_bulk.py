@@ -18,7 +18,7 @@ from search.index.elastic_documents import document, document_id
 BULK_BYTES = 8_000_000
 
 #: how often the items that the server was too busy for are tried again, and the longest pause in seconds
-ATTEMPTS = 8
+ATTEMPTS = 10
 LONGEST_PAUSE = 5.0
 
 #: one write: the lines of its action and its document
@@ -70,6 +70,8 @@ def bulk(client: Client, alias: str, operations: Sequence[Operation]) -> list[Do
     outcomes: dict[int, Done] = {}
     waiting: Sequence[int] = range(len(operations))
     for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.2 * 2**attempt)))  # noqa: S311 - spreads writers
         for some in _portions(waiting, operations):
             lines: list[Any] = [line for position in some for line in operations[position]]
             answer = client.bulk(
@@ -83,7 +85,6 @@ def bulk(client: Client, alias: str, operations: Sequence[Operation]) -> list[Do
         waiting = [position for position in waiting if outcomes[position].busy]
         if not waiting:
             break
-        time.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.2 * 2**attempt)))  # noqa: S311 - spreads writers
     return [outcomes[position] for position in range(len(operations))]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +30,10 @@ from search.errors import (
     StoreError,
 )
 from search.index.elastic_location import ElasticLocation
+
+# its warnings repeat, with a traceback, what our errors say in a sentence; a program that configures logging
+# still gets them
+logging.getLogger("elastic_transport").addHandler(logging.NullHandler())
 
 #: seconds until a host that does not even take the connection counts as down
 CONNECT_TIMEOUT = 5
@@ -63,7 +69,7 @@ class Client(Elasticsearch):
 
     server = "Elasticsearch"
 
-    def perform_request(self, *args: Any, **keywords: Any) -> Any:  # noqa: ANN401 - passed on
+    def perform_request(self, *args: Any, **keywords: Any) -> Any:
         try:
             return super().perform_request(*args, **keywords)
         except (ApiError, TransportError) as error:
@@ -86,6 +92,7 @@ def connect(location: ElasticLocation, options: ElasticOptions) -> Client:
     if location.scheme == "https":
         secure = {"verify_certs": options.verify_certs, "ssl_show_warn": False}
         if options.ca_certs:
+            _read_certificates(options.ca_certs)
             secure["ca_certs"] = options.ca_certs
         if options.ca_fingerprint:
             secure["ssl_assert_fingerprint"] = options.ca_fingerprint
@@ -93,21 +100,26 @@ def connect(location: ElasticLocation, options: ElasticOptions) -> Client:
         secure["api_key"] = options.api_key
     elif options.username:
         secure["basic_auth"] = (options.username, options.password or "")
-    try:
-        client = Client(
-            location.nodes,
-            serializer=OrjsonSerializer(),
-            node_class=_Node,
-            request_timeout=options.timeout,
-            max_retries=max(2, len(location.hosts)),
-            retry_backoff_base=0.2,
-            retry_backoff_cap=2,
-            **secure,
-        )
-    except (OSError, ValueError) as error:  # no such file of certificates, for example
-        raise InvalidRequest(f"the settings for {location.server} are wrong: {error}") from error
+    client = Client(
+        location.nodes,
+        serializer=OrjsonSerializer(),
+        node_class=_Node,
+        request_timeout=options.timeout,
+        max_retries=max(2, len(location.hosts)),
+        retry_backoff_base=0.2,
+        retry_backoff_cap=2,
+        **secure,
+    )
     client.server = location.server
     return client
+
+
+def _read_certificates(path: str) -> None:
+    """Raise InvalidRequest where the file cannot serve; the client would find out at its first request."""
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:  # not there, or no certificates in it
+        raise InvalidRequest(f"the CA file {path} cannot be used: {error.strerror or error}") from error
 
 
 def error_of(error: ApiError | TransportError, server: str) -> StoreError | InvalidRequest:

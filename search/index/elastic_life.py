@@ -15,8 +15,6 @@ from search.index.elastic_client import Client, ElasticOptions
 from search.index.elastic_location import ElasticLocation
 from search.index.elastic_mapping import LAYOUT, made_by, mappings, sealed_name, settings
 
-REINDEX = "`facsimile index reindex` builds it anew for this version"
-
 
 @dataclass(frozen=True, slots=True)
 class Physical:
@@ -50,12 +48,13 @@ def check(location: ElasticLocation, physical: Physical, signatures: Signatures 
     """Raise IndexMismatch where the index cannot be asked with these signatures; None asks for no check."""
     if physical.layout != LAYOUT:
         raise IndexMismatch(
-            f"{location} has layout {physical.layout}, this version reads {LAYOUT}; {REINDEX}"
+            f"{location} has layout {physical.layout}, this version reads {LAYOUT}; "
+            "`facsimile index reindex` builds it anew for this version"
         )
     if signatures is not None and signatures != physical.signatures:
         raise IndexMismatch(
             f"{location} was made with {_spelled(physical.signatures)}, "
-            f"not with {_spelled(signatures)}; {REINDEX}"
+            f"not with {_spelled(signatures)}: ingest the images again, into a new index"
         )
 
 
