@@ -61,17 +61,18 @@ def run(
     on_outcome: Callable[[Outcome], None] | None = None,
     item_seconds: float = 60.0,
     patience: float = 120.0,
+    on_wait: Callable[[StoreError], None] | None = None,
     timings: Timings | None = None,
 ) -> Tally:
     """Bring items into an index by `jobs` child processes; outcomes among the items are only counted.
 
     Memory stays flat for any number of items. A chunk that ends its process or outlasts its time is tried
-    again item by item, so that only the image at fault fails. While the index cannot be reached, chunks are
-    tried again for `patience` seconds, then its error is raised. The first Ctrl-C lets the chunks on their
-    way end and returns an interrupted tally, the second raises KeyboardInterrupt. Since writes can be
-    repeated, the next run continues where this one ended.
+    again item by item, so that only the image at fault fails. An index that goes away after it has taken a
+    chunk is tried again for `patience` seconds, and `on_wait` is told each time; then its error is raised.
+    The first Ctrl-C lets the chunks on their way end and returns an interrupted tally, the second raises
+    KeyboardInterrupt. Since writes can be repeated, the next run continues where this one ended.
     """
-    with _interrupts() as interrupted, _Pool(work, jobs, item_seconds, patience) as pool:
+    with _interrupts() as interrupted, _Pool(work, jobs, item_seconds, patience, on_wait) as pool:
         tally = Tally()
 
         def tell(outcomes: Iterable[Outcome]) -> None:
@@ -149,7 +150,14 @@ def _interrupts() -> Iterator[threading.Event]:
 class _Pool:
     """Chunks on their way through child processes, and those that have to go again."""
 
-    def __init__(self, work: Work, jobs: int, item_seconds: float, patience: float) -> None:
+    def __init__(
+        self,
+        work: Work,
+        jobs: int,
+        item_seconds: float,
+        patience: float,
+        on_wait: Callable[[StoreError], None] | None,
+    ) -> None:
         # a server process that never ran a thread forks the children: safe where fork of this process is
         # not, and a child that died is replaced in milliseconds where spawn would import everything again
         context = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
@@ -158,6 +166,8 @@ class _Pool:
         self._room = jobs * AHEAD
         self._item_seconds = item_seconds
         self._patience = patience
+        self._on_wait = on_wait
+        self._reached = False
         self._down_since: float | None = None
         self._running: dict[ProcessFuture[tuple[list[Outcome], Timings]], list[Item]] = {}
         self._again: deque[list[Item]] = deque()
@@ -186,6 +196,7 @@ class _Pool:
             error = future.exception()
             if error is None:
                 outcomes, timings = future.result()
+                self._reached = True
                 self._down_since = None
                 self.timings.add(timings)
                 yield from outcomes
@@ -211,8 +222,10 @@ class _Pool:
         now = time.monotonic()
         self._down_since = self._down_since or now
         down = now - self._down_since
-        if down >= self._patience:
+        if not self._reached or down >= self._patience:
             raise error
+        if self._on_wait is not None:
+            self._on_wait(error)
         time.sleep(min(0.5 + down / 4, 10.0, self._patience - down))
 
     def __enter__(self) -> _Pool:

@@ -127,8 +127,8 @@ def _csv(stream: BinaryIO) -> Iterator[Row]:
 
 def _parquet(stream: BinaryIO) -> Iterator[Row]:
     try:
-        import pyarrow  # noqa: PLC0415 - an extra
-        import pyarrow.parquet  # noqa: PLC0415
+        import pyarrow
+        import pyarrow.parquet
     except ImportError as error:
         raise ManifestError("reading Parquet needs pyarrow: pip install 'facsimile[parquet]'") from error
     try:

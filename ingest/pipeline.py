@@ -62,57 +62,103 @@ def process(
     holds is not even fetched, unless `recheck`. One bad item never ends the others. Raises only StoreError,
     when the index as a whole fails; then every item may be brought in again.
     """
-    timings = timings or Timings()
-    with timings.of("write"):
-        keys = {} if recheck else _held(items, index)
-    with timings.of("load"):
-        waiting = [position for position in range(len(items)) if position not in keys]
-        answers = loader.load([items[position] for position in waiting])
-    outcomes: dict[int, Outcome] = {}
-    loaded: dict[int, bytes] = {}
-    digests: dict[int, str] = {}
-    for position, data in zip(waiting, answers, strict=True):
-        if isinstance(data, FacsimileError):
-            outcomes[position] = Outcome.failed(items[position], data)
-        else:
-            loaded[position] = data
-            digests[position] = sha256(data).hexdigest()
-            keys[position] = Key(items[position].collection, items[position].id or digests[position])
+    chunk = _Chunk(items, index, loader, limits, timings or Timings())
+    if not recheck:
+        chunk.find_held()
+    chunk.load()
+    chunk.find_unchanged()
+    chunk.describe()
+    chunk.write()
+    return chunk.outcomes()
 
-    with timings.of("write"):
-        known = index.known(set(keys.values()))
-    same = {
-        position: known[key]
-        for position, key in keys.items()
-        if key in known and digests.get(position, known[key].sha256) == known[key].sha256
-    }
-    telling = [position for position, stored in same.items() if _tells_more(items[position], stored)]
-    for position in same.keys() - set(telling):
-        outcomes[position] = Outcome(items[position].without_data(), Status.UNCHANGED)
-    with timings.of("write"):
-        stored_records = index.get({keys[position] for position in telling}) if telling else {}
-    records: dict[int, ImageRecord] = {}
-    for position in telling:
-        if keys[position] in stored_records:
-            records[position] = _retold(stored_records[keys[position]], items[position])
 
-    # a record that was removed since we asked is described like a new one, if we have its bytes
-    new = [position for position in loaded if position not in outcomes and position not in records]
-    with timings.of("describe"):
-        described = describe_many([loaded[position] for position in new], limits=limits)
-    for position, description in zip(new, described, strict=True):
-        if isinstance(description, FacsimileError):
-            outcomes[position] = Outcome.failed(items[position], description)
-        else:
-            records[position] = _record(items[position], description)
+class _Chunk:
+    """Items on their way through the stages; every mapping is by position among the items."""
 
-    order = sorted(records)
-    with timings.of("write"):
-        written = index.put([records[position] for position in order]) if order else []
-    for position, result in zip(order, written, strict=True):
-        outcomes[position] = _outcome(items[position], result)
-    vanished = Written(Status.FAILED, "another writer removed this record at the same time", True)
-    return [outcomes.get(position) or _outcome(item, vanished) for position, item in enumerate(items)]
+    def __init__(
+        self, items: Sequence[Item], index: Index, loader: Loader, limits: Limits, timings: Timings
+    ) -> None:
+        self._items = items
+        self._index = index
+        self._loader = loader
+        self._limits = limits
+        self._timings = timings
+        self._keys: dict[int, Key] = {}
+        self._loaded: dict[int, bytes] = {}
+        self._digests: dict[int, str] = {}
+        self._records: dict[int, ImageRecord] = {}
+        self._outcomes: dict[int, Outcome] = {}
+
+    def find_held(self) -> None:
+        """Give remote items whose source is stored the key of their record."""
+        with self._timings.of("write"):
+            self._keys = _held(self._items, self._index)
+
+    def load(self) -> None:
+        """Read the bytes of all others."""
+        positions = [position for position in range(len(self._items)) if position not in self._keys]
+        with self._timings.of("load"):
+            answers = self._loader.load([self._items[position] for position in positions])
+        for position, data in zip(positions, answers, strict=True):
+            item = self._items[position]
+            if isinstance(data, FacsimileError):
+                self._outcomes[position] = Outcome.failed(item, data)
+                continue
+            digest = sha256(data).hexdigest()
+            self._loaded[position] = data
+            self._digests[position] = digest
+            self._keys[position] = Key(item.collection, item.id or digest)
+
+    def find_unchanged(self) -> None:
+        """Of the bytes that are stored already, take the record where the item says something new."""
+        telling: dict[int, Key] = {}
+        with self._timings.of("write"):
+            known = self._index.known(set(self._keys.values()))
+        for position, key in self._keys.items():
+            stored = known.get(key)
+            if stored is None or self._digests.get(position, stored.sha256) != stored.sha256:
+                continue
+            if _tells_more(self._items[position], stored):
+                telling[position] = key
+            else:
+                item = self._items[position].without_data()
+                self._outcomes[position] = Outcome(item, Status.UNCHANGED)
+        if telling:
+            with self._timings.of("write"):
+                records = self._index.get(set(telling.values()))
+            for position, key in telling.items():
+                if key in records:
+                    self._records[position] = _retold(records[key], self._items[position])
+
+    def describe(self) -> None:
+        """Make the records of all bytes that came to no end yet."""
+        new = [
+            position
+            for position in self._loaded
+            if position not in self._outcomes and position not in self._records
+        ]
+        with self._timings.of("describe"):
+            described = describe_many([self._loaded[position] for position in new], limits=self._limits)
+        for position, description in zip(new, described, strict=True):
+            if isinstance(description, FacsimileError):
+                self._outcomes[position] = Outcome.failed(self._items[position], description)
+            else:
+                self._records[position] = _record(self._items[position], description)
+
+    def write(self) -> None:
+        """Put the records, in the order of the items."""
+        positions = sorted(self._records)
+        with self._timings.of("write"):
+            written = self._index.put([self._records[position] for position in positions])
+        for position, result in zip(positions, written, strict=True):
+            self._outcomes[position] = _outcome(self._items[position], result)
+
+    def outcomes(self) -> list[Outcome]:
+        """One for each item. A held record that is gone by now, its bytes not at hand, may be tried again."""
+        gone = Written(Status.FAILED, "another writer removed this record at the same time", True)
+        return [
+            self._outcomes.get(position) or _outcome(item, gone) for position, item in enumerate(self._items)
+        ]
 
 
 def _held(items: Sequence[Item], index: Index) -> dict[int, Key]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from ingest.bulk import Work
 from ingest.item import Item, Outcome
 from ingest.pipeline import Timings, process
 from ingest.sources import items
-from search.errors import IndexMissing, IndexUnavailable
-from search.index.base import Index, Signatures, Status
+from search.errors import IndexMissing, IndexUnavailable, StoreError
+from search.index.base import Signatures, Status
 from search.index.embedded import EmbeddedIndex
 from tests.ingest.conftest import picture
 
@@ -107,26 +107,45 @@ def test_outcomes_of_the_source_are_counted_among_the_others(folder: Path, place
     assert (tally.added, tally.failed) == (1, 2)
 
 
-def open_when_ready(place: Path, ready: Path) -> Index:
-    if not ready.exists():
+def with_outage(chunk: Sequence[Item], *, gone: Path, **options: Any) -> list[Outcome]:
+    """The pipeline, with an index that is away while there is a certain file."""
+    if gone.exists():
         raise IndexUnavailable("the index is away")
-    return EmbeddedIndex.open(place)
+    return process(chunk, **options)
 
 
-def test_an_index_that_comes_back_loses_nothing(folder: Path, place: Path, tmp_path: Path) -> None:
-    ready = tmp_path / "ready"
-    waiting = Work(open_index=partial(open_when_ready, place, ready))
-    timer = threading.Timer(3, ready.touch)
-    timer.start()
-    tally = bulk.run(items(str(folder)), waiting, jobs=2, patience=60)
-    timer.join()
-    assert (tally.added, tally.total) == (100, 100)
+def test_an_index_that_goes_away_and_comes_back_loses_nothing(
+    folder: Path, place: Path, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    waits: list[str] = []
+
+    def leave(outcome: Outcome) -> None:
+        if not waits:
+            gone.touch()
+
+    def come_back(error: StoreError) -> None:
+        waits.append(str(error))
+        if len(waits) == 3:
+            gone.unlink()
+
+    away = work(place, run=partial(with_outage, gone=gone))
+    stream = chain(items(str(folder)), items(str(folder)))
+    tally = bulk.run(stream, away, jobs=1, on_outcome=leave, on_wait=come_back, patience=60)
+    assert (tally.added, tally.total) == (100, 200)
+    assert len(waits) >= 3
 
 
-def test_an_index_that_stays_away_ends_the_run_with_its_error(folder: Path, tmp_path: Path) -> None:
-    never = Work(open_index=partial(open_when_ready, tmp_path, tmp_path / "never"))
+def test_an_index_that_stays_away_ends_the_run_with_its_error(
+    folder: Path, place: Path, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    away = work(place, run=partial(with_outage, gone=gone))
+    stream = chain(items(str(folder)), items(str(folder)))
     with pytest.raises(IndexUnavailable):
-        bulk.run(items(str(folder)), never, jobs=2, patience=1)
+        bulk.run(stream, away, jobs=1, on_outcome=lambda outcome: gone.touch(), patience=1)
+    with pytest.raises(IndexUnavailable):  # not even once there: no patience at all
+        bulk.run(items(str(folder)), away, jobs=1, patience=10_000)
     with pytest.raises(IndexMissing):
         bulk.run(items(str(folder)), work(tmp_path / "nothing"), jobs=2)
 
