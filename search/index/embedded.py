@@ -72,12 +72,12 @@ class EmbeddedIndex(Index):
         if layout != LAYOUT:
             raise IndexMismatch(
                 f"the index in {folder} has layout {layout}, this version reads {LAYOUT}; "
-                "`facsimile index reindex` builds it anew"
+                "export its records with the version that made it, and import them here"
             )
         if signatures not in (None, made):
             raise IndexMismatch(
-                f"the index in {folder} was made with {made}, this program uses {signatures}; "
-                "`facsimile index reindex` builds it anew"
+                f"the index in {folder} was made with {made}, this program uses {signatures}: "
+                "ingest the images again, into a new index"
             )
         index = cls(folder, made)
         index._store.sweep()

@@ -108,6 +108,8 @@ def translated(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise IndexReadOnly(f"the disk of {folder} is full: {error}") from error
+        if error.errno in (errno.EEXIST, errno.ENOTDIR):
+            raise InvalidRequest(f"{folder} is no folder, and an index needs one") from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise IndexReadOnly(f"{folder} cannot be written: {error}") from error
         raise StoreError(f"{folder} cannot be read or written: {error}") from error

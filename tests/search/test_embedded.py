@@ -308,7 +308,7 @@ def test_a_folder_that_vanishes_is_told(folder: Path, rng: np.random.Generator) 
 
 def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").touch()
-    with pytest.raises(StoreError, match=r"photo\.jpg"):
+    with pytest.raises(InvalidRequest, match=r"photo\.jpg is no folder"):
         EmbeddedIndex.create(tmp_path / "photo.jpg", SIGNATURES)
 
 
