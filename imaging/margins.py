@@ -27,7 +27,8 @@ LEAST_SIDE = 16
 #: a frame in a frame in a letterbox, and no further
 _ROUNDS = 3
 
-#: lines looked at together
+#: one pixel of this many along a line is looked at, and so many lines together
+_SAMPLE = 3
 _STEP = 16
 
 
@@ -40,10 +41,10 @@ def content_box(luma: NDArray[np.uint8]) -> Box | None:
     left, top, right, bottom = 0, 0, width, height
     for _ in range(_ROUNDS):
         before = (left, top, right, bottom)
-        top += _margin(luma[top:bottom, left:right])
-        bottom -= _margin(luma[top:bottom, left:right][::-1])
-        left += _margin(luma[top:bottom, left:right].T)
-        right -= _margin(luma[top:bottom, left:right].T[::-1])
+        top += _margin(luma[top:bottom, left:right:_SAMPLE])
+        bottom -= _margin(luma[top:bottom, left:right:_SAMPLE][::-1])
+        left += _margin(luma[top:bottom:_SAMPLE, left:right].T)
+        right -= _margin(luma[top:bottom:_SAMPLE, left:right].T[::-1])
         if (left, top, right, bottom) == before:
             break
     inner_width, inner_height = right - left, bottom - top
