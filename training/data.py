@@ -22,7 +22,7 @@ Bytes = NDArray[np.uint8]
 
 CACHE_SIZE = 192
 SPLIT_SEED = "facsimile-split-1"
-ORIGINALS, NEGATIVES, DISTRACTORS = 250, 1000, 750
+ORIGINALS, NEGATIVES, DISTRACTORS = 250, 1150, 600
 BURSTS = ("Motorbikes", "airplanes", "Faces", "car_side")
 """Folders of look-alikes (one template, one room, one face): never originals, and "hard" as negatives."""
 LEFT_OUT = ("Faces_easy",)
@@ -102,7 +102,7 @@ def near_pairs(images: Bytes, limit: int) -> NDArray[np.int32]:
 
 def known_duplicates() -> list[tuple[str, str]]:
     """Pairs that were seen by eye to show the same picture although their hashes differ more."""
-    path = Path(__file__).parent / "duplicates.json"
+    path = Path(__file__).parent / "near_duplicates.json"
     if not path.exists():
         return []
     return [(str(a), str(b)) for a, b in json.loads(path.read_text(encoding="utf-8"))]
@@ -147,26 +147,22 @@ class Library:
     def split(self) -> Split:
         """Held-out originals, distractors and negatives by hash of the path; the rest is for training.
 
-        Pictures near to an original leave the rest; negatives near to any indexed picture are dropped.
+        Originals have no near-duplicate at all; negatives near to an indexed picture are dropped.
         """
         digests = [hashlib.sha256(f"{SPLIT_SEED}:{path}".encode()).hexdigest() for path in self.paths]
         order = sorted(range(len(self.paths)), key=digests.__getitem__)
         burst = [path.split("/")[0] in BURSTS for path in self.paths]
-        originals = [i for i in order if not burst[i]][:ORIGINALS]
-        taken = set(originals)
-        rest = [i for i in order if i not in taken]
-        negatives, rest = rest[:NEGATIVES], rest[NEGATIVES:]
-        distractors, train = rest[:DISTRACTORS], rest[DISTRACTORS:]
         near: dict[int, set[int]] = {}
         for a, b in self.duplicate_pairs():
             near.setdefault(a, set()).add(b)
             near.setdefault(b, set()).add(a)
-        shadow = set().union(*(near.get(i, set()) for i in originals))
-        originals = [i for i in originals if not (near.get(i, set()) & taken)]
-        distractors = [i for i in distractors if i not in shadow]
-        train = [i for i in train if i not in shadow]
-        indexed = set(originals) | set(distractors) | set(train)
-        negatives = [i for i in negatives if not (near.get(i, set()) & indexed) and i not in shadow]
+        originals = [i for i in order if not burst[i] and i not in near][:ORIGINALS]
+        taken = set(originals)
+        rest = [i for i in order if i not in taken]
+        negatives, rest = rest[:NEGATIVES], rest[NEGATIVES:]
+        distractors, train = rest[:DISTRACTORS], rest[DISTRACTORS:]
+        indexed = taken.union(distractors, train)
+        negatives = [i for i in negatives if not near.get(i, set()) & indexed]
         return Split(
             originals=np.array(originals),
             distractors=np.array(distractors),

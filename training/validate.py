@@ -55,6 +55,7 @@ def prepare(dataset: Path, cache: Path, sizes: tuple[int, ...] = SIZES) -> None:
                 rows[size].append(square(attacked, size))
     for size in sizes:
         np.save(cache / f"queries-{size}.npy", np.stack(rows[size]))
+    sizes = tuple(size for size in sizes if not (cache / f"plain-{size}.npy").exists())
     everything = {size: np.empty((len(library.paths), size, size, 3), np.uint8) for size in sizes}
     for index, path in enumerate(library.paths):
         image = open_rgb(dataset / path)
