@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from facsimile.settings import Settings, settings
+from facsimile.settings import Settings, changed, settings
 from imaging.describe import Probes, describe
 from imaging.orientation import ORIENTATIONS
 from imaging.record import DEFAULT_COLLECTION, Description, Key
@@ -32,12 +32,10 @@ def open(location: str | Path | None = None, *, create: bool = True, **changes: 
     """An index with everything that can be done to it.
 
     `location` is a folder or `http(s)://HOST/NAME`; without it the setting `FACSIMILE_INDEX` counts. Further
-    keywords are settings (see `docs/settings.md`). Raises IndexUnavailable, IndexMismatch, and IndexMissing
-    where `create` is False.
+    keywords are settings (see `docs/settings.md`). Raises InvalidRequest, IndexUnavailable, IndexMismatch,
+    and IndexMissing where `create` is False.
     """
-    chosen = settings()
-    if changes:
-        chosen = Settings.model_validate({**dict(chosen), **changes})
+    chosen = changed(changes) if changes else settings()
     return Facsimile(str(location or chosen.index), chosen, create=create)
 
 
@@ -198,7 +196,7 @@ class Facsimile:
         """The signatures of an image that is asked about. Raises SourceError, ImageError, RecordMissing."""
         if isinstance(image, str) and image.startswith("id:"):
             return self._stored(image.removeprefix("id:"))
-        return Query(describe(load(image, self.settings), limits=self.settings.limits))
+        return described(image, self.settings)
 
     def _stored(self, id: str) -> Query:
         keys = self.index.keys_of(id)
@@ -243,8 +241,8 @@ class Query:
     key: Key | None = None
 
 
-def load(image: Image, chosen: Settings) -> bytes:
-    """The bytes of an image that is asked about."""
+def described(image: Image, chosen: Settings) -> Query:
+    """The signatures of an image that is in no index. Raises SourceError, ImageError."""
     from imaging.errors import FacsimileError
     from ingest.item import Item
     from ingest.loading import Loader
@@ -254,4 +252,4 @@ def load(image: Image, chosen: Settings) -> bytes:
         answer = loader.load([item])[0]
     if isinstance(answer, FacsimileError):
         raise answer
-    return answer
+    return Query(describe(answer, limits=chosen.limits))

@@ -6,9 +6,10 @@ This is the only module that reads the environment. `docs/settings.md` lists the
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -28,7 +29,12 @@ class Settings(BaseSettings):
     """The settings of one process. The description of each is its entry in the documentation."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FACSIMILE_", env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+        env_prefix="FACSIMILE_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     index: str = Field("facsimile-index", description="folder, or http(s)://HOST[,HOST…]/NAME")
@@ -104,15 +110,24 @@ class Settings(BaseSettings):
     @property
     def processes(self) -> int:
         """How many processes read images: the setting, or the cores that this process may use."""
-        return self.jobs or len(os.sched_getaffinity(0))
+        if self.jobs:
+            return self.jobs
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache
 def settings() -> Settings:
     """The settings of this process. A wrong value is an InvalidRequest that names its variable."""
+    return changed({})
+
+
+def changed(changes: Mapping[str, Any]) -> Settings:
+    """The settings of this process with some changed. Raises InvalidRequest as `settings`."""
+    if unknown := changes.keys() - Settings.model_fields.keys():
+        raise InvalidRequest(f"there is no setting {min(unknown)}")
     try:
-        return Settings()
+        return Settings(**changes)
     except ValidationError as error:
         first = error.errors()[0]
         name = "FACSIMILE_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise InvalidRequest(f"{name}: {first['msg']}") from error
+        raise InvalidRequest(f"{name}: {first['msg']}") from None  # the cause repeats secrets

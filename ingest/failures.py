@@ -17,9 +17,10 @@ VERDICT = ("reason", "error", "transient")
 class FailureList:
     """Writes failed outcomes as JSON Lines, a manifest that `ingest` takes again.
 
-    Lines go to `NAME.part`, each at once, and the file takes its name when the list is closed: a run may
-    read the list of the run before and write its own under the same name, and a run that is killed leaves
-    the lines that it had. A run without failures leaves an empty list.
+    Lines go to `NAME.part`, each at once, and the file takes its name when the run has ended: a run may read
+    the list of the run before and write its own under the same name. A run that an error or Ctrl-C ends
+    leaves the old list as it was, since it holds what this run did not come to. A run without failures
+    leaves an empty list. Raises OSError where the file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,4 +56,7 @@ class FailureList:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if kind is None:
+            self.close()
+        else:
+            self._file.close()

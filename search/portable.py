@@ -28,7 +28,8 @@ VERSION = 1
 def save(path: Path, signatures: Signatures, records: Iterator[ImageRecord]) -> Iterator[ImageRecord]:
     """Write the records; each is handed on once it is written.
 
-    The file takes its name when all is written, so that a run cut short never looks like a whole one.
+    The file takes its name when all is written, so that a run cut short leaves nothing that looks whole.
+    Raises OSError where it cannot be written.
     """
     part = path.with_name(path.name + ".part")
     header = {
@@ -38,12 +39,15 @@ def save(path: Path, signatures: Signatures, records: Iterator[ImageRecord]) -> 
         "model": signatures.model,
         "dims": signatures.dims,
     }
-    with _opened(part, "wb", path.name) as file:
-        file.write(orjson.dumps(header, option=orjson.OPT_APPEND_NEWLINE))
-        for record in records:
-            file.write(orjson.dumps(_row(record), option=orjson.OPT_APPEND_NEWLINE))
-            yield record
-    part.replace(path)
+    try:
+        with _opened(part, "wb", path.name) as file:
+            file.write(orjson.dumps(header, option=orjson.OPT_APPEND_NEWLINE))
+            for record in records:
+                file.write(orjson.dumps(_row(record), option=orjson.OPT_APPEND_NEWLINE))
+                yield record
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def load(path: Path, signatures: Signatures) -> Iterator[ImageRecord]:
@@ -82,9 +86,7 @@ def _check(path: Path, line: bytes, signatures: Signatures) -> None:
     found = Signatures(header["hash"], header["model"], header["dims"])
     if found != signatures:
         raise IndexMismatch(
-            f"{path} holds the signatures {found.hash} {found.model}".rstrip()
-            + f", this index keeps {signatures.hash} {signatures.model}".rstrip()
-            + ": ingest the images again instead"
+            f"{path} holds records with {found}, this index keeps {signatures}: ingest the images again"
         )
 
 

@@ -52,3 +52,6 @@ def main() -> None:
     except FacsimileError as error:
         complain(str(error))
         sys.exit(error.exit_code)
+    except OSError as error:  # a file that we write: a full disk, a folder that went away
+        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        sys.exit(1)

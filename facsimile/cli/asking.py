@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, opened
+from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, new_file, opened, within
 from facsimile.cli.output import complain, console, emit, progress, say, visible
+from imaging.errors import FacsimileError
+from search.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from facsimile.library import Facsimile, Query
+    from ingest.item import Item, Outcome
     from search.finder import Request
     from search.match import Match
     from search.pages import Answer
@@ -24,7 +29,8 @@ if TYPE_CHECKING:
 _BATCH = 16
 
 HtmlOption = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures here.")
+    Path | None,
+    typer.Option("--html", metavar="FILE", callback=new_file, help="Write a page with pictures here."),
 ]
 
 
@@ -62,10 +68,11 @@ def search(
     from search.pages import search_page
 
     if not images and not text:
-        raise typer.BadParameter("name an image to search for, or --text WORDS")
+        raise InvalidRequest("name an image to search for, or --text WORDS")
     answers: list[Answer] = []
     failed = 0
     with opened(index) as index_:
+        within(index_, *(collection or ()))
         request = index_.request(
             limit=limit,
             collections=collection or (),
@@ -77,8 +84,8 @@ def search(
         if not images:
             _tell(text, index_.search_words(request), None, json=json)
             return
-        names = iter(_names(images))
-        while batch := list(islice(names, _BATCH)):
+        pictures = _pictures(images, index_.settings.max_bytes)
+        while batch := list(islice(pictures, _BATCH)):
             failed += _search(index_, batch, request, answers if html else None, json=json)
         if html:
             html.write_text(search_page(index_.index, answers), encoding="utf-8")
@@ -96,56 +103,73 @@ def _all_orientations() -> tuple[str, ...]:
 def _pair(text: str) -> tuple[str, str]:
     key, separator, value = text.partition("=")
     if not separator or not key:
-        raise typer.BadParameter(f"{text!r} is no KEY=VALUE", param_hint="--filter")
+        raise InvalidRequest(f"--filter takes KEY=VALUE, not {text!r}")
     return key, value
 
 
-def _names(images: list[str]) -> Iterator[str]:
-    """The pictures that are meant; folders, globs and lists stand for what they hold."""
+def _pictures(images: list[str], max_bytes: int) -> Iterator[Item | Outcome]:
+    """The pictures that are meant; folders, globs, archives and lists stand for what they hold."""
     from ingest.item import Item
     from ingest.sources import items
 
     for image in images:
-        if image == "-" or image.startswith("id:"):
-            yield image
-            continue
-        for each in items(image):
-            if isinstance(each, Item):
-                yield each.source
-            else:
-                complain(f"{each.item.source}: {each.reason}")
+        if image == "-":
+            yield Item(image, data=sys.stdin.buffer.read())
+        elif image.startswith("id:"):
+            yield Item(image)
+        else:
+            yield from items(image, max_bytes=max_bytes)
 
 
 def _search(
-    index: Facsimile, names: list[str], request: Request, answers: list[Answer] | None, *, json: bool
+    index: Facsimile,
+    pictures: list[Item | Outcome],
+    request: Request,
+    answers: list[Answer] | None,
+    *,
+    json: bool,
 ) -> int:
     """Ask about some pictures and show what was found; how many of them could not be read."""
-    from imaging.errors import FacsimileError
-    from search.errors import StoreError
     from search.pages import Answer
 
     start = time.perf_counter()
-    queries: dict[str, Query] = {}
-    failed = 0
-    for name in names:
-        try:
-            queries[name] = index.describe(sys.stdin.buffer.read() if name == "-" else name)
-        except FacsimileError as error:
-            if isinstance(error, StoreError) and error.transient:
-                raise
-            failed += 1
-            complain(f"{name}: {error}")
+    described = [(_name(picture), _described(index, picture)) for picture in pictures]
+    queries = [(name, query) for name, query in described if not isinstance(query, str)]
+    found = index.search_described([query for _, query in queries], request) if queries else []
+    took = 1000 * (time.perf_counter() - start) / len(pictures)
+    for name, reason in described:
+        if isinstance(reason, str):
+            complain(f"{name}: {reason}")
             if json:
-                emit({"query": name, "error": str(error)})
-    found = index.search_described(list(queries.values()), request) if queries else []
-    took = 1000 * (time.perf_counter() - start) / len(names)
-    for (name, query), matches in zip(queries.items(), found, strict=True):
+                emit({"query": name, "error": reason})
+    for (name, query), matches in zip(queries, found, strict=True):
         _tell(name, matches, took, json=json)
         if query.description.quality == 0 and not json:
             say("  a blank picture: it would match everything, so only identical ones are looked for")
         if answers is not None:
             answers.append(Answer(name, query.description.thumbnail, matches))
-    return failed
+    return len(described) - len(queries)
+
+
+def _name(picture: Item | Outcome) -> str:
+    from ingest.item import Outcome
+
+    return (picture.item if isinstance(picture, Outcome) else picture).source
+
+
+def _described(index: Facsimile, picture: Item | Outcome) -> Query | str:
+    """The picture as a query, or the reason why there is none."""
+    from ingest.item import Outcome
+    from search.errors import RecordMissing, StoreError
+
+    if isinstance(picture, Outcome):
+        return picture.reason
+    try:
+        return index.describe(picture.source if picture.data is None else picture.data)
+    except FacsimileError as error:
+        if isinstance(error, StoreError) and not isinstance(error, RecordMissing):
+            raise
+        return str(error)
 
 
 def _tell(name: str, matches: list[Match], took: float | None, *, json: bool) -> None:
@@ -187,19 +211,17 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Show every distance of two images."""
-    from facsimile.library import load
+    from facsimile.library import described
     from facsimile.settings import settings
-    from imaging.describe import describe
     from search.comparison import compare as compared
 
-    if any(name.startswith("id:") for name in (first, second)):
-        with opened(index) as index_:
-            comparison = index_.compare(first, second)
-    else:  # two files need no index
-        chosen = settings()
-        a, b = (describe(load(name, chosen), limits=chosen.limits) for name in (first, second))
-        comparison = compared(a, b, chosen.thresholds)
-    values = comparison.as_json()
+    chosen = settings()
+    describe: Callable[[str], Query] = partial(described, chosen=chosen)
+    with ExitStack() as stack:
+        if any(name.startswith("id:") for name in (first, second)):  # two files need no index
+            describe = stack.enter_context(opened(index)).describe
+        a, b = (_named(describe, name).description for name in (first, second))
+    values = compared(a, b, chosen.thresholds).as_json()
     if json:
         emit({"a": first, "b": second, **values})
         return
@@ -210,6 +232,14 @@ def compare(
     say(f"               {best} at best ({values['orientation']})")
     say(f"same bytes     {'yes' if values['same_bytes'] else 'no'}")
     say(f"same pixels    {'yes' if values['same_pixels'] else 'no'}")
+
+
+def _named(describe: Callable[[str], Query], name: str) -> Query:
+    """The picture as a query; errors tell which of the two is meant."""
+    try:
+        return describe(name)
+    except FacsimileError as error:
+        raise type(error)(f"{name}: {error}") from error
 
 
 def duplicates(
@@ -225,6 +255,7 @@ def duplicates(
     from search.pages import duplicates_page
 
     with opened(index) as index_:
+        within(index_, *([collection] if collection else []))
         with progress(quiet=json) as bar:
             task = bar.add_task("compare", total=index_.count(collection=collection))
             found = index_.duplicates(

@@ -59,7 +59,7 @@ def demo(
         for name in _SHOWN
     ]
     (output / "result.png").write_bytes(contact_sheet(rows))
-    say(f"\nsee {output / 'result.png'}; and try your own:")
+    say(f"see {output / 'result.png'}; and try your own:")
     say(f"  facsimile search --index {output / 'index'} {output / 'edited' / 'astronaut.flip.jpg'}")
     say("  facsimile ingest PHOTOS && facsimile search PICTURE")
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, opened
+from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, new_file, opened, within
 from facsimile.cli.output import complain, emit, progress, say
+from search.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from ingest.item import Outcome, Tally
@@ -43,7 +44,12 @@ def ingest(
     ] = 0,
     failures: Annotated[
         Path | None,
-        typer.Option("--failures", metavar="FILE", help="Write what failed here; the file can be ingested."),
+        typer.Option(
+            "--failures",
+            metavar="FILE",
+            callback=new_file,
+            help="Write what failed here; the file can be ingested.",
+        ),
     ] = None,
     recheck: Annotated[
         bool, typer.Option("--recheck", help="Fetch URLs again that the index holds already.")
@@ -81,11 +87,13 @@ def ingest(
             on_outcome=on_outcome,
             passed_over=lambda name: others.update([Path(name).suffix.lower() or "no suffix"]),
         )
-    if shown > SHOWN:
-        complain(f"… and {shown - SHOWN} more" + ("" if failures else "; --failures FILE lists them all"))
-    _report(tally, time.monotonic() - start, others, json=json)
-    if tally.interrupted:
-        raise KeyboardInterrupt
+        bar.stop()
+        if shown > SHOWN:
+            complain(f"… and {shown - SHOWN} more" + ("" if failures else "; --failures FILE lists them all"))
+        _report(tally, time.monotonic() - start, others, json=json)
+        if tally.interrupted:
+            complain("interrupted; run the same command again to continue")
+            raise typer.Exit(130)
     if tally.failed:
         raise typer.Exit(1)
 
@@ -103,8 +111,6 @@ def _report(tally: Tally, seconds: float, others: Counter[str], *, json: bool) -
         f"{tally.added} added, {tally.updated} updated, {tally.unchanged} unchanged, {tally.failed} failed "
         f"in {seconds:.1f} s ({rate:,.0f} images/s)"
     )
-    if tally.interrupted:
-        say("interrupted; run the same command again to continue")
 
 
 def remove(
@@ -115,12 +121,17 @@ def remove(
 ) -> None:
     """Forget records by their ids, or a whole collection."""
     if not ids and not collection:
-        raise typer.BadParameter("name the ids to remove, or a --collection")
+        raise InvalidRequest("name the ids to remove, or a --collection")
+    collections = (collection,) if collection else ()
     with opened(index) as index_:
+        within(index_, *collections)
+        missing = [id for id in ids or () if not index_.index.keys_of(id, collections)]
         removed = index_.remove(*(ids or ()), collection=collection)
+    for id in missing:
+        complain(f"no record has the id {id}")
     if json:
         emit({"removed": removed})
     else:
         say(f"{removed} removed")
-    if ids and not removed:
+    if missing:
         raise typer.Exit(1)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from search.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from facsimile.library import Facsimile
@@ -21,6 +25,26 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per li
 CollectionOption = Annotated[
     str | None, typer.Option("--collection", "-c", metavar="C", help="Only this collection.")
 ]
+
+
+def new_file(path: Path | None) -> Path | None:
+    """A callback for files that a command writes: a wrong name is told before the work, not after it."""
+    if path is None:
+        return None
+    if path.is_dir():
+        raise InvalidRequest(f"{path} is a folder")
+    if not path.parent.is_dir():
+        raise InvalidRequest(f"there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidRequest(f"the folder {path.parent} cannot be written")
+    return path
+
+
+def within(index: Facsimile, *collections: str) -> None:
+    """Raise InvalidRequest where the index has no such collection: a mistyped name is no empty answer."""
+    for name in collections:
+        if not index.count(collection=name):
+            raise InvalidRequest(f"there is no collection {name} in {index.index.location}")
 
 
 def opened(index: str | None, *, create: bool = False) -> Facsimile:

@@ -12,13 +12,18 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+#: width of tables where no terminal sets one, so that a match stays on one line
+_NO_FOLDING = 10_000
+
 
 @cache
 def console() -> Console:
     """Where people's text goes: the terminal, or stderr when stdout is not one."""
     from rich.console import Console
 
-    return Console(stderr=not sys.stdout.isatty(), highlight=False, soft_wrap=True)
+    if sys.stdout.isatty():
+        return Console(highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, soft_wrap=True, width=_NO_FOLDING)
 
 
 def say(text: str) -> None:
@@ -35,16 +40,13 @@ def emit(value: Any) -> None:
     """One JSON object on a line of its own on stdout."""
     import orjson
 
-    sys.stdout.write(orjson.dumps(value, default=str).decode() + "\n")
-    sys.stdout.flush()
+    sys.stdout.buffer.write(orjson.dumps(value, default=str, option=orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
 
 
 def visible(text: str) -> str:
     """The text with control characters (a newline in a file's name, say) made visible."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else repr(character)[1:-1]
-        for character in text
-    )
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 @contextmanager

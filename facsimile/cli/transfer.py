@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, opened
+from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, new_file, opened, within
 from facsimile.cli.output import complain, emit, progress, say
 
 if TYPE_CHECKING:
@@ -81,7 +81,10 @@ def tell(info: IndexInfo) -> None:
 
 
 def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON Lines; compressed if it ends in .gz.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", callback=new_file, help="JSON Lines; compressed if it ends in .gz."),
+    ],
     index: IndexOption = None,
     collection: CollectionOption = None,
     json: JsonOption = False,
@@ -90,11 +93,12 @@ def export(
     from search.portable import save
     from search.query import Filter
 
-    within = Filter(collections=(collection,) if collection else ())
+    collections = (collection,) if collection else ()
     with opened(index) as index_, progress(quiet=json) as bar:
+        within(index_, *collections)
         task = bar.add_task("export", total=index_.count(collection=collection))
         number = 0
-        records = index_.index.scan(within, full=True)
+        records = index_.index.scan(Filter(collections), full=True)
         for _ in save(file, index_.index.signatures, records):
             number += 1
             bar.advance(task)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from imaging.phash import HASH_VERSION
-from search.errors import IndexExists, IndexMissing
+from search.errors import IndexExists, IndexMissing, InvalidRequest
 from search.index.base import Index, Signatures
 
 if TYPE_CHECKING:
@@ -18,8 +17,11 @@ CURRENT = Signatures(hash=HASH_VERSION)
 
 
 def is_remote(location: str) -> bool:
-    """Whether the location names a server."""
-    return re.match(r"https?://", location) is not None
+    """Whether the location names a server, and not a folder; raises InvalidRequest where it names neither."""
+    scheme, separator, _ = location.partition("://")
+    if not location or (separator and scheme not in ("http", "https")):
+        raise InvalidRequest(f"{location!r} is no place of an index: a folder, or http(s)://HOST:PORT/NAME")
+    return bool(separator)
 
 
 def create_index(location: str, options: ElasticOptions | None = None) -> Index:
@@ -67,15 +69,16 @@ def rebuild_index(
 ) -> Index:
     """Build an index anew with the present layout and settings, and put it in the old one's place.
 
-    Searches are served all the while; the result is open. Raises the errors of `search.errors`.
+    Records keep the signatures that they have. Searches are served all the while; the result is open.
+    Raises the errors of `search.errors`.
     """
     if is_remote(location):
         from search.index.elastic import ElasticIndex
 
-        return ElasticIndex.reindex(location, CURRENT, options, progress=progress)
+        return ElasticIndex.reindex(location, None, options, progress=progress)
     from search.index.embedded import EmbeddedIndex
 
-    index = EmbeddedIndex.open(location, CURRENT)
+    index = EmbeddedIndex.open(location)
     index.reindex()
     return index
 

@@ -70,6 +70,10 @@ class Signatures:
     model: str = ""
     dims: int = 0
 
+    def __str__(self) -> str:
+        model = f"{self.model} ({self.dims} dimensions)" if self.dims else "no model"
+        return f"hash {self.hash} and {model}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexInfo:

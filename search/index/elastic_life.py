@@ -53,8 +53,8 @@ def check(location: ElasticLocation, physical: Physical, signatures: Signatures 
         )
     if signatures is not None and signatures != physical.signatures:
         raise IndexMismatch(
-            f"{location} was made with {_spelled(physical.signatures)}, "
-            f"not with {_spelled(signatures)}: ingest the images again, into a new index"
+            f"{location} was made with {physical.signatures}, not with {signatures}: "
+            "ingest the images again, into a new index"
         )
 
 
@@ -83,8 +83,3 @@ def destroy(client: Client, location: ElasticLocation) -> None:
     ]
     if ours:
         client.indices.delete(index=",".join(ours), ignore_unavailable=True)
-
-
-def _spelled(signatures: Signatures) -> str:
-    model = f"{signatures.model} ({signatures.dims} dimensions)" if signatures.dims else "no model"
-    return f"hash {signatures.hash} and {model}"
