@@ -1,0 +1,172 @@
+"""Building an index anew beside itself while it is read and written."""
+
+import threading
+from collections.abc import Sequence
+
+import elasticsearch
+import numpy as np
+import pytest
+
+from imaging.record import ImageRecord
+from search.errors import IndexMismatch, IndexMissing, IndexReadOnly, StoreError
+from search.index.base import Signatures, Status
+from search.index.elastic import ElasticIndex
+from search.index.elastic_client import ElasticOptions
+from tests.conformance.synthetic import look, question, random_bits, random_vector, record
+
+SIGNATURES = Signatures("test-1", "test", 64)
+OTHER = Signatures("test-1", "better", 64)
+
+
+def filled(
+    location: str, rng: np.random.Generator, count: int = 1200
+) -> tuple[ElasticIndex, list[ImageRecord]]:
+    index = ElasticIndex.create(location, SIGNATURES, ElasticOptions(shards=2))
+    records = [
+        record(str(n), rng, vector=random_vector(rng), bits_trimmed=random_bits(rng), thumbnail=b"jpeg")
+        for n in range(count)
+    ]
+    index.put(records)
+    index.refresh()
+    return index, records
+
+
+def physical_indices(raw: elasticsearch.Elasticsearch, location: str) -> list[str]:
+    return sorted(raw.indices.get(index=location.rpartition("/")[2] + "*").body)
+
+
+def test_everything_is_copied_and_a_program_that_has_it_open_goes_on(location: str, raw, rng):
+    index, records = filled(location, rng)
+    heard: list[tuple[int, int]] = []
+    again = ElasticIndex.reindex(location, progress=lambda done, total: heard.append((done, total)))
+    assert again.info().physical.endswith("-v2")
+    assert physical_indices(raw, location) == [again.info().physical]
+    assert heard[-1] == (1200, 1200)
+    assert again.count() == 1200
+    for each in (index, again):
+        got = each.get([records[7].key])[records[7].key]
+        np.testing.assert_array_equal(got.vector, records[7].vector)
+        np.testing.assert_array_equal(got.bits_trimmed, records[7].bits_trimmed)
+        assert (got.thumbnail, got.added_at) == (b"jpeg", records[7].added_at)
+        assert [found.id for found in each.ask([question(look(records[7].bits))])[0]] == ["7"]
+    assert index.put([record("new", rng)])[0].status == Status.ADDED
+
+
+def test_what_is_written_and_deleted_meanwhile_counts(location: str, rng):
+    index, records = filled(location, rng)
+    late = record("late", rng)
+    changed = records[3].replaced(title="changed")
+
+    def meddle(some: Sequence[ImageRecord]) -> Sequence[ImageRecord]:
+        if not index.known([late.key]):
+            index.put([late, changed])
+            index.delete([records[0].key, records[1199].key])
+        return some
+
+    again = ElasticIndex.reindex(location, transform=meddle)
+    again.refresh()
+    expected = {each.id for each in records} - {"0", "1199"} | {"late"}
+    assert {each.id for each in again.scan()} == expected
+    assert again.known([changed.key])[changed.key].title == "changed"
+
+
+def test_searches_are_answered_all_the_while(location: str, rng):
+    index, records = filled(location, rng)
+    done = threading.Event()
+    wrong: list[object] = []
+
+    def search() -> None:
+        while not done.is_set():
+            try:
+                found = [each.id for each in index.ask([question(look(records[5].bits))])[0]]
+            except StoreError as error:
+                wrong.append(error)
+            else:
+                wrong.extend([found] * (found != ["5"]))
+
+    searching = threading.Thread(target=search)
+    searching.start()
+    try:
+        for _ in range(3):
+            ElasticIndex.reindex(location).close()
+    finally:
+        done.set()
+        searching.join()
+    assert wrong == []
+
+
+def test_other_signatures_cut_off_those_who_still_compute_the_old_ones(location: str, rng):
+    old, records = filled(location, rng, 50)
+    vector = random_vector(rng)
+    new = ElasticIndex.reindex(
+        location, OTHER, transform=lambda some: [each.replaced(vector=vector) for each in some]
+    )
+    np.testing.assert_array_equal(new.get([records[0].key])[records[0].key].vector, vector)
+    for use in (lambda: old.put([record("x", rng)]), lambda: old.ask([question(look(records[0].bits))])):
+        with pytest.raises(IndexMissing, match="other signatures"):
+            use()
+    with pytest.raises(IndexMismatch, match="ingest the images again"):
+        ElasticIndex.open(location, SIGNATURES)
+    assert ElasticIndex.open(location).signatures == OTHER
+
+
+def test_an_index_of_another_layout_is_refused_until_it_is_built_anew(location: str, raw, rng):
+    index, _ = filled(location, rng, 50)
+    meta = {"facsimile": {"layout": 0, "hash": "test-1", "model": "test", "dims": 64}}
+    raw.indices.put_mapping(index=index.info().physical, meta=meta)
+    with pytest.raises(IndexMismatch, match="layout 0"):
+        ElasticIndex.open(location, SIGNATURES)
+    ElasticIndex.reindex(location)
+    assert ElasticIndex.open(location, SIGNATURES).count() == 50
+
+
+class Crash(BaseException):
+    """Ends a rebuild as a kill would, with no chance to tidy up."""
+
+
+def test_a_rebuild_that_failed_leaves_the_index_as_it_was_and_begins_anew(location: str, rng):
+    index, _ = filled(location, rng)
+
+    def crash(_: Sequence[ImageRecord]) -> Sequence[ImageRecord]:
+        raise Crash
+
+    with pytest.raises(Crash):
+        ElasticIndex.reindex(location, transform=crash)
+    assert index.put([record("between", rng)])[0].status == Status.ADDED
+    again = ElasticIndex.reindex(location)
+    assert again.info().physical.endswith("-v2")
+    assert again.count() == 1201
+
+
+def test_a_rebuild_that_was_killed_at_its_end_is_made_good_by_the_next(location: str, raw, rng):
+    index, _ = filled(location, rng, 50)
+    old = index.info().physical
+    raw.indices.create(index=old.replace("-v1", "-v2"))
+    raw.indices.add_block(index=old, block="write")
+    with pytest.raises(IndexReadOnly):
+        index.put([record("new", rng)])
+    with ElasticIndex.reindex(location) as again:
+        assert again.count() == 50
+        assert again.put([record("new", rng)])[0].status == Status.ADDED
+
+
+def test_the_old_index_is_kept_where_that_is_asked(location: str, raw, rng):
+    filled(location, rng, 50)
+    again = ElasticIndex.reindex(location, keep=True)
+    old, new = physical_indices(raw, location)
+    assert (old[-3:], new[-3:]) == ("-v1", "-v2")
+    assert raw.count(index=old)["count"] == 50
+    assert again.count() == 50
+    again.destroy()
+    assert physical_indices(raw, location) == []
+
+
+def test_more_shards_by_a_rebuild(location: str, raw, rng):
+    filled(location, rng, 50)
+    again = ElasticIndex.reindex(location, options=ElasticOptions(shards=3))
+    settings = raw.indices.get_settings(index=again.info().physical)[again.info().physical]["settings"][
+        "index"
+    ]
+    assert settings["number_of_shards"] == "3"
+    assert settings["refresh_interval"] == "1s"
+    assert again.count() == 50
