@@ -12,9 +12,11 @@ import argparse
 import copy
 import json
 import math
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import cv2
@@ -51,22 +53,43 @@ def parse_phases(text: str) -> list[Phase]:
 
 
 class Pairs:
-    """Batches of pairs. The content of a step is fixed by the seed and the step's number."""
+    """Batches of pairs. The edits of a step are fixed by the seed and the step's number.
 
-    def __init__(self, library: Library, seed: int, collages: float) -> None:
+    With ``cluster`` above one, every epoch is ordered so that pictures come together with those that the
+    network confuses them with (by the vectors of the last epochs): the negatives of a batch are then hard.
+    """
+
+    def __init__(self, library: Library, seed: int, collages: float, cluster: int, dimensions: int) -> None:
         self.library = library
         self.train = library.split().train
         self.groups = library.groups()
         self.seed = seed
         self.collages = collages
+        self.cluster = cluster
+        self.table = np.zeros((len(self.train), dimensions), np.float16)
+        self.row_of = np.full(len(library.paths), -1, np.int64)
+        self.row_of[self.train] = np.arange(len(self.train))
+        self.epoch, self.order = -1, self.train
+
+    def remember(self, positions: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        self.table[self.row_of[positions]] = vectors
+
+    def begin(self, epoch: int) -> None:
+        """Fix the order of an epoch."""
+        order = np.random.default_rng([self.seed, 1, epoch]).permutation(len(self.train))
+        known = self.table.any(axis=1)
+        if self.cluster > 1 and known.mean() > 0.95:
+            order = clustered(order, self.table.astype(np.float32), self.groups[self.train], self.cluster)
+        self.epoch, self.order = epoch, self.train[order]
 
     def positions(self, first: int, count: int) -> NDArray[np.int64]:
         """``count`` pictures from the endless stream of shuffled epochs."""
         result: list[int] = []
         while len(result) < count:
             epoch, offset = divmod(first + len(result), len(self.train))
-            order = np.random.default_rng([self.seed, 1, epoch]).permutation(len(self.train))
-            result.extend(self.train[order[offset : offset + count - len(result)]])
+            if epoch != self.epoch:
+                self.begin(epoch)
+            result.extend(self.order[offset : offset + count - len(result)])
         return np.array(result)
 
     def batch(
@@ -93,8 +116,38 @@ class Pairs:
                 other[row] = self.groups[edited.other]
             if edited.collage and self.groups[edited.other] != self.groups[position]:
                 partner[row], weight[row] = mate, edited.weight
+        self.chosen = chosen
         meta = {"group": self.groups[chosen], "other": other, "partner": partner, "weight": weight}
         return images, meta
+
+
+def clustered(
+    order: NDArray[np.int64], vectors: NDArray[np.float32], groups: NDArray[np.int64], cluster: int
+) -> NDArray[np.int64]:
+    """Go through ``order``, each picture followed by its nearest ones that have not had their turn yet.
+
+    Near-duplicates (by group, or nearly the same vector) are not brought together.
+    """
+    candidates = 4 * cluster
+    nearest = np.empty((len(vectors), candidates), np.int64)
+    for start in range(0, len(vectors), 512):
+        similarity = vectors[start : start + 512] @ vectors.T
+        same = groups[start : start + 512, None] == groups[None]
+        similarity[same | (similarity > 0.93)] = -1
+        found = np.argpartition(-similarity, candidates, axis=1)[:, :candidates]
+        ranked = np.argsort(-np.take_along_axis(similarity, found, axis=1), axis=1)
+        nearest[start : start + 512] = np.take_along_axis(found, ranked, axis=1)
+    free = np.ones(len(vectors), np.bool_)
+    result: list[int] = []
+    for head in order:
+        if not free[head]:
+            continue
+        free[head] = False
+        result.append(int(head))
+        mates = [int(i) for i in nearest[head] if free[i]][: cluster - 1]
+        free[mates] = False
+        result.extend(mates)
+    return np.array(result)
 
 
 def save_atomically(state: dict[str, Any], path: Path) -> None:
@@ -118,7 +171,6 @@ class Trainer:
         self.run: Path = options.run
         self.run.mkdir(parents=True, exist_ok=True)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.pairs = Pairs(Library.open(options.cache), options.seed, options.collages)
         self.phases = parse_phases(options.phases)
         torch.manual_seed(options.seed)
         config = NetworkConfig(
@@ -150,6 +202,12 @@ class Trainer:
             weights = {name: value.float() for name, value in started["average"].items()}
             self.network.load_state_dict(weights)
             self.average.load_state_dict(weights)
+        library = Library.open(options.cache)
+        self.pairs = Pairs(library, options.seed, options.collages, options.cluster, config.dimensions)
+        table = source.get("table") if source is not None else None
+        if table is not None and table.shape == self.pairs.table.shape:
+            self.pairs.table = table.numpy()
+        self.stopped = False
         self.memory = Memory(options.memory, config.dimensions, self.device)
         self.config = config
 
@@ -181,6 +239,7 @@ class Trainer:
             "seen": self.seen,
             "elapsed": self.elapsed,
             "size": size,
+            "table": torch.from_numpy(self.pairs.table),
             "options": {name: str(value) for name, value in vars(self.options).items()},
         }
         save_atomically(state, self.run / "checkpoint.pt")
@@ -207,6 +266,7 @@ class Trainer:
         )
         if self.progress() > self.options.memory_from:
             self.memory.add(plain, fields["group"])
+        self.pairs.remember(self.pairs.chosen, plain.detach().cpu().numpy())
         figures = {"contrast": contrast.item(), "spread": spread.item(), "hit": hit.item()}
         return contrast + self.options.spread * spread, figures
 
@@ -216,7 +276,8 @@ class Trainer:
         self.log({"options": {name: str(value) for name, value in vars(options).items()}})
         since, last_save, last_validation = 0, self.elapsed, self.elapsed
         size = self.phases[0].size
-        while (done := self.progress()) < 1:
+        signal.signal(signal.SIGTERM, self.stop)
+        while (done := self.progress()) < 1 and not self.stopped:
             began = time.perf_counter()
             phase = next(p for p in self.phases if done < p.until or p is self.phases[-1])
             size = phase.size
@@ -259,7 +320,12 @@ class Trainer:
                 self.validate(size)
                 last_validation = self.elapsed
         self.save(size)
-        self.validate(size)
+        if not self.stopped:
+            self.validate(size)
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """SIGTERM: finish the step, save, end."""
+        self.stopped = True
 
 
 def parser() -> argparse.ArgumentParser:
@@ -296,6 +362,7 @@ def parser() -> argparse.ArgumentParser:
     add("--memory", type=int, default=4096, help="earlier vectors kept as negatives")
     add("--memory-from", type=float, default=0.1, help="share of the stage before the memory is used")
     add("--collages", type=float, default=1.0, help="share of pairs that may become a collage")
+    add("--cluster", type=int, default=4, help="look-alikes that come together in a batch (1: none)")
     add("--average", type=float, default=0.99, help="decay of the averaged weights")
     add("--log-every", type=int, default=20)
     add("--save-every", type=float, default=3.0, help="minutes")
