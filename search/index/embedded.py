@@ -107,8 +107,6 @@ class EmbeddedIndex(Index):
 
     def info(self) -> IndexInfo:
         counts = self.collections()
-        with translated(self._store.folder):
-            size = sum(path.stat().st_size for path in self._store.files())
         return IndexInfo(
             location=self.location,
             kind="embedded",
@@ -116,7 +114,7 @@ class EmbeddedIndex(Index):
             layout=LAYOUT,
             signatures=self.signatures,
             count=sum(counts.values()),
-            bytes=size,
+            bytes=self._store.size(),
             collections=counts,
             healthy=True,
         )

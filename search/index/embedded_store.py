@@ -163,7 +163,16 @@ class Store:
         with translated(self.folder):
             return [*self.folder.glob(f"{DATABASE}*"), *array_files(self.folder)]
 
+    def size(self) -> int:
+        """Bytes of all files."""
+        size = 0
+        for path in self.files():
+            with suppress(FileNotFoundError):  # another process may just have removed what a rebuild replaced
+                size += path.stat().st_size
+        return size
+
     def close(self) -> None:
+        """Let go of the connections; a second call does nothing."""
         self._closed = True
         while self._idle:
             self._idle.pop().close()
