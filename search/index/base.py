@@ -251,6 +251,10 @@ class Index(ABC):
         """Versions, counts, bytes and health."""
 
     @abstractmethod
+    def destroy(self) -> None:
+        """Remove the index with all its records, and close it."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of files and connections; a second call does nothing."""
 
