@@ -84,6 +84,7 @@ class Picture:
     height: int
     format: str
     _raster: Image.Image  # mode RGB, or L for gray
+    _as_stored: bool  # the file's own pixels are those of the raster: not turned, no other colours
 
     @cached_property
     def rgb(self) -> NDArray[np.uint8]:
@@ -102,6 +103,10 @@ class Picture:
     def luma_square(self, box: Box | None = None) -> NDArray[np.uint8]:
         """The luma, or the part of it inside the box, as area averages: uint8 [64, 64]."""
         return np.asarray(self._gray.resize((LUMA_SIDE, LUMA_SIDE), Image.Resampling.BOX, box))
+
+    def square(self, side: int) -> NDArray[np.uint8]:
+        """The colours squashed to a square by area averages: uint8 [side, side, 3]."""
+        return np.asarray(self._raster.resize((side, side), Image.Resampling.BOX).convert("RGB"))
 
     @cached_property
     def pixels(self) -> str:
@@ -136,22 +141,24 @@ def decode(data: bytes, limits: Limits | None = None) -> Picture:
             size = f"{image.width:,}x{image.height:,}"
             raise ImageTooLarge(f"the image has {size} pixels; the limit is {limits.max_pixels:,}")
         try:
-            (width, height), raster = _read(image)
+            (width, height), raster, as_stored = _read(image)
         except (MemoryError, Image.DecompressionBombError) as error:
             raise ImageTooLarge(f"the {format} image needs too much memory") from error
         except Exception as error:  # the plugins raise whatever the bytes lead them to
             raise BrokenImage(f"the {format} image is damaged or cut short ({error})") from error
-    return Picture(width, height, format, raster)
+    return Picture(width, height, format, raster, as_stored)
 
 
 def thumbnail(picture: Picture, data: bytes) -> bytes:
     """A JPEG of at most 320 pixels a side, without metadata.
 
-    A small JPEG that carries nothing but the picture serves as it is: to encode it again would take as long
-    as decoding, and lose quality.
+    A small JPEG serves itself, less what is not the picture: to encode it again would take longer than
+    decoding, and lose quality.
     """
-    if max(picture.width, picture.height) <= THUMBNAIL_SIDE and _is_bare_jpeg(data):
-        return data
+    if picture._as_stored and max(picture.width, picture.height) <= THUMBNAIL_SIDE:
+        bare = _bare_jpeg(data)
+        if bare is not None:
+            return bare
     small = picture._raster
     scale = THUMBNAIL_SIDE / max(small.size)
     if scale < 1:
@@ -162,26 +169,39 @@ def thumbnail(picture: Picture, data: bytes) -> bytes:
     return encoded.getvalue()
 
 
-#: within scans these markers do not occur, save the last of them at the very end
-_FOREIGN_MARKER = re.compile(rb"\xff[\xd8\xd9\xe0-\xfe]")
+#: what stands between the scans of a picture, and can hold neither words nor coordinates
+_PICTURE_SEGMENTS = frozenset((0xC0, 0xC1, 0xC2, 0xC4, 0xDA, 0xDB, 0xDD))
+
+#: the end of the compressed data of a scan: a marker that is neither a stuffed byte nor a restart
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+
+_END = b"\xff\xd9"
 
 
-def _is_bare_jpeg(data: bytes) -> bool:
-    """Whether this is a small gray or colour JPEG without a place for words, coordinates or profiles."""
-    if len(data) > THUMBNAIL_BYTES or not data.startswith(b"\xff\xd8\xff"):
-        return False
+def _bare_jpeg(data: bytes) -> bytes | None:
+    """The JPEG without the segments for words, coordinates, profiles and previews, and without what follows
+    its end; None where it is large or unusual and has to be encoded anew."""
+    kept = [b"\xff\xd8"]
     position = 2
-    while data[position : position + 1] == b"\xff":
+    while data[position : position + 1] == b"\xff" and data[position : position + 2] != _END:
         marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4])
-        if marker == 0xDA:  # start of scan: one or three components
-            end = _FOREIGN_MARKER.search(data, position + 2)
-            return data[position + 4] in (1, 3) and end is not None and end.start() == len(data) - 2
-        plain_jfif = marker == 0xE0 and length == 16
-        tables_or_frame = marker in (0xDB, 0xC4, 0xDD, 0xC0, 0xC1, 0xC2)
-        if not plain_jfif and not tables_or_frame:
-            return False
-        position += 2 + length
-    return False
+        end = position + 2 + length
+        if marker == 0xEE or length < 2:  # Adobe's segment may say that the colours are not YCbCr
+            return None
+        if marker in _PICTURE_SEGMENTS or (marker == 0xE0 and length == 16):  # JFIF without a preview
+            if marker == 0xDA:
+                scan = _AFTER_SCAN.search(data, end)
+                if scan is None:
+                    return None
+                end = scan.start()
+            kept.append(data[position:end])
+        elif not 0xE0 <= marker <= 0xEF and marker != 0xFE:
+            return None
+        position = end
+    if data[position : position + 2] != _END:
+        return None
+    bare = b"".join([*kept, _END])
+    return bare if len(bare) <= THUMBNAIL_BYTES else None
 
 
 @lru_cache(maxsize=1)
@@ -213,8 +233,9 @@ def _open(data: bytes) -> Image.Image:
         raise BrokenImage(f"the image is damaged or cut short ({error})") from error
 
 
-def _read(image: Image.Image) -> tuple[tuple[int, int], Image.Image]:
-    """The upright size of the original, and the working raster in mode RGB or L."""
+def _read(image: Image.Image) -> tuple[tuple[int, int], Image.Image, bool]:
+    """The upright size of the original, the working raster in mode RGB or L, and whether those are the very
+    pixels and colours of the file."""
     drafted_from = image.size
     if image.format in ("JPEG", "MPO"):
         image.draft(None, (WORKING_SIDE, WORKING_SIDE))
@@ -229,7 +250,8 @@ def _read(image: Image.Image) -> tuple[tuple[int, int], Image.Image]:
     if orientation != 1:
         raster = raster.transpose(_UPRIGHT[orientation])
     raster.info.clear()  # or thumbnails would carry comments and profiles
-    return (size[::-1] if orientation >= 5 else size), raster
+    as_stored = raster is image and size == image.size
+    return (size[::-1] if orientation >= 5 else size), raster, as_stored
 
 
 def _orientation(image: Image.Image) -> int:

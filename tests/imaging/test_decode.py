@@ -306,6 +306,21 @@ def test_a_small_jpeg_is_its_own_thumbnail():
     assert thumbnail_of(small) == small
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_small_jpeg_loses_nothing_but_its_metadata(progressive):
+    small = encoded(photograph(longest=300), "JPEG", quality=75, comment="at home", progressive=progressive)
+    made = thumbnail_of(small)
+    assert b"at home" not in made
+    assert np.array_equal(decode(made).rgb, decode(small).rgb)
+
+
+def test_a_turned_jpeg_has_an_upright_thumbnail():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encoded(photograph(longest=300), "JPEG", quality=75, exif=exif.tobytes())
+    assert hamming(describe(thumbnail_of(turned)).bits, describe(turned).bits) <= 4
+
+
 @pytest.mark.parametrize(
     "data",
     [
