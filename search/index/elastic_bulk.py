@@ -17,9 +17,9 @@ from search.index.elastic_documents import document, document_id
 #: bytes of one request; Elasticsearch refuses 100 MB, and works best far below
 BULK_BYTES = 8_000_000
 
-#: how often the items that the server was too busy for are tried again, and the longest pause in seconds
-ATTEMPTS = 10
-LONGEST_PAUSE = 5.0
+#: seconds for which items that the server is too busy for are tried again, and the longest pause between
+PATIENCE = 60.0
+LONGEST_PAUSE = 2.0
 
 #: one write: the lines of its action and its document
 Operation = tuple[bytes, ...]
@@ -55,6 +55,7 @@ def copying(record: ImageRecord) -> Operation:
 
 
 def deleting(key: Key) -> Operation:
+    """Forget a record, whatever it is."""
     return (orjson.dumps({"delete": {"_id": document_id(key)}}),)
 
 
@@ -69,9 +70,9 @@ def bulk(client: Client, alias: str, operations: Sequence[Operation]) -> list[Do
     """
     outcomes: dict[int, Done] = {}
     waiting: Sequence[int] = range(len(operations))
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            time.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.2 * 2**attempt)))  # noqa: S311 - spreads writers
+    deadline = time.monotonic() + PATIENCE
+    pause = 0.2
+    while True:
         for some in _portions(waiting, operations):
             lines: list[Any] = [line for position in some for line in operations[position]]
             answer = client.bulk(
@@ -83,8 +84,10 @@ def bulk(client: Client, alias: str, operations: Sequence[Operation]) -> list[Do
             for position, item in zip(some, answer["items"], strict=True):
                 outcomes[position] = _done(client, item)
         waiting = [position for position in waiting if outcomes[position].busy]
-        if not waiting:
+        if not waiting or time.monotonic() > deadline:
             break
+        time.sleep(random.uniform(0, pause))  # noqa: S311 - spreads writers, no secret
+        pause = min(LONGEST_PAUSE, 2 * pause)
     return [outcomes[position] for position in range(len(operations))]
 
 

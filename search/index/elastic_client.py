@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from elastic_transport import (
+    ConnectionError,
     ConnectionTimeout,
     NodeConfig,
     OrjsonSerializer,
@@ -19,6 +20,7 @@ from elastic_transport import (
 )
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 from urllib3 import Timeout
+from urllib3.exceptions import ConnectTimeoutError
 
 from search.errors import (
     IndexExists,
@@ -78,12 +80,21 @@ class Client(Elasticsearch):
 
 
 class _Node(Urllib3HttpNode):
-    """Gives up sooner on a connection than on an answer, which the client has one number for."""
+    """Gives up sooner on a connection than on an answer, and then lets another host have the request."""
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
         patience = config.request_timeout or CONNECT_TIMEOUT
         self.pool.timeout = Timeout(connect=min(CONNECT_TIMEOUT, patience), read=patience)
+
+    def perform_request(self, *args: Any, **keywords: Any) -> Any:
+        try:
+            return super().perform_request(*args, **keywords)
+        except ConnectionTimeout as error:
+            # nothing was sent, so it is safe to try again
+            if isinstance(error.errors[0], ConnectTimeoutError):
+                raise ConnectionError(str(error), errors=error.errors) from error
+            raise
 
 
 def connect(location: ElasticLocation, options: ElasticOptions) -> Client:

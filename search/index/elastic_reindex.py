@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from imaging.record import ImageRecord
-from search.errors import StoreError
+from search.errors import InvalidRequest, StoreError
 from search.index import elastic_life as life
 from search.index.base import Signatures
 from search.index.elastic_bulk import bulk, copying
@@ -48,6 +48,8 @@ def rebuild(
     old = life.find(client, location)
     target = f"{location.name}-v{old.version + 1}"
     signatures = signatures or old.signatures
+    if signatures != old.signatures and transform is None:
+        raise InvalidRequest("other signatures need other vectors or hashes: give the means to compute them")
     if client.indices.exists(index=target):
         client.indices.delete(index=target)
         _unblock(client, old.name)

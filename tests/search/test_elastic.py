@@ -1,7 +1,9 @@
 """What is particular to the index on Elasticsearch; what both indices do is in tests/conformance."""
 
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import elasticsearch
 import numpy as np
@@ -181,9 +183,29 @@ def test_a_vector_of_another_length_is_no_question(index: ElasticIndex, rng):
         index.ask([question(vector=vector, nearest=3)])
 
 
+@pytest.mark.parametrize("deaf", [False, True], ids=["refusing", "silent"])
+def test_a_host_that_is_down_is_passed_over_for_another(location: str, rng, deaf: bool):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as waiting:
+        dead = f"127.0.0.1:{server.getsockname()[1]}"
+        if deaf:
+            for _ in range(4):  # the system answers no more of these than the backlog holds
+                caller = waiting.enter_context(socket.socket())
+                caller.setblocking(False)
+                caller.connect_ex(server.getsockname())
+        else:
+            server.close()
+        both = location.replace("http://", f"http://{dead},")
+        with ElasticIndex.create(both, SIGNATURES, ElasticOptions(timeout=5)) as index:
+            outcomes = [index.put([record(str(n), rng)])[0] for n in range(6)]
+            assert {each.status for each in outcomes} == {Status.ADDED}
+            index.refresh()
+            assert index.count() == 6
+
+
+@pytest.mark.timeout(600)
 def test_a_server_that_dies_in_the_midst_of_writing_loses_nothing_acknowledged(elasticsearch_node, rng):
     node = elasticsearch_node()
-    index = ElasticIndex.create(f"{node.url}/crash", SIGNATURES, ElasticOptions(timeout=10))
+    index = ElasticIndex.create(f"{node.url}/crash", SIGNATURES, ElasticOptions(timeout=60))
     acknowledged: list[Key] = []
 
     def write(first: int) -> None:
@@ -211,6 +233,7 @@ def test_a_server_that_dies_in_the_midst_of_writing_loses_nothing_acknowledged(e
     index.close()
 
 
+@pytest.mark.timeout(600)
 def test_a_server_that_is_too_busy_for_some_gets_those_again(elasticsearch_node, rng):
     node = elasticsearch_node(
         settings={
@@ -220,12 +243,12 @@ def test_a_server_that_is_too_busy_for_some_gets_those_again(elasticsearch_node,
         }
     )
     with ElasticIndex.create(f"{node.url}/busy", SIGNATURES) as index:
-        batches = [[record(f"{n}-{k}", rng) for k in range(300)] for n in range(8)]
+        batches = [[record(f"{n}-{k}", rng) for k in range(100)] for n in range(8)]
         with ThreadPoolExecutor(8) as pool:
             outcomes = [each for some in pool.map(index.put, batches) for each in some]
         with elasticsearch.Elasticsearch(node.url) as raw:
             (stats,) = raw.nodes.stats(metric="thread_pool")["nodes"].values()
             assert stats["thread_pool"]["write"]["rejected"] > 0, "the server never was too busy"
         index.refresh()
-        assert {each.status for each in outcomes} == {Status.ADDED}
-        assert index.count() == 8 * 300
+        assert {each.reason for each in outcomes} == {""}
+        assert index.count() == 8 * 100

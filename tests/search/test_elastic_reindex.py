@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imaging.record import ImageRecord
-from search.errors import IndexMismatch, IndexMissing, IndexReadOnly, StoreError
+from search.errors import IndexMismatch, IndexMissing, IndexReadOnly, InvalidRequest, StoreError
 from search.index.base import Signatures, Status
 from search.index.elastic import ElasticIndex
 from search.index.elastic_client import ElasticOptions
@@ -97,6 +97,8 @@ def test_searches_are_answered_all_the_while(location: str, rng):
 
 def test_other_signatures_cut_off_those_who_still_compute_the_old_ones(location: str, rng):
     old, records = filled(location, rng, 50)
+    with pytest.raises(InvalidRequest, match="compute"):
+        ElasticIndex.reindex(location, OTHER)
     vector = random_vector(rng)
     new = ElasticIndex.reindex(
         location, OTHER, transform=lambda some: [each.replaced(vector=vector) for each in some]
