@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import repeat
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from imaging import bands, phash
 from imaging.decode import Limits, Picture, decode, thumbnail
 from imaging.errors import ImageError
 from imaging.margins import content_box
+from imaging.models.base import Model
 from imaging.orientation import ORIENTATIONS, orient_bits, orient_spectrum
 from imaging.record import Description
 
@@ -35,31 +37,47 @@ class Look:
     trimmed: bool
 
 
-def describe(data: bytes, *, limits: Limits | None = None) -> Description:
-    """All that one image's bytes say. Raises an ImageError where they are no image that can be read."""
-    described = describe_many([data], limits=limits)[0]
+def describe(data: bytes, *, limits: Limits | None = None, model: Model | None = None) -> Description:
+    """All that one image's bytes say, with a vector where there is a model to make it.
+
+    Raises an ImageError where they are no image that can be read, a ModelError where the model fails.
+    """
+    described = describe_many([data], limits=limits, model=model)[0]
     if isinstance(described, ImageError):
         raise described
     return described
 
 
-def describe_many(datas: Sequence[bytes], *, limits: Limits | None = None) -> list[Description | ImageError]:
-    """Describe a batch; one that cannot be read has its error in its place, and never ends the batch."""
+def describe_many(
+    datas: Sequence[bytes], *, limits: Limits | None = None, model: Model | None = None
+) -> list[Description | ImageError]:
+    """Describe a batch; one that cannot be read has its error in its place, and never ends the batch.
+
+    Each picture is decoded once, for hashes and vector alike. Blank pictures have a vector too, but it says
+    no more than their hash: all of them resemble each other.
+    """
     read: list[_Read | ImageError] = []
+    prepared: list[NDArray[Any]] = []
     for data in datas:
         try:
-            read.append(_Read.of(data, decode(data, limits)))
+            picture = decode(data, limits)
         except ImageError as error:
             read.append(error)
+            continue
+        read.append(_Read.of(data, picture))
+        if model:
+            prepared.append(model.prepare(picture))
     lumas = [luma for one in read if isinstance(one, _Read) for luma in one.lumas]
     if not lumas:
         return [one for one in read if isinstance(one, ImageError)]
     spectra = phash.spectrum(np.stack(lumas))
     signatures = zip(spectra, phash.bits_of(spectra), phash.quality(spectra).tolist(), strict=True)
-    return [one if isinstance(one, ImageError) else one.described(signatures) for one in read]
+    vectors: Iterator[_Vector] = iter(model.vectors(prepared)) if model else repeat(None)
+    return [one if isinstance(one, ImageError) else one.described(signatures, next(vectors)) for one in read]
 
 
 _Signature = tuple[NDArray[np.float32], NDArray[np.uint8], int]
+_Vector = NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +108,7 @@ class _Read:
             lumas=[picture.luma_square(), *([picture.luma_square(box)] if box else [])],
         )
 
-    def described(self, signatures: Iterator[_Signature]) -> Description:
+    def described(self, signatures: Iterator[_Signature], vector: _Vector) -> Description:
         """Takes as many signatures as there are lumas."""
         spectrum, bits, quality = next(signatures)
         trimmed = next(signatures) if len(self.lumas) > 1 else None
@@ -109,6 +127,7 @@ class _Read:
             spectrum=spectrum,
             spectrum_trimmed=trimmed[0] if trimmed else None,
             thumbnail=self.thumbnail,
+            vector=vector,
         )
 
 

@@ -1,4 +1,4 @@
-"""The root of every error of the project, and the errors of reading one image.
+"""The root of every error of the project, and the errors of reading one image and of models.
 
 FacsimileError                    anything that we report with one sentence; `exit_code` for the command line
 └── ImageError                    these bytes give no signature; permanent, never retried
@@ -6,6 +6,9 @@ FacsimileError                    anything that we report with one sentence; `ex
     ├── NotAnImage                no format that can be decoded here
     ├── BrokenImage               a known format, but damaged or cut short
     └── ImageTooLarge             over the limit on bytes or pixels
+└── ModelError                    a model cannot do what was asked
+    ├── ModelUnknown              there is no model of this name
+    └── ModelUnavailable          something that it needs is missing here
 """
 
 
@@ -37,3 +40,17 @@ class BrokenImage(ImageError):
 
 class ImageTooLarge(ImageError):
     """The image is over the limit on bytes or on pixels."""
+
+
+class ModelError(FacsimileError):
+    """A model cannot do what was asked."""
+
+    exit_code = 2
+
+
+class ModelUnknown(ModelError):
+    """There is no model of this name; the message says which ones there are."""
+
+
+class ModelUnavailable(ModelError):
+    """Something that the model needs is missing here: a library, its weights, a device."""
