@@ -7,23 +7,26 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, get_args
 
 from facsimile.settings import Settings, changed, settings
 from imaging.describe import Probes, describe
+from imaging.models.base import Model
 from imaging.orientation import ORIENTATIONS
 from imaging.record import DEFAULT_COLLECTION, Description, Key
 from search.errors import InvalidRequest, RecordMissing
 from search.finder import MAX_LIMIT, Finder, Request
-from search.index import is_remote, open_index
+from search.index import is_remote, model_of, open_index, signatures_of
 from search.index.base import Index
 from search.match import Match
 from search.query import Filter
+from search.ranking import Mode
 
 if TYPE_CHECKING:
     from ingest.item import Outcome, Tally
     from search.comparison import Comparison
     from search.duplicates import Cluster
+    from search.errors import StoreError
 
 Image = bytes | str | Path
 
@@ -49,7 +52,10 @@ class Facsimile:
     def __init__(self, location: str, chosen: Settings, *, create: bool = False) -> None:
         self.settings = chosen
         self._options = chosen.elastic if is_remote(location) else None
-        self.index: Index = open_index(location, self._options, create=create)
+        new = signatures_of(chosen.new_model()) if create else None
+        self.index: Index = open_index(location, self._options, create=new)
+        self._open_model = partial(model_of, wanted=chosen.model, options=chosen.running)
+        self._model = self._open_model(self.index)
         self._location = location
         self._finder = Finder(self.index, chosen.thresholds)
 
@@ -62,12 +68,14 @@ class Facsimile:
         jobs: int = 0,
         recheck: bool = False,
         on_outcome: Callable[[Outcome], None] | None = None,
+        on_wait: Callable[[StoreError], None] | None = None,
         passed_over: Callable[[str], None] = lambda name: None,
     ) -> Tally:
         """Bring images in: files, folders, globs, archives, URLs, lists (see `docs/ingest.md`).
 
         One bad image never ends the run: it counts as failed, and `on_outcome` is told of each image.
-        `recheck` fetches remote images again that the index holds already.
+        An index that goes away meanwhile is waited for, and `on_wait` is told each time. `recheck` fetches
+        remote images again that the index holds already.
         """
         from ingest.bulk import Work, run
         from ingest.loading import Loader
@@ -82,6 +90,7 @@ class Facsimile:
         work = Work(
             open_index=partial(open_index, self._location, self._options),
             open_loader=partial(Loader, self.settings.fetching),
+            open_model=self._open_model,
             limits=self.settings.limits,
             recheck=recheck,
         )
@@ -90,6 +99,7 @@ class Facsimile:
             work,
             jobs=jobs or self.settings.processes,
             on_outcome=on_outcome,
+            on_wait=on_wait,
             item_seconds=self.settings.image_seconds,
         )
         self.index.refresh()
@@ -114,15 +124,17 @@ class Facsimile:
         collections: Sequence[str] = (),
         filter: Mapping[str, str] | None = None,
         text: str = "",
+        mode: Mode = "copies",
         orientations: Sequence[str] = ORIENTATIONS,
         probes: Probes = 2,
     ) -> list[Match]:
-        """Where this picture occurs, best first."""
+        """Where this picture occurs, best first; with the mode `similar`, what looks like it."""
         request = self.request(
             limit=limit,
             collections=collections,
             filter=filter,
             text=text,
+            mode=mode,
             orientations=orientations,
             probes=probes,
         )
@@ -148,12 +160,15 @@ class Facsimile:
         collections: Sequence[str] = (),
         filter: Mapping[str, str] | None = None,
         text: str = "",
+        mode: Mode = "copies",
         orientations: Sequence[str] = ORIENTATIONS,
         probes: Probes = 2,
     ) -> Request:
         """The parts of a search, checked: raises InvalidRequest for one that makes no sense."""
         if not 1 <= limit <= MAX_LIMIT:
             raise InvalidRequest(f"a limit is 1 to {MAX_LIMIT}, not {limit}")
+        if mode not in get_args(Mode):
+            raise InvalidRequest(f"a mode is {' or '.join(get_args(Mode))}, not {mode!r}")
         if unknown := set(orientations) - set(ORIENTATIONS):
             raise InvalidRequest(f"no orientation {min(unknown)!r}: there are {', '.join(ORIENTATIONS)}")
         if probes not in (0, 1, 2, 3, "all"):
@@ -161,6 +176,7 @@ class Facsimile:
         terms = {key: (value,) for key, value in (filter or {}).items()}
         return Request(
             limit=limit,
+            mode=mode,
             filter=Filter(tuple(collections), terms),
             orientations=tuple(orientations),
             probes=probes,
@@ -196,7 +212,7 @@ class Facsimile:
         """The signatures of an image that is asked about. Raises SourceError, ImageError, RecordMissing."""
         if isinstance(image, str) and image.startswith("id:"):
             return self._stored(image.removeprefix("id:"))
-        return described(image, self.settings)
+        return described(image, self.settings, self._model)
 
     def _stored(self, id: str) -> Query:
         keys = self.index.keys_of(id)
@@ -241,8 +257,8 @@ class Query:
     key: Key | None = None
 
 
-def described(image: Image, chosen: Settings) -> Query:
-    """The signatures of an image that is in no index. Raises SourceError, ImageError."""
+def described(image: Image, chosen: Settings, model: Model | None) -> Query:
+    """The signatures of an image that is in no index. Raises SourceError, ImageError, ModelError."""
     from imaging.errors import FacsimileError
     from ingest.item import Item
     from ingest.loading import Loader
@@ -252,4 +268,4 @@ def described(image: Image, chosen: Settings) -> Query:
         answer = loader.load([item])[0]
     if isinstance(answer, FacsimileError):
         raise answer
-    return Query(describe(answer, limits=chosen.limits))
+    return Query(describe(answer, limits=chosen.limits, model=model))

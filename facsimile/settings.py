@@ -9,12 +9,15 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from imaging.decode import Limits
+from imaging.models import DEFAULT_MODEL, model
+from imaging.models.base import Model
+from imaging.models.base import Options as ModelOptions
 from search.errors import InvalidRequest
 from search.ranking import Thresholds
 
@@ -40,12 +43,27 @@ class Settings(BaseSettings):
     index: str = Field("facsimile-index", description="folder, or http(s)://HOST[,HOST…]/NAME")
     jobs: int = Field(0, ge=0, description="processes that read images; 0: one per core")
 
+    model: str = Field(
+        DEFAULT_MODEL,
+        description="network of a new index: facsimile, augnet, torchvision:NAME[:WEIGHTS] or "
+        "torchscript:FILE; none: hashes alone",
+    )
+    model_threads: int = Field(1, gt=0, description="processor threads of the network in each process")
+    model_batch: int = Field(32, gt=0, description="pictures that the network sees at a time")
+    model_device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the network runs")
+
     max_bytes: int = Field(50 * MEGA, gt=0, description="largest image file in bytes")
     max_pixels: int = Field(100 * MEGA, gt=0, description="largest image in pixels")
     image_seconds: float = Field(60, gt=0, description="longest time for decoding one image")
 
     copy_distance: int = Field(48, ge=0, le=256, description="Hamming distance up to which a match is a copy")
     similar_distance: int = Field(80, ge=0, le=256, description="Hamming distance at which the answer ends")
+    copy_score: float = Field(
+        Thresholds().copy_score, ge=0, le=1, description="score from which a match is a copy"
+    )
+    similar_cosine: float = Field(
+        Thresholds().similar_cosine, ge=-1, le=1, description="cosine below which the answer ends"
+    )
 
     fetch_allow_private: bool = Field(False, description="fetch from private and loopback addresses too")
     fetch_seconds: float = Field(
@@ -75,7 +93,24 @@ class Settings(BaseSettings):
 
     @property
     def thresholds(self) -> Thresholds:
-        return Thresholds(copy=self.copy_distance, similar=self.similar_distance)
+        return Thresholds(
+            copy=self.copy_distance,
+            similar=self.similar_distance,
+            copy_score=self.copy_score,
+            similar_cosine=self.similar_cosine,
+        )
+
+    @property
+    def running(self) -> ModelOptions:
+        """How a network runs in one process."""
+        return ModelOptions(self.model_batch, self.model_threads, self.model_device)
+
+    def new_model(self, name: str | None = None) -> Model | None:
+        """The model of a new index; None for hashes alone."""
+        name = name or self.model
+        if name == "none":
+            return None
+        return model(name, batch=self.model_batch, threads=self.model_threads, device=self.model_device)
 
     @property
     def elastic(self) -> ElasticOptions:

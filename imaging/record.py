@@ -30,6 +30,11 @@ class Key(NamedTuple):
     id: str
 
 
+def _half(vector: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+    """The vector at the precision that every index keeps, so that all of them order matches alike."""
+    return None if vector is None else vector.astype(np.float16).astype(np.float32)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Description:
     """The signatures and facts of one image's bytes.
@@ -118,7 +123,7 @@ class ImageRecord:
             quality=description.quality,
             bits=description.bits,
             bits_trimmed=description.bits_trimmed,
-            vector=description.vector,
+            vector=_half(description.vector),
             thumbnail=description.thumbnail,
             sources=(source,) if source else (),
             title=title,

@@ -18,6 +18,7 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from imaging.decode import Limits
 from imaging.errors import FacsimileError
+from imaging.models.base import Model
 from ingest.errors import DecoderCrashed, DecoderHung
 from ingest.item import Item, Outcome, Tally
 from ingest.loading import THREADS, Loader
@@ -39,6 +40,10 @@ AHEAD = 2
 GRACE = 30.0
 
 
+def hashes_alone(index: Index) -> None:
+    """No model, for an index that keeps no vectors."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """What a child process needs: how to open its index and its loader, and what to do with a chunk.
@@ -48,6 +53,7 @@ class Work:
 
     open_index: Callable[[], Index]
     open_loader: Callable[[], Loader] = Loader
+    open_model: Callable[[Index], Model | None] = hashes_alone
     limits: Limits = field(default_factory=Limits)
     recheck: bool = False
     run: Callable[..., list[Outcome]] = process
@@ -243,6 +249,7 @@ class _Child:
     work: Work
     index: Index | None = None
     loader: Loader | None = None
+    model: Model | None = None
 
 
 _child: _Child
@@ -257,10 +264,18 @@ def _begin(work: Work) -> None:
 def _work(chunk: list[Item]) -> tuple[list[Outcome], Timings]:
     work = _child.work
     # opened here and not when the process begins, so that an index out of reach is this chunk's error
-    index = _child.index = _child.index or work.open_index()
+    if _child.index is None:
+        _child.index = work.open_index()
+        _child.model = work.open_model(_child.index)
     loader = _child.loader = _child.loader or work.open_loader()
     timings = Timings()
     outcomes = work.run(
-        chunk, index=index, loader=loader, limits=work.limits, recheck=work.recheck, timings=timings
+        chunk,
+        index=_child.index,
+        loader=loader,
+        model=_child.model,
+        limits=work.limits,
+        recheck=work.recheck,
+        timings=timings,
     )
     return outcomes, timings

@@ -11,6 +11,7 @@ from hashlib import sha256
 from imaging.decode import Limits
 from imaging.describe import describe_many
 from imaging.errors import FacsimileError
+from imaging.models.base import Model
 from imaging.record import Description, ImageRecord, Key
 from ingest.item import Item, Outcome
 from ingest.loading import Loader
@@ -53,16 +54,18 @@ def process(
     index: Index,
     loader: Loader,
     limits: Limits,
+    model: Model | None = None,
     recheck: bool = False,
     timings: Timings | None = None,
 ) -> list[Outcome]:
     """Bring some 32 to 64 items into the index; the answer has one outcome for each, in their order.
 
+    `model` is the one that made the vectors of the index, None where it keeps none.
     Bytes that are stored already under the same key are not decoded again; a remote source that the index
     holds is not even fetched, unless `recheck`. One bad item never ends the others. Raises only StoreError,
     when the index as a whole fails; then every item may be brought in again.
     """
-    chunk = _Chunk(items, index, loader, limits, timings or Timings())
+    chunk = _Chunk(items, index, loader, limits, model, timings or Timings())
     if not recheck:
         chunk.find_held()
     chunk.load()
@@ -76,12 +79,19 @@ class _Chunk:
     """Items on their way through the stages; every mapping is by position among the items."""
 
     def __init__(
-        self, items: Sequence[Item], index: Index, loader: Loader, limits: Limits, timings: Timings
+        self,
+        items: Sequence[Item],
+        index: Index,
+        loader: Loader,
+        limits: Limits,
+        model: Model | None,
+        timings: Timings,
     ) -> None:
         self._items = items
         self._index = index
         self._loader = loader
         self._limits = limits
+        self._model = model
         self._timings = timings
         self._keys: dict[int, Key] = {}
         self._loaded: dict[int, bytes] = {}
@@ -138,7 +148,9 @@ class _Chunk:
             if position not in self._outcomes and position not in self._records
         ]
         with self._timings.of("describe"):
-            described = describe_many([self._loaded[position] for position in new], limits=self._limits)
+            described = describe_many(
+                [self._loaded[position] for position in new], limits=self._limits, model=self._model
+            )
         for position, description in zip(new, described, strict=True):
             if isinstance(description, FacsimileError):
                 self._outcomes[position] = Outcome.failed(self._items[position], description)

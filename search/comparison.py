@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imaging.describe import looks
-from imaging.distance import hamming
+from imaging.distance import cosine, hamming
 from imaging.record import Description, ImageRecord
 from search.match import Match
 from search.query import Variant
@@ -26,6 +26,7 @@ class Comparison:
     hamming_trimmed: int
     hamming: int | None
     orientation: str
+    cosine: float | None
     match: Match | None
 
     def as_json(self) -> dict[str, Any]:
@@ -35,6 +36,7 @@ class Comparison:
             "score": round(self.match.score, 4) if self.match else 0.0,
             "same_bytes": self.first.sha256 == self.second.sha256,
             "same_pixels": self.first.pixels == self.second.pixels,
+            "cosine": None if self.cosine is None else round(self.cosine, 4),
             "hamming": self.hamming,
             "hamming_upright": self.hamming_upright,
             "hamming_trimmed": self.hamming_trimmed,
@@ -49,7 +51,7 @@ def compare(first: Description, second: Description, thresholds: Thresholds | No
     views = tuple(Variant(look.bits, (), look.orientation, look.trimmed) for look in looks(second))
     record = ImageRecord.of(first)
     near = nearest(views, record)
-    found = judge(second.sha256, second.pixels, views, [record], thresholds or Thresholds())
+    found = judge(second, views, [record], thresholds or Thresholds(), "copies")
     return Comparison(
         first=first,
         second=second,
@@ -57,6 +59,9 @@ def compare(first: Description, second: Description, thresholds: Thresholds | No
         hamming_trimmed=int(hamming(_trimmed(first), _trimmed(second))),
         hamming=near.hamming if near else None,
         orientation=near.orientation if near else "upright",
+        cosine=None
+        if first.vector is None or second.vector is None
+        else float(cosine(first.vector, second.vector)),
         match=found[0] if found else None,
     )
 

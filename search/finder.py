@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from imaging.describe import Probes, looks
 from imaging.orientation import ORIENTATIONS
 from imaging.record import Description, ImageRecord
+from search.errors import InvalidRequest
 from search.index.base import Index
 from search.match import Match
 from search.query import Filter, Question, Variant
-from search.ranking import Thresholds, fused, judge
+from search.ranking import Mode, Thresholds, fused, judge
 
 #: candidates by hash that are wanted beyond the limit of the answer, since exact ranking may reorder them
 _SPARE = 40
@@ -22,11 +23,15 @@ MAX_LIMIT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """How to search. `probes`: 0 to 3 bits nearest the median that each band also asks flipped, or `all` for
-    every one-bit neighbour, with which no pair within Hamming distance 31 is missed (more terms, slower).
+    """How to search.
+
+    `mode`: see `search.ranking.judge`. `probes`: 0 to 3 bits nearest the median that each band also asks
+    flipped, or `all` for every one-bit neighbour, with which no pair within Hamming distance 31 is missed
+    (more terms, slower). `words`: of title and tags, joined by reciprocal rank fusion.
     """
 
     limit: int = 10
+    mode: Mode = "copies"
     filter: Filter = field(default_factory=Filter)
     orientations: tuple[str, ...] = ORIENTATIONS
     probes: Probes = 2
@@ -53,7 +58,9 @@ class Finder:
         """
         request = request or Request()
         views = [self._views(query, request) for query in queries]
-        candidates = self.index.ask([self._question(view, request) for view in views])
+        candidates = self.index.ask(
+            [self._question(query, view, request) for query, view in zip(queries, views, strict=True)]
+        )
         same = self.index.ask_bytes(
             [digest for query in queries for digest in _digests(query)], request.filter
         )
@@ -62,7 +69,7 @@ class Finder:
         for query, view, found in zip(queries, views, candidates, strict=True):
             exact = [record for digest in _digests(query) for record in same.get(digest, ())]
             records = {record.key: record for record in [*exact, *found]}
-            matches = judge(query.sha256, query.pixels, view, records.values(), self.thresholds)
+            matches = judge(query, view, records.values(), self.thresholds, request.mode)
             answers.append((fused(matches, by_words) if request.words else matches)[: request.limit])
         return answers
 
@@ -81,8 +88,17 @@ class Finder:
             for look in looks(query, orientations=request.orientations, probes=request.probes)
         )
 
-    def _question(self, view: tuple[Variant, ...], request: Request) -> Question:
-        return Question(view, self.thresholds.similar, request.limit + _SPARE, request.filter)
+    def _question(self, query: Description, view: tuple[Variant, ...], request: Request) -> Question:
+        wanted = request.limit + _SPARE
+        vector = query.vector if self.index.signatures.dims and query.quality else None
+        if request.mode == "similar":
+            if not self.index.signatures.dims:
+                raise InvalidRequest(
+                    "this index keeps no vectors, so it cannot be asked for similar pictures"
+                )
+            view = ()
+        nearest = 0 if vector is None else wanted
+        return Question(view, self.thresholds.similar, wanted, request.filter, vector, nearest)
 
 
 def _digests(query: Description) -> tuple[str, ...]:

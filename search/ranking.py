@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from imaging import distance
 from imaging.orientation import inverse
-from imaging.record import ImageRecord
+from imaging.record import Description, ImageRecord
 from search.match import Match, Verdict
 from search.query import Variant
+from search.score import score
+
+#: what a search looks for: copies of the picture, or pictures that look like it
+Mode = Literal["copies", "similar"]
 
 _ORDER = {verdict: place for place, verdict in enumerate(Verdict)}
 
@@ -22,14 +26,17 @@ _FUSION = 60
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Largest Hamming distances of 256 for each verdict; `docs/accuracy.md` says how they were measured.
+    """Where each verdict begins; `docs/accuracy.md` says how they were measured.
 
-    `copy` accepts unaided: unrelated pictures begin far above it, look-alikes of one scene just above.
-    `similar` is where the answer ends.
+    `copy` is a Hamming distance of 256 that is accepted unaided: unrelated pictures begin far above it,
+    look-alikes of one scene just above. `copy_score` is a score (see `search.score`) that is. `similar` and
+    `similar_cosine` are where the answer ends.
     """
 
     copy: int = 48
     similar: int = 80
+    copy_score: float = 0.9
+    similar_cosine: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,37 +60,61 @@ def nearest(variants: Sequence[Variant], record: ImageRecord) -> Nearest | None:
     return Nearest(int(table[row, column]), variant.orientation, variant.trimmed or int(column) == 1)
 
 
-def score(hamming: int, thresholds: Thresholds) -> float:
-    """A number in 0..1 that falls with the distance: one half midway between `copy` and `similar`."""
-    middle = (thresholds.copy + thresholds.similar) / 2
-    return 1 / (1 + math.exp((hamming - middle) / 6))
-
-
 def judge(
-    sha256: str,
-    pixels: str,
+    query: Description,
     variants: Sequence[Variant],
     records: Iterable[ImageRecord],
     thresholds: Thresholds,
+    mode: Mode = "copies",
 ) -> list[Match]:
-    """The candidates that are near enough, each with its verdict, best first; ties go by key."""
-    matches = []
-    for record in records:
-        near = nearest(variants, record)
-        hamming = near.hamming if near else None
-        if sha256 == record.sha256 or pixels == record.pixels:
-            matches.append(Match(record=record, verdict=Verdict.IDENTICAL, score=1.0, hamming=hamming))
-        elif near is not None and near.hamming <= thresholds.similar:
-            matches.append(
-                Match(
-                    record=record,
-                    verdict=Verdict.COPY if near.hamming <= thresholds.copy else Verdict.SIMILAR,
-                    score=score(near.hamming, thresholds),
-                    hamming=near.hamming,
-                    transform=_transform(near),
-                )
-            )
-    return sorted(matches, key=_place)
+    """The candidates that are near enough, each with its verdict, best first; ties go by key.
+
+    `copies` orders by verdict and score; `similar` by cosine, and keeps every candidate that has one.
+    """
+    found = (_judged(query, variants, record, thresholds, mode) for record in records)
+    return sorted((match for match in found if match), key=_place if mode == "copies" else _by_cosine)
+
+
+def _judged(
+    query: Description,
+    variants: Sequence[Variant],
+    record: ImageRecord,
+    thresholds: Thresholds,
+    mode: Mode,
+) -> Match | None:
+    near = nearest(variants, record)
+    hamming = near.hamming if near else None
+    cosine = _cosine(query, record)
+    if query.sha256 == record.sha256 or query.pixels == record.pixels:
+        return Match(record=record, verdict=Verdict.IDENTICAL, score=1.0, hamming=hamming, cosine=cosine)
+    likely = score(hamming, cosine)
+    by_hash = hamming if hamming is not None else 257
+    if by_hash <= thresholds.copy or (cosine is not None and likely >= thresholds.copy_score):
+        verdict = Verdict.COPY
+    elif by_hash <= thresholds.similar or _alike(cosine, thresholds, mode):
+        verdict = Verdict.SIMILAR
+    else:
+        return None
+    told = near if near and near.hamming <= thresholds.similar else None
+    return Match(
+        record=record,
+        verdict=verdict,
+        score=likely,
+        hamming=hamming,
+        cosine=cosine,
+        transform=_transform(told) if told else {},
+    )
+
+
+def _alike(cosine: float | None, thresholds: Thresholds, mode: Mode) -> bool:
+    return cosine is not None and (mode == "similar" or cosine >= thresholds.similar_cosine)
+
+
+def _cosine(query: Description, record: ImageRecord) -> float | None:
+    """None where a vector is missing, or a picture is blank: all blank ones resemble each other."""
+    if query.vector is None or record.vector is None or not (query.quality and record.quality):
+        return None
+    return float(distance.cosine(query.vector, record.vector))
 
 
 def _transform(near: Nearest) -> dict[str, object]:
@@ -99,6 +130,11 @@ def _transform(near: Nearest) -> dict[str, object]:
 def _place(match: Match) -> tuple[int, float, int, str, str]:
     distance = 257 if match.hamming is None else match.hamming
     return _ORDER[match.verdict], -match.score, distance, match.record.collection, match.record.id
+
+
+def _by_cosine(match: Match) -> tuple[bool, float, str, str]:
+    cosine = match.cosine if match.cosine is not None else -1.0
+    return match.verdict is not Verdict.IDENTICAL, -cosine, match.record.collection, match.record.id
 
 
 def fused(matches: Sequence[Match], by_words: Sequence[ImageRecord]) -> list[Match]:

@@ -50,6 +50,9 @@ def search(
     collection: Annotated[
         list[str] | None, typer.Option("--collection", "-c", metavar="C", help="Only these collections.")
     ] = None,
+    mode: Annotated[
+        str, typer.Option("--mode", "-m", metavar="copies|similar", help="Copies, or what looks like it.")
+    ] = "copies",
     limit: Annotated[int, typer.Option("--limit", "-n", help="Most matches of one picture.")] = 10,
     filter: Annotated[
         list[str] | None,
@@ -78,6 +81,7 @@ def search(
             collections=collection or (),
             filter=dict(_pair(pair) for pair in filter or ()),
             text=text,
+            mode=mode,  # type: ignore[arg-type]
             orientations=("upright",) if upright else _all_orientations(),
             probes=int(probes) if probes.isdecimal() else probes,  # type: ignore[arg-type]
         )
@@ -187,7 +191,13 @@ def _table(matches: list[Match]) -> Any:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
-    for heading, side in (("verdict", "left"), ("score", "right"), ("bits", "right"), ("edit", "left")):
+    for heading, side in (
+        ("verdict", "left"),
+        ("score", "right"),
+        ("bits", "right"),
+        ("cosine", "right"),
+        ("edit", "left"),
+    ):
         table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("source", overflow="fold")
     colours = {"identical": "magenta", "copy": "red", "similar": "yellow", "text": "cyan"}
@@ -198,6 +208,7 @@ def _table(matches: list[Match]) -> Any:
             Text(match.verdict, colours[match.verdict]),
             f"{match.score:.2f}",
             "" if match.hamming is None else str(match.hamming),
+            "" if match.cosine is None else f"{match.cosine:.2f}",
             " ".join(part for part in edit if part),
             Text(visible(match.record.source or match.record.id)),
         )
@@ -216,7 +227,7 @@ def compare(
     from search.comparison import compare as compared
 
     chosen = settings()
-    describe: Callable[[str], Query] = partial(described, chosen=chosen)
+    describe: Callable[[str], Query] = partial(described, chosen=chosen, model=chosen.new_model())
     with ExitStack() as stack:
         if any(name.startswith("id:") for name in (first, second)):  # two files need no index
             describe = stack.enter_context(opened(index)).describe
@@ -230,6 +241,8 @@ def compare(
     say(f"               {values['hamming_trimmed']} without margins")
     best = "a picture is blank" if values["hamming"] is None else values["hamming"]
     say(f"               {best} at best ({values['orientation']})")
+    if values["cosine"] is not None:
+        say(f"cosine         {values['cosine']:.3f}")
     say(f"same bytes     {'yes' if values['same_bytes'] else 'no'}")
     say(f"same pixels    {'yes' if values['same_pixels'] else 'no'}")
 

@@ -85,6 +85,7 @@ def ingest(
             jobs=jobs,
             recheck=recheck,
             on_outcome=on_outcome,
+            on_wait=lambda error: complain(f"{error}; trying again"),
             passed_over=lambda name: others.update([Path(name).suffix.lower() or "no suffix"]),
         )
         bar.stop()

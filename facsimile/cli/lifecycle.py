@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from facsimile.cli.options import IndexOption, JsonOption, opened
@@ -18,13 +20,24 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="index")
 
 
-def create(index: IndexOption = None, json: JsonOption = False) -> None:
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="facsimile, augnet, torchvision:NAME[:WEIGHTS], torchscript:FILE; none: hashes alone.",
+    ),
+]
+
+
+def create(index: IndexOption = None, model: ModelOption = None, json: JsonOption = False) -> None:
     """Make an empty index. (`ingest` makes one by itself where there is none.)"""
     from facsimile.settings import settings
-    from search.index import create_index
+    from search.index import create_index, signatures_of
 
     chosen = settings()
-    with create_index(index or chosen.index, chosen.elastic) as made:
+    signatures = signatures_of(chosen.new_model(model))
+    with create_index(index or chosen.index, signatures, chosen.elastic) as made:
         found = made.info()
     if json:
         emit(described(found))

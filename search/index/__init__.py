@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from imaging.models import model
+from imaging.models.base import Model
+from imaging.models.base import Options as ModelOptions
 from imaging.phash import HASH_VERSION
-from search.errors import IndexExists, IndexMissing, InvalidRequest
+from search.errors import IndexExists, IndexMismatch, IndexMissing, InvalidRequest
 from search.index.base import Index, Signatures
 
 if TYPE_CHECKING:
     from search.index.elastic_client import ElasticOptions
 
-#: what this version computes
-CURRENT = Signatures(hash=HASH_VERSION)
+
+def signatures_of(model: Model | None) -> Signatures:
+    """What this version computes with a model, or with hashes alone."""
+    if model is None:
+        return Signatures(hash=HASH_VERSION)
+    return Signatures(hash=HASH_VERSION, model=model.identity, dims=model.dims)
 
 
 def is_remote(location: str) -> bool:
@@ -24,41 +32,86 @@ def is_remote(location: str) -> bool:
     return bool(separator)
 
 
-def create_index(location: str, options: ElasticOptions | None = None) -> Index:
+def create_index(location: str, signatures: Signatures, options: ElasticOptions | None = None) -> Index:
     """A new, empty index; raises IndexExists where there is one."""
     if is_remote(location):
         from search.index.elastic import ElasticIndex
 
-        return ElasticIndex.create(location, CURRENT, options)
+        return ElasticIndex.create(location, signatures, options)
     from search.index.embedded import EmbeddedIndex
 
-    return EmbeddedIndex.create(location, CURRENT)
+    return EmbeddedIndex.create(location, signatures)
 
 
-def open_index(location: str, options: ElasticOptions | None = None, *, create: bool = False) -> Index:
-    """The index at a location; where there is none, a new one with `create`, else IndexMissing.
+def open_index(
+    location: str, options: ElasticOptions | None = None, *, create: Signatures | None = None
+) -> Index:
+    """The index at a location; where there is none, a new one for these signatures, else IndexMissing.
 
-    Raises IndexMismatch where it was made with other signatures.
+    Raises IndexMismatch where it keeps another kind of hash than this version computes. Its model may be
+    any: see `model_of`.
     """
     try:
         return _opened(location, options)
     except IndexMissing:
-        if not create:
+        if create is None:
             raise
     try:
-        return create_index(location, options)
+        return create_index(location, create, options)
     except IndexExists:  # another process was quicker
         return _opened(location, options)
 
 
 def _opened(location: str, options: ElasticOptions | None) -> Index:
+    index = _any(location, options)
+    if index.signatures.hash != HASH_VERSION:
+        index.close()
+        raise IndexMismatch(
+            f"{location} keeps hashes of version {index.signatures.hash}, this program computes "
+            f"{HASH_VERSION}: `facsimile index reindex` computes them anew"
+        )
+    return index
+
+
+def _any(location: str, options: ElasticOptions | None) -> Index:
     if is_remote(location):
         from search.index.elastic import ElasticIndex
 
-        return ElasticIndex.open(location, CURRENT, options)
+        return ElasticIndex.open(location, None, options)
     from search.index.embedded import EmbeddedIndex
 
-    return EmbeddedIndex.open(location, CURRENT)
+    return EmbeddedIndex.open(location)
+
+
+def model_of(index: Index, wanted: str = "", options: ModelOptions | None = None) -> Model | None:
+    """The model that made the vectors of an index; None where it keeps none.
+
+    `wanted` names the model of the settings; it counts where the index does not tell enough by itself (the
+    file of a TorchScript model). Raises IndexMismatch where this program has another version of the model.
+    """
+    identity = index.signatures.model
+    if not identity:
+        return None
+    name = wanted if _family(wanted) == _family(identity) else identity
+    if _family(identity) in ("facsimile", "augnet"):
+        name = _family(identity)
+    elif _family(identity) == "torchscript" and name == identity:
+        raise IndexMismatch(
+            f"{index.location} was made with {identity}: name its file as FACSIMILE_MODEL=torchscript:FILE"
+        )
+    chosen = options or ModelOptions()
+    found = model(name, batch=chosen.batch, threads=chosen.threads, device=chosen.device)
+    if (found.identity, found.dims) != (identity, index.signatures.dims):
+        raise IndexMismatch(
+            f"{index.location} keeps vectors of {identity}, this program computes {found.identity}: "
+            f"`facsimile index reindex --model {name}` computes them anew"
+        )
+    return found
+
+
+def _family(name: str) -> str:
+    """`facsimile-1` and `facsimile` are of one family, as are all of `torchvision:…`."""
+    return re.split(r"[:-]", name, maxsplit=1)[0]
 
 
 def rebuild_index(
@@ -85,5 +138,5 @@ def rebuild_index(
 
 def destroy_index(location: str, options: ElasticOptions | None = None) -> None:
     """Remove an index with all its records; raises IndexMissing where there is none."""
-    with _opened(location, options) as index:
+    with _any(location, options) as index:
         index.destroy()
