@@ -5,6 +5,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/installed
 
+# torch is a large download that only the models torchvision:… and torchscript:… need; CI tests them too
+ifdef CI
+EXTRAS ?= demo,parquet,torch
+else
+EXTRAS ?= demo,parquet
+endif
+
 .PHONY: demo test check services format benchmark clean
 
 $(STAMP): pyproject.toml
@@ -12,7 +19,7 @@ $(STAMP): pyproject.toml
 	  || { echo "Facsimile needs Python 3.11 or newer; choose one with make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/pip install --quiet --editable '.[demo,parquet]' --group dev
+	$(BIN)/pip install --quiet --editable '.[$(EXTRAS)]' --group dev
 	@touch $@
 
 demo: $(STAMP)  ## ingest real photographs, find their edited copies, show the result as a picture
