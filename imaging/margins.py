@@ -24,8 +24,8 @@ LEAST_MARGIN = 0.02
 LEAST_AREA = 0.1
 LEAST_SIDE = 16
 
-#: a frame in a frame in a letterbox, and no further
-_ROUNDS = 3
+#: a border, the blurred line that a JPEG leaves beside it, the picture's own margin, a frame: each is a round
+_ROUNDS = 6
 
 #: one pixel of this many along a line is looked at, and so many lines together
 _SAMPLE = 3
