@@ -53,8 +53,8 @@ def describe_many(
 ) -> list[Description | ImageError]:
     """Describe a batch; one that cannot be read has its error in its place, and never ends the batch.
 
-    Each picture is decoded once, for hashes and vector alike. Blank pictures have a vector too, but it says
-    no more than their hash: all of them resemble each other.
+    Each picture is decoded once, for hashes and vector alike. Blank pictures (`quality` 0) have a vector too:
+    it tells a black one from a white one, and is no proof of a copy.
     """
     read: list[_Read | ImageError] = []
     prepared: list[NDArray[Any]] = []

@@ -144,6 +144,12 @@ def test_options_that_make_no_sense_are_refused(options):
         model(**options)
 
 
+def test_missing_weights_are_said(monkeypatch, tmp_path):
+    monkeypatch.setattr("imaging.models.bundled.WEIGHTS", tmp_path / "facsimile-1.onnx")
+    with pytest.raises(ModelUnavailable, match=r"facsimile-1\.onnx is missing"):
+        describe(KINDS["colour"], model=Bundled(Options()))
+
+
 def test_a_device_that_is_not_there_is_said():
     missing = {"CUDAExecutionProvider": "cuda", "CoreMLExecutionProvider": "mps"}
     for provider, device in missing.items():
