@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -122,7 +123,10 @@ def _pictures(images: list[str], max_bytes: int) -> Iterator[Item | Outcome]:
         elif image.startswith("id:"):
             yield Item(image)
         else:
-            yield from items(image, max_bytes=max_bytes)
+            for each in items(image, max_bytes=max_bytes):
+                # a file keeps the name by which it was asked for
+                named = isinstance(each, Item) and each.source == str(Path(image).absolute())
+                yield dataclasses.replace(each, source=image) if named else each  # type: ignore[misc]
 
 
 def _search(
@@ -288,4 +292,5 @@ def duplicates(
                 size = f"{record.width}x{record.height}"
                 say(f"  {'' if hamming is None else hamming:>3} bits  {size:>11}  {source}")
     if not json:
-        say(f"{len(found)} pictures occur more than once" + (f"; wrote {html}" if html else ""))
+        pictures = "1 picture occurs" if len(found) == 1 else f"{len(found)} pictures occur"
+        say(f"{pictures} more than once" + (f"; wrote {html}" if html else ""))
