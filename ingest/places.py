@@ -32,7 +32,7 @@ def opened(place: str) -> Iterator[BinaryIO]:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise SourceUnreadable(f"{place} is no regular file")
             yield file
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL in the name
         raise SourceMissing(f"there is no {place}") from error
     except IsADirectoryError as error:
         raise SourceUnreadable(f"{place} is a folder, where a file is expected") from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated
 
 import typer
 
 from facsimile.cli.options import IndexOption, JsonOption, opened
-from facsimile.cli.output import emit, progress, say
+from facsimile.cli.output import complain, emit, progress, say
 from facsimile.cli.transfer import described, tell
 
 
@@ -45,25 +46,47 @@ def create(index: IndexOption = None, model: ModelOption = None, json: JsonOptio
         say(f"made the index {found.location}")
 
 
-def reindex(index: IndexOption = None, json: JsonOption = False) -> None:
-    """Rebuild an index with the present layout and settings; searches go on meanwhile."""
+def reindex(
+    index: IndexOption = None,
+    model: ModelOption = None,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Read sources on the network again, not their thumbnails.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Build an index anew with the present layout and settings, or with another model.
+
+    Searches go on meanwhile, from the old signatures. An interrupted run is continued by the next.
+    """
+    from facsimile.reindexing import reindex
     from facsimile.settings import settings
-    from search.index import rebuild_index
 
     chosen = settings()
     with progress(quiet=json) as bar:
         task = bar.add_task("reindex", total=None)
-        made = rebuild_index(
-            index or chosen.index,
-            chosen.elastic,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
-    with made:
-        found = made.info()
+        try:
+            found, tally = reindex(
+                index or chosen.index,
+                chosen,
+                model=model,
+                fetch=fetch,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+        except KeyboardInterrupt:
+            bar.stop()
+            complain("interrupted; run the same command again to continue")
+            raise typer.Exit(130) from None
     if json:
-        emit(described(found))
+        emit(described(found) | dataclasses.asdict(tally))
     else:
         say(f"rebuilt {found.location} as {found.physical}: {found.count:,} images")
+        say(
+            f"signatures of {tally.from_sources:,} images from their sources, of {tally.from_thumbnails:,} "
+            f"from thumbnails; those of {tally.kept:,} are kept"
+        )
+    if tally.without:
+        complain(f"{tally.without:,} images got none: neither their source nor a thumbnail can be read")
+        raise typer.Exit(1)
 
 
 def info(index: IndexOption = None, json: JsonOption = False) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from imaging.models import model
@@ -11,7 +10,7 @@ from imaging.models.base import Model
 from imaging.models.base import Options as ModelOptions
 from imaging.phash import HASH_VERSION
 from search.errors import IndexExists, IndexMismatch, IndexMissing, InvalidRequest
-from search.index.base import Index, Signatures
+from search.index.base import Index, Progress, Signatures, Transform
 
 if TYPE_CHECKING:
     from search.index.elastic_client import ElasticOptions
@@ -92,10 +91,10 @@ def model_of(index: Index, wanted: str = "", options: ModelOptions | None = None
     identity = index.signatures.model
     if not identity:
         return None
-    name = wanted if _family(wanted) == _family(identity) else identity
-    if _family(identity) in ("facsimile", "augnet"):
-        name = _family(identity)
-    elif _family(identity) == "torchscript" and name == identity:
+    name = wanted if family(wanted) == family(identity) else identity
+    if family(identity) in ("facsimile", "augnet"):
+        name = family(identity)
+    elif family(identity) == "torchscript" and name == identity:
         raise IndexMismatch(
             f"{index.location} was made with {identity}: name its file as FACSIMILE_MODEL=torchscript:FILE"
         )
@@ -109,31 +108,44 @@ def model_of(index: Index, wanted: str = "", options: ModelOptions | None = None
     return found
 
 
-def _family(name: str) -> str:
+def family(name: str) -> str:
     """`facsimile-1` and `facsimile` are of one family, as are all of `torchvision:…`."""
     return re.split(r"[:-]", name, maxsplit=1)[0]
+
+
+def stored_signatures(location: str, options: ElasticOptions | None = None) -> Signatures:
+    """What an index keeps; also where it has another hash or layout, so that `open_index` refuses it."""
+    if is_remote(location):
+        from search.index.elastic import ElasticIndex
+
+        return ElasticIndex.stored(location, options)
+    from search.index.embedded import EmbeddedIndex
+
+    with EmbeddedIndex.open(location) as index:
+        return index.signatures
 
 
 def rebuild_index(
     location: str,
     options: ElasticOptions | None = None,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    signatures: Signatures | None = None,
+    transform: Transform | None = None,
+    progress: Progress | None = None,
 ) -> Index:
     """Build an index anew with the present layout and settings, and put it in the old one's place.
 
-    Records keep the signatures that they have. Searches are served all the while; the result is open.
-    Raises the errors of `search.errors`.
+    `transform` makes the new signatures of records; without it they keep those that they have. Searches are
+    served from the old ones until all are made, and no write is lost; the result is open. After a crash or
+    an interruption the same call continues. Raises the errors of `search.errors` and those of `transform`.
     """
     if is_remote(location):
         from search.index.elastic import ElasticIndex
 
-        return ElasticIndex.reindex(location, None, options, progress=progress)
+        return ElasticIndex.reindex(location, signatures, options, transform=transform, progress=progress)
     from search.index.embedded import EmbeddedIndex
 
-    index = EmbeddedIndex.open(location)
-    index.reindex()
-    return index
+    return EmbeddedIndex.reindex(location, signatures, transform=transform, progress=progress)
 
 
 def destroy_index(location: str, options: ElasticOptions | None = None) -> None:

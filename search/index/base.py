@@ -6,7 +6,7 @@ import enum
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -22,6 +22,13 @@ CONFLICT_ATTEMPTS = 8
 
 #: records per page of `scan`
 SCAN_PAGE = 500
+
+#: what gives records other signatures (hashes, quality, digest of the pixels, vector) while an index is built
+#: anew: as many as it is given, in their order, under the same keys
+Transform = Callable[[Sequence[ImageRecord]], Sequence[ImageRecord]]
+
+#: hears how many of how many records are done
+Progress = Callable[[int, int], None]
 
 
 class Status(enum.StrEnum):

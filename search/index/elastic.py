@@ -10,13 +10,13 @@ from imaging.record import ImageRecord, Key
 from search.errors import IndexReadOnly, IndexUnavailable, InvalidRequest
 from search.index import elastic_life as life
 from search.index import elastic_questions as ask_for
-from search.index.base import Index, IndexInfo, Known, Signatures, Status, Written
+from search.index.base import Index, IndexInfo, Known, Progress, Signatures, Status, Transform, Written
 from search.index.elastic_bulk import Done, bulk, deleting, writing
 from search.index.elastic_client import ElasticOptions, connect, fault
 from search.index.elastic_documents import KNOWN_FIELDS, document_id, known_of, record_of
 from search.index.elastic_location import ElasticLocation
 from search.index.elastic_mapping import sealed_name
-from search.index.elastic_reindex import Progress, Transform, rebuild
+from search.index.elastic_reindex import rebuild
 from search.query import Filter, Page, Question
 
 #: documents fetched by id in one request, light and with thumbnails
@@ -73,6 +73,13 @@ class ElasticIndex(Index):
             physical = life.find(client, place)
         life.check(place, physical, signatures)
         return cls(place, physical.signatures, options)
+
+    @classmethod
+    def stored(cls, location: str, options: ElasticOptions | None = None) -> Signatures:
+        """The signatures of the index at this address, of whichever layout."""
+        place = ElasticLocation.parse(location)
+        with closing(connect(place, options or ElasticOptions())) as client:
+            return life.find(client, place).signatures
 
     @classmethod
     def reindex(

@@ -49,9 +49,10 @@ def writing(record: ImageRecord, before: Known | None) -> Operation:
     return _operation("create" if before is None else "index", action, record)
 
 
-def copying(record: ImageRecord) -> Operation:
-    """Write a record over whatever is stored."""
-    return _operation("index", {"_id": document_id(record.key)}, record)
+def copying(record: ImageRecord, version: int) -> Operation:
+    """Write a record as this version of it, over whatever is stored but a later one."""
+    action = {"_id": document_id(record.key), "version": version, "version_type": "external_gte"}
+    return _operation("index", action, record)
 
 
 def deleting(key: Key) -> Operation:

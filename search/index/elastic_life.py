@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from search.errors import IndexExists, IndexMismatch, IndexMissing
@@ -21,6 +22,7 @@ class Physical:
     """The physical index that a name stands for at present, and what made it."""
 
     name: str
+    uuid: str
     layout: int
     signatures: Signatures
     aliases: tuple[str, ...]
@@ -40,8 +42,8 @@ def find(client: Client, location: ElasticLocation) -> Physical:
     made = made_by(facts["mappings"])
     if more or made is None or not re.fullmatch(re.escape(location.name) + r"-v[0-9]+", physical):
         raise IndexMismatch(f"{location} is no index of Facsimile; choose another name")
-    shards = int(facts["settings"]["index"]["number_of_shards"])
-    return Physical(physical, *made, tuple(facts["aliases"]), shards)
+    stored = facts["settings"]["index"]
+    return Physical(physical, stored["uuid"], *made, tuple(facts["aliases"]), int(stored["number_of_shards"]))
 
 
 def check(location: ElasticLocation, physical: Physical, signatures: Signatures | None) -> None:
@@ -54,7 +56,7 @@ def check(location: ElasticLocation, physical: Physical, signatures: Signatures 
     if signatures is not None and signatures != physical.signatures:
         raise IndexMismatch(
             f"{location} was made with {physical.signatures}, not with {signatures}: "
-            "ingest the images again, into a new index"
+            "`facsimile index reindex --model MODEL` computes others"
         )
 
 
@@ -74,12 +76,19 @@ def create(
 
 
 def destroy(client: Client, location: ElasticLocation) -> None:
-    """Remove the index, and whatever an unfinished rebuild has left beside it."""
+    """Remove the index, and whatever rebuilds have left beside it."""
+    remove_versions(client, location)
+
+
+def remove_versions(client: Client, location: ElasticLocation, *, but: Collection[str] = ()) -> None:
+    """Remove the physical indices of a name, all but these."""
     stored = client.indices.get(index=f"{location.name}-v*", expand_wildcards="open,closed").body
     ours = [
         name
         for name, facts in stored.items()
-        if made_by(facts["mappings"]) and re.fullmatch(re.escape(location.name) + r"-v[0-9]+", name)
+        if name not in but
+        and made_by(facts["mappings"])
+        and re.fullmatch(re.escape(location.name) + r"-v[0-9]+", name)
     ]
     if ours:
         client.indices.delete(index=",".join(ours), ignore_unavailable=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from imaging.record import ImageRecord
+import orjson
+
+from imaging.record import ImageRecord, Key
 from search.errors import InvalidRequest, StoreError
 from search.index import elastic_life as life
-from search.index.base import Signatures
+from search.index.base import Progress, Signatures, Transform
 from search.index.elastic_bulk import bulk, copying
 from search.index.elastic_client import Client, ElasticOptions
-from search.index.elastic_documents import record_of
+from search.index.elastic_documents import document_id, record_of
 from search.index.elastic_location import ElasticLocation
 from search.index.elastic_mapping import mappings, sealed_name, settings
 from search.index.elastic_questions import source
@@ -19,11 +22,12 @@ from search.index.elastic_questions import source
 #: records per request of the copy
 COPIED_AT_ONCE = 500
 
-#: how long the server keeps the view that is being copied between two requests
-KEEP_VIEW = "10m"
+#: how long the server keeps the view that is being copied between two requests: a network may have to see
+#: all the pictures of one, and slow servers may have to send them
+KEEP_VIEW = "2h"
 
-Transform = Callable[[Sequence[ImageRecord]], Sequence[ImageRecord]]
-Progress = Callable[[int, int], None]
+#: how often what was written meanwhile is copied before writes are blocked for the rest, unless it was little
+ROUNDS = 4
 
 
 def rebuild(
@@ -39,31 +43,28 @@ def rebuild(
     """Copy every record into the next physical index and swap the alias; the answer has its signatures.
 
     Searches go on all the while. Writes go on too but for the end, when the old index takes none while what
-    changed since the copy began is copied: they raise IndexReadOnly, which is transient. `transform` may
-    change anything about records but their keys, as the signatures given here demand; without it they are
-    copied as they are. `progress` hears how many of how many are copied. `keep` leaves the old physical
-    index, blocked, where it was. After a crash, the next call begins anew and opens the old index again for
-    writes first.
+    little changed last is copied: they raise IndexReadOnly, which is transient. Without `transform` records
+    are copied as they are. `progress` hears how many of how many are copied. `keep` leaves the old physical
+    index, blocked, where it was, until the next rebuild. After a crash, the next call opens the old index
+    again for writes first, and continues what was begun if it was for the same signatures, layout and
+    settings.
     """
     old = life.find(client, location)
     target = f"{location.name}-v{old.version + 1}"
     signatures = signatures or old.signatures
     if signatures != old.signatures and transform is None:
         raise InvalidRequest("other signatures need other vectors or hashes: give the means to compute them")
-    if client.indices.exists(index=target):
-        client.indices.delete(index=target)
-        _unblock(client, old.name)
+    life.remove_versions(client, location, but=(old.name, target))
     building = f"{location.name}-building"
-    client.indices.create(
-        index=target,
-        aliases={building: {}},
-        mappings=mappings(signatures, options),
-        settings=settings(options) | {"refresh_interval": "-1"},
-        wait_for_active_shards=1,
-    )
+    _begin(client, old, target, building, signatures, options, as_they_are=transform is None)
     copy = _Copy(client, old, building, transform, progress)
-    copied_up_to = copy.checkpoints()
-    copy.since({})
+    copied_up_to: dict[int, int] = {}
+    for _ in range(ROUNDS):
+        reached = copy.checkpoints()
+        number = copy.since(copied_up_to)
+        copied_up_to = reached
+        if number < COPIED_AT_ONCE:
+            break
     client.indices.add_block(index=old.name, block="write")
     try:
         copy.since(copied_up_to)
@@ -79,6 +80,35 @@ def rebuild(
     return signatures
 
 
+def _begin(
+    client: Client,
+    old: life.Physical,
+    target: str,
+    building: str,
+    signatures: Signatures,
+    options: ElasticOptions,
+    *,
+    as_they_are: bool,
+) -> None:
+    """Make the target, or keep the one that was begun as the same kind of copy of the same index."""
+    wanted = settings(options)
+    mapping = mappings(signatures, options)
+    plan = hashlib.sha256(orjson.dumps([old.uuid, as_they_are, mapping, wanted])).hexdigest()
+    begun = client.indices.get(index=target, ignore_unavailable=True).body
+    if begun:
+        _unblock(client, old.name)
+        if begun[target]["mappings"].get("_meta", {}).get("plan") == plan:
+            return
+        client.indices.delete(index=target)
+    client.indices.create(
+        index=target,
+        aliases={building: {}},
+        mappings=mapping | {"_meta": mapping["_meta"] | {"plan": plan}},
+        settings=wanted | {"refresh_interval": "-1"},
+        wait_for_active_shards=1,
+    )
+
+
 def _unblock(client: Client, index: str) -> None:
     client.indices.put_settings(index=index, settings={"index.blocks.write": None})
 
@@ -92,7 +122,11 @@ def _swap(client: Client, old: life.Physical, target: str, names: Sequence[str],
 
 
 class _Copy:
-    """Copies documents shard by shard, by the sequence numbers that every write of a shard has."""
+    """Copies documents shard by shard, by the sequence numbers that every write of a shard has.
+
+    The number of the write that made a document becomes the version of its copy, so that what is copied
+    already shows as such.
+    """
 
     def __init__(
         self,
@@ -121,13 +155,18 @@ class _Copy:
             for number, copies in shards.items()
         }
 
-    def since(self, checkpoints: Mapping[int, int]) -> None:
-        """Copy what was written after these sequence numbers; everything where a shard has none."""
+    def since(self, checkpoints: Mapping[int, int]) -> int:
+        """Copy what was written after these sequence numbers; everything where a shard has none.
+
+        The answer is how many documents were copied.
+        """
+        number = 0
         self._client.indices.refresh(index=self._old.name)
         for shard in range(self._old.shards):
             newer = {"range": {"_seq_no": {"gt": checkpoints.get(shard, -1)}}}
             for hits in self._view(self._old.name, newer, shard, source(thumbnail=True, vector=True)):
-                self._write([record_of(hit["_source"]) for hit in hits])
+                number += self._write([(_version(hit), record_of(hit["_source"])) for hit in hits])
+        return number
 
     def forget_deleted(self, target: str) -> None:
         """Remove from the target what the old index no longer holds; nothing is written there meanwhile."""
@@ -142,14 +181,31 @@ class _Copy:
                 self._client.delete(index=target, id=each)
         self._client.indices.refresh(index=target)
 
-    def _write(self, records: Sequence[ImageRecord]) -> None:
-        changed = self._transform(records) if self._transform else records
-        for done in bulk(self._client, self._building, [copying(record) for record in changed]):
+    def _write(self, hits: Sequence[tuple[int, ImageRecord]]) -> int:
+        """Copy the records whose version is not there yet; the answer is how many these were."""
+        there = self._versions([record for _, record in hits])
+        new = [(version, record) for version, record in hits if there.get(record.key) != version]
+        records: Sequence[ImageRecord] = [record for _, record in new]
+        if self._transform and records:
+            records = self._transform(records)
+        copies = [copying(record, version) for record, (version, _) in zip(records, new, strict=True)]
+        for done in bulk(self._client, self._building, copies):
             if done.status >= 300:
                 raise StoreError(f"a record could not be copied, the old index stays: {done.reason}")
-        self._done += len(records)
+        self._done += len(hits)
         if self._progress:
             self._progress(self._done, max(self._total, self._done))
+        return len(new)
+
+    def _versions(self, records: Sequence[ImageRecord]) -> dict[Key, int]:
+        """The version of each copy that is there."""
+        ids = [document_id(record.key) for record in records]
+        stored = self._client.mget(index=self._building, ids=ids, source=False)["docs"]
+        return {
+            record.key: found["_version"]
+            for record, found in zip(records, stored, strict=True)
+            if found.get("found")
+        }
 
     def _view(
         self, index: str, query: Mapping[str, Any], shard: int | None, fields: bool | dict[str, Any]
@@ -166,6 +222,7 @@ class _Copy:
                     size=COPIED_AT_ONCE,
                     sort=["_shard_doc"],
                     source=fields,
+                    seq_no_primary_term=True,
                     track_total_hits=False,
                     allow_partial_search_results=False,
                     **after,
@@ -178,3 +235,8 @@ class _Copy:
                 after = {"search_after": hits[-1]["sort"]}
         finally:
             self._client.close_point_in_time(id=view)
+
+
+def _version(hit: Mapping[str, Any]) -> int:
+    """The write that made a document, as a number that grows with each: a new primary begins a new term."""
+    return int(hit["_primary_term"] << 40 | hit["_seq_no"])

@@ -13,10 +13,11 @@ import orjson
 
 from imaging.record import ImageRecord, Key
 from search.errors import IndexExists, IndexMismatch, IndexMissing, InvalidRequest
-from search.index.base import Index, IndexInfo, Known, Signatures, Status, Written
+from search.index.base import Index, IndexInfo, Known, Progress, Signatures, Status, Transform, Written
 from search.index.embedded_ask import candidates
 from search.index.embedded_conditions import condition_of, cursor_of, key_of, words_expression
-from search.index.embedded_rows import COLUMNS, record_of, vector_of
+from search.index.embedded_reindex import rebuild
+from search.index.embedded_rows import COLUMNS, records_of
 from search.index.embedded_schema import DATABASE, LAYOUT, create_tables, stored_layout, translated
 from search.index.embedded_store import Store
 from search.query import Filter, Page, Question
@@ -34,7 +35,7 @@ class EmbeddedIndex(Index):
     def __init__(self, folder: Path, signatures: Signatures) -> None:
         self.location = str(folder)
         self.signatures = signatures
-        self._store = Store(folder, signatures.dims)
+        self._store = Store(folder, signatures)
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -62,7 +63,7 @@ class EmbeddedIndex(Index):
         missing = IndexMissing(f"there is no index in {folder}; `facsimile index create` makes one")
         if not (folder / DATABASE).is_file():
             raise missing
-        store = Store(folder, dims=0)
+        store = Store(folder, None)
         with store.reading() as connection:
             stored = stored_layout(connection)
         store.close()
@@ -77,20 +78,32 @@ class EmbeddedIndex(Index):
         if signatures not in (None, made):
             raise IndexMismatch(
                 f"the index in {folder} was made with {made}, this program uses {signatures}: "
-                "ingest the images again, into a new index"
+                "`facsimile index reindex --model MODEL` computes others"
             )
         index = cls(folder, made)
         index._store.sweep()
         return index
 
-    def reindex(self) -> None:
-        """Rebuild the array files from the records and give unused space back to the disk."""
-        with self._store.writing() as connection:
-            self._store.rebuild(connection)
-        self._store.sweep()
-        with self._store.connection() as connection:
+    @classmethod
+    def reindex(
+        cls,
+        path: str | Path,
+        signatures: Signatures | None = None,
+        *,
+        transform: Transform | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Build the index anew while it serves (see `embedded_reindex.rebuild`), and open it.
+
+        Unused space goes back to the disk.
+        """
+        with cls.open(path) as old:
+            rebuild(old._store, old.signatures, signatures or old.signatures, transform, progress)
+        index = cls.open(path)
+        with index._store.connection() as connection:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return index
 
     def destroy(self) -> None:
         """Remove the index, and its folder where nothing else lies in it."""
@@ -158,7 +171,7 @@ class EmbeddedIndex(Index):
         sql = f"SELECT number, {COLUMNS} {_BY_KEY}"
         with self._store.reading() as connection:
             rows = [row for key in dict.fromkeys(keys) for row in connection.execute(sql, key)]
-            return {record.key: record for record in _records(connection, rows, full=full)}
+            return {record.key: record for record in records_of(connection, rows, full=full)}
 
     def keys_of(self, id: str, collections: Sequence[str] = ()) -> list[Key]:
         with self._store.reading() as connection:
@@ -201,14 +214,14 @@ class EmbeddedIndex(Index):
                 "ORDER BY place, number LIMIT ?",
                 (expression, *condition.values, limit),
             ).fetchall()
-            return _records(connection, rows, full=False)
+            return records_of(connection, rows, full=False)
 
     def ask_bytes(self, digests: Sequence[str], filter: Filter) -> dict[str, list[ImageRecord]]:
         condition = condition_of(filter)
         sql = f"SELECT number, {COLUMNS} FROM records WHERE (sha256 = ? OR pixels = ?) AND {condition.sql}"
         with self._store.reading() as connection:
             return {
-                digest: _records(
+                digest: records_of(
                     connection,
                     connection.execute(sql, (digest, digest, *condition.values)).fetchall(),
                     full=False,
@@ -225,7 +238,7 @@ class EmbeddedIndex(Index):
                 "ORDER BY collection, id LIMIT ?",
                 (*after, *condition.values, limit + 1),
             ).fetchall()
-            records = _records(connection, rows[:limit], full=full)
+            records = records_of(connection, rows[:limit], full=full)
         return Page(records, cursor_of(records[-1].key) if len(rows) > limit else None)
 
 
@@ -235,20 +248,3 @@ def _outcome(connection: sqlite3.Connection, record: ImageRecord, before: Known 
     if (stored[0] if stored else None) != (before.version if before else None):
         return None
     return Written(Status.UPDATED if before else Status.ADDED)
-
-
-def _records(
-    connection: sqlite3.Connection, rows: Sequence[Sequence[object]], *, full: bool
-) -> list[ImageRecord]:
-    """Records of rows of `number` and `COLUMNS`."""
-    if not full:
-        return [record_of(row[1:]) for row in rows]
-    sql = (
-        "SELECT (SELECT thumbnail FROM thumbnails WHERE number = :number), "
-        "(SELECT vector FROM vectors WHERE number = :number)"
-    )
-    records = []
-    for number, *row in rows:
-        thumbnail, vector = connection.execute(sql, {"number": number}).fetchone()
-        records.append(record_of(row, thumbnail=thumbnail, vector=vector_of(vector)))
-    return records

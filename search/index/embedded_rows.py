@@ -68,6 +68,23 @@ def record_of(
     )
 
 
+def records_of(
+    connection: sqlite3.Connection, rows: Sequence[Sequence[Any]], *, full: bool
+) -> list[ImageRecord]:
+    """The records of rows of `number` and `COLUMNS`; `full` looks up thumbnails and vectors."""
+    if not full:
+        return [record_of(row[1:]) for row in rows]
+    sql = (
+        "SELECT (SELECT thumbnail FROM thumbnails WHERE number = :number), "
+        "(SELECT vector FROM vectors WHERE number = :number)"
+    )
+    records = []
+    for number, *row in rows:
+        thumbnail, vector = connection.execute(sql, {"number": number}).fetchone()
+        records.append(record_of(row, thumbnail=thumbnail, vector=vector_of(vector)))
+    return records
+
+
 def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 

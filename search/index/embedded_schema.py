@@ -90,6 +90,12 @@ def create_tables(connection: sqlite3.Connection, signatures: Signatures) -> Non
     connection.executemany("INSERT INTO meta VALUES (?, ?)", made.items())
 
 
+def set_signatures(connection: sqlite3.Connection, signatures: Signatures) -> None:
+    """Say that the records have these signatures, inside the caller's transaction."""
+    made = dataclasses.asdict(signatures)
+    connection.executemany("UPDATE meta SET value = ? WHERE name = ?", [(made[name], name) for name in made])
+
+
 def stored_layout(connection: sqlite3.Connection) -> tuple[int, Signatures] | None:
     """Layout and signatures that the index was made with; None where nobody finished making one."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():

@@ -9,10 +9,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from imaging.record import ImageRecord, Key
-from search.errors import StoreError
+from search.errors import IndexMismatch, StoreError
 from search.index import embedded_rows as rows
+from search.index.base import Signatures
 from search.index.embedded_arrays import Arrays, ArraysDamaged, Extent, View, array_files
-from search.index.embedded_schema import DATABASE, connect, translated
+from search.index.embedded_schema import DATABASE, connect, stored_layout, translated
 
 #: below this many dead slots the arrays are left alone
 MIN_DEAD = 4096
@@ -25,11 +26,16 @@ VIEW_ATTEMPTS = 5
 
 
 class Store:
-    """The folder of an embedded index. A connection serves one thread at a time and is kept for the next."""
+    """The folder of an embedded index. A connection serves one thread at a time and is kept for the next.
 
-    def __init__(self, folder: Path, dims: int) -> None:
+    `signatures` are those that its user computes: every transaction begins with a look whether the index
+    still has them, and raises IndexMismatch where it was built anew with others. None looks at nothing.
+    """
+
+    def __init__(self, folder: Path, signatures: Signatures | None) -> None:
         self.folder = folder
-        self._arrays = Arrays(folder, dims)
+        self._signatures = signatures
+        self._arrays = Arrays(folder, signatures.dims if signatures else 0)
         self._idle: deque[sqlite3.Connection] = deque()
         self._closed = False
 
@@ -55,6 +61,7 @@ class Store:
         """One snapshot: what others commit meanwhile does not show."""
         with self.connection() as connection:
             connection.execute("BEGIN")
+            self._check(connection)
             yield connection
 
     @contextmanager
@@ -62,8 +69,17 @@ class Store:
         """The write lock: all of it is kept, or nothing where an error leaves the block."""
         with self.connection(create=create) as connection:
             connection.execute("BEGIN IMMEDIATE")
+            self._check(connection)
             yield connection
             connection.execute("COMMIT")
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        stored = stored_layout(connection)
+        if self._signatures and stored and stored[1] != self._signatures:
+            raise IndexMismatch(
+                f"the index in {self.folder} was re-indexed with {stored[1]}, this program still uses "
+                f"{self._signatures}: start it anew"
+            )
 
     @contextmanager
     def viewing(self) -> Iterator[tuple[sqlite3.Connection, View]]:
@@ -184,4 +200,5 @@ def extent_of(connection: sqlite3.Connection) -> Extent:
 
 
 def set_extent(connection: sqlite3.Connection, extent: Extent) -> None:
+    """Change what of the array files counts once this transaction is kept."""
     connection.execute("UPDATE extent SET generation = ?, hashes = ?, slots = ?, dead = ?", extent)

@@ -35,7 +35,7 @@ def test_a_second_index_of_the_name_is_refused(place: Place, rng: np.random.Gene
 )
 def test_other_signatures_are_refused_and_told_what_to_do(place: Place, other: Signatures) -> None:
     place.create()
-    with pytest.raises(IndexMismatch, match="ingest the images again"):
+    with pytest.raises(IndexMismatch, match="facsimile index reindex --model"):
         place.open(other)
     assert place.open(None).signatures == SIGNATURES
 

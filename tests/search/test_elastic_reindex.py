@@ -107,7 +107,7 @@ def test_other_signatures_cut_off_those_who_still_compute_the_old_ones(location:
     for use in (lambda: old.put([record("x", rng)]), lambda: old.ask([question(look(records[0].bits))])):
         with pytest.raises(IndexMissing, match="other signatures"):
             use()
-    with pytest.raises(IndexMismatch, match="ingest the images again"):
+    with pytest.raises(IndexMismatch, match="facsimile index reindex --model"):
         ElasticIndex.open(location, SIGNATURES)
     assert ElasticIndex.open(location).signatures == OTHER
 

@@ -235,7 +235,7 @@ def test_reindex_gives_space_back_and_keeps_everything(folder: Path, rng: np.ran
     index.put(records)
     index.delete([each.key for each in records[:900]])
     before = index.info().bytes
-    index.reindex()
+    index = EmbeddedIndex.reindex(folder)
     assert index.info().bytes < before / 3
     assert names(folder) == {"records.sqlite", "hashes-2", "vectors-2"}
     assert found(index, records[950].bits) == ["00950"]

@@ -1,0 +1,54 @@
+"""A change of model, of hash or of layout: an index built anew while it serves."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from imaging.models import DEFAULT_MODEL
+from imaging.phash import HASH_VERSION
+from ingest.loading import Loader
+from ingest.redescribe import Redescribed, Redescriber
+from search.index import family, is_remote, rebuild_index, signatures_of, stored_signatures
+
+if TYPE_CHECKING:
+    from facsimile.settings import Settings
+    from search.index.base import IndexInfo, Progress
+
+
+def reindex(
+    location: str,
+    chosen: Settings,
+    *,
+    model: str | None = None,
+    fetch: bool = False,
+    progress: Progress | None = None,
+) -> tuple[IndexInfo, Redescribed]:
+    """Build an index anew with the present layout and settings, and say what it is now.
+
+    `model` names the one whose vectors it shall keep ("none": hashes alone). Without it the model stays;
+    signatures are made anew only where this program has another version of the hash or of its own network.
+    They are made from the pictures where those still lie (those on the network only with `fetch`), else from
+    the thumbnails. The same call continues what an interruption left. Raises StoreError and ModelError.
+    """
+    options = chosen.elastic if is_remote(location) else None
+    old = stored_signatures(location, options)
+    if model is None and family(old.model) != DEFAULT_MODEL:
+        made = None
+        new = dataclasses.replace(old, hash=HASH_VERSION)
+    else:
+        made = chosen.new_model(model or DEFAULT_MODEL)
+        new = signatures_of(made)
+    as_they_are = model is None and new == old
+    with Loader(chosen.fetching) as loader:
+        redescriber = Redescriber(old, new, loader=loader, limits=chosen.limits, model=made, fetch=fetch)
+        with rebuild_index(
+            location,
+            options,
+            signatures=new,
+            transform=None if as_they_are else redescriber,
+            progress=progress,
+        ) as index:
+            index.refresh()
+            info = index.info()
+    return info, Redescribed(kept=info.count) if as_they_are else redescriber.tally
