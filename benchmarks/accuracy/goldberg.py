@@ -1,0 +1,80 @@
+"""The signature of image-match: H. C. Wong, M. Bern, D. Goldberg, "An image signature for any kind of
+image", ICIP 2002, from the paper, with image-match's parameters: 9x9 points, 2 levels, tolerance 2/255.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.accuracy.descriptor import Arrays, Descriptor
+from benchmarks.accuracy.pictures import Seen
+
+_POINTS = 9
+_NEIGHBOURS = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1) if row or column]
+_SAME = 2.0
+
+
+class Goldberg(Descriptor):
+    """648 values: for each of 9x9 points, whether the picture there is much darker (-2), darker, the same,
+    lighter or much lighter (2) than at its eight neighbours."""
+
+    key = "goldberg"
+    bytes = 648
+
+    def describe(self, seen: Seen) -> dict[str, NDArray[Any]]:
+        return {"signature": signature(seen.picture.luma)}
+
+    def similarity(self, queries: Arrays, index: Arrays) -> NDArray[np.float32]:
+        """Minus the normalised distance |a - b| / (|a| + |b|)."""
+        a, b = queries["signature"].astype(np.float32), index["signature"].astype(np.float32)
+        squares_a, squares_b = (a * a).sum(axis=1)[:, None], (b * b).sum(axis=1)[None]
+        apart = np.sqrt(np.maximum(squares_a + squares_b - 2 * a @ b.T, 0))
+        return np.asarray(-apart / np.maximum(np.sqrt(squares_a) + np.sqrt(squares_b), 1e-9), np.float32)
+
+
+def signature(luma: NDArray[np.uint8]) -> NDArray[np.int8]:
+    """The signature, int8 [648], of a luma raster [H, W]."""
+    levels = _levels(luma)
+    padded = np.pad(levels, 1, constant_values=np.nan)
+    inner = slice(1, -1)
+    shifted = [np.roll(padded, (-row, -column), (0, 1))[inner, inner] for row, column in _NEIGHBOURS]
+    difference = np.stack([levels - other for other in shifted], axis=-1)
+    difference[~(np.abs(difference) >= _SAME)] = 0  # also where there is no neighbour
+    lighter, darker = difference[difference > 0], difference[difference < 0]
+    result = np.sign(difference)
+    if lighter.size:
+        result[difference > np.median(lighter)] = 2
+    if darker.size:
+        result[difference < np.median(darker)] = -2
+    return result.astype(np.int8).ravel()
+
+
+def _levels(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Mean luma of small squares around the points of a grid over the part that holds the detail."""
+    values = luma.astype(np.float64)
+    top, bottom = _busy(np.abs(np.diff(values, axis=1)).sum(axis=1))
+    left, right = _busy(np.abs(np.diff(values, axis=0)).sum(axis=0))
+    rows = np.linspace(top, bottom, _POINTS + 2)[1:-1].astype(int)
+    columns = np.linspace(left, right, _POINTS + 2)[1:-1].astype(int)
+    half = max(2, int(0.5 + min(luma.shape) / 20)) // 2
+    sums = np.pad(values, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    first_row, last_row = np.maximum(rows - half, 0), np.minimum(rows + half, luma.shape[0])
+    first_column, last_column = np.maximum(columns - half, 0), np.minimum(columns + half, luma.shape[1])
+    total = (
+        sums[np.ix_(last_row, last_column)]
+        - sums[np.ix_(first_row, last_column)]
+        - sums[np.ix_(last_row, first_column)]
+        + sums[np.ix_(first_row, first_column)]
+    )
+    return np.asarray(total / np.outer(last_row - first_row, last_column - first_column))
+
+
+def _busy(detail: NDArray[np.float64]) -> tuple[int, int]:
+    """The lines between the 5th and the 95th percentile of the detail."""
+    share = np.cumsum(detail)
+    if share[-1] == 0:
+        return 0, len(detail) - 1
+    return int(np.searchsorted(share, 0.05 * share[-1])), int(np.searchsorted(share, 0.95 * share[-1]))
