@@ -1,0 +1,81 @@
+"""The pages of `search --html` and `duplicates --html`, opened in a browser where there is one."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.facsimile.shell import Shell
+
+EVIL = "<script>document.title='owned'</script>&.png"
+
+
+class Elements(HTMLParser):
+    """The elements of a page with their attributes, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(params=["search", "duplicates"])
+def page(request: pytest.FixtureRequest, embedded: Shell, photos: Path) -> Path:
+    """A page about a picture with a name that tries to be a program."""
+    evil = photos / "deep" / EVIL.replace("/", "\u2215")
+    evil.parent.mkdir()
+    shutil.copy(photos / "coffee.png", evil)
+    embedded.json("ingest", photos)
+    question = [evil] if request.param == "search" else []
+    done = embedded(request.param, *question, "--html", "page.html")
+    assert done.code == 0
+    return embedded.folder / "page.html"
+
+
+def test_a_page_is_one_file_with_pictures_and_takes_names_as_text(page: Path) -> None:
+    found = Elements(page.read_text(encoding="utf-8"))
+    tags = [tag for tag, _ in found.elements]
+    assert "script" not in tags
+    assert "link" not in tags
+    sources = [values["src"] or "" for tag, values in found.elements if tag == "img"]
+    assert sources
+    assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
+    assert all(values.get("alt") for tag, values in found.elements if tag == "img")
+    assert "<script>" in found.text
+
+
+def test_a_browser_shows_the_page_and_runs_nothing_in_it(page: Path, tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no chromium here to open the page in")
+    shown = subprocess.run(
+        [
+            *(
+                browser,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                f"--user-data-dir={tmp_path / 'profile'}",
+            ),
+            *("--virtual-time-budget=2000", "--dump-dom", page.as_uri()),
+        ],
+        capture_output=True,
+        check=True,
+        timeout=120,
+    ).stdout.decode()
+    title = re.search("<title>(.*?)</title>", shown)
+    assert title is not None
+    assert title[1] in ("Copies found", "Duplicates")
+    assert "data:image/jpeg" in shown

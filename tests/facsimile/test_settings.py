@@ -1,0 +1,52 @@
+"""Settings come from the environment and a `.env` file, and secrets stay where they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import facsimile
+from facsimile.settings import Settings
+from search.errors import InvalidRequest
+from tests.facsimile.shell import Shell
+
+
+def test_a_file_sets_what_the_environment_does_not(embedded: Shell, photos: Path) -> None:
+    (embedded.folder / ".env").write_text("FACSIMILE_INDEX=from-file\nFACSIMILE_MAX_PIXELS=100000\nOTHER=1\n")
+    unset = embedded.on("")
+    done = unset("ingest", photos / "coffee.png", "--json")
+    assert (done.code, done.lines[0]["failed"]) == (1, 1)
+    assert "the limit is 100,000" in done.complaint
+    assert (embedded.folder / "from-file").is_dir()
+    assert unset.having(FACSIMILE_MAX_PIXELS="1000000").json("ingest", photos / "coffee.png")["added"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MAX_BYTES", "abc"), ("JOBS", "-1"), ("COPY_DISTANCE", "300"), ("ELASTIC_VERIFY", "perhaps")],
+)
+def test_a_wrong_value_is_told_with_its_name(embedded: Shell, name: str, value: str) -> None:
+    done = embedded.having(**{f"FACSIMILE_{name}": value})("count")
+    assert (done.code, done.out) == (2, "")
+    assert done.complaint.startswith(f"FACSIMILE_{name}: ")
+
+
+def test_secrets_are_never_shown(embedded: Shell) -> None:
+    secret = {"FACSIMILE_ELASTIC_API_KEY": "hush1", "FACSIMILE_ELASTIC_PASSWORD": "hush2"}
+    shell = embedded.having(**secret, FACSIMILE_ELASTIC_USER="me")
+    for place in ("http://127.0.0.1:1/x", embedded.index):
+        for command in (["status"], ["count"], ["index", "create", "--json"], ["status", "--json"]):
+            done = shell.on(place)(*command)
+            assert "hush" not in done.out + done.err
+    chosen = Settings(elastic_api_key="hush1", elastic_password="hush2")
+    assert "hush" not in repr(chosen) + str(chosen) + repr(chosen.elastic)
+
+
+def test_a_program_may_change_settings_by_name(tmp_path: Path, photographs: Path) -> None:
+    with facsimile.open(tmp_path / "index", max_pixels=1000, jobs=1) as index:
+        assert index.ingest(photographs / "coffee.png").failed == 1
+    with pytest.raises(InvalidRequest, match=r"there is no setting max_pixel$"):
+        facsimile.open(tmp_path / "index", max_pixel=1000)
+    with pytest.raises(InvalidRequest, match="FACSIMILE_JOBS"):
+        facsimile.open(tmp_path / "index", jobs=-1)

@@ -1,0 +1,94 @@
+"""`export`, `import` and the life of an index."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from search.index import open_index
+from tests.facsimile.conftest import NAMES
+from tests.facsimile.shell import Shell
+
+
+def records(location: str) -> list[dict[str, Any]]:
+    """All that an index holds."""
+    with open_index(location) as index:
+        return [
+            {
+                name: value.tolist() if hasattr(value, "tolist") else value
+                for name in record.__slots__
+                for value in [getattr(record, name)]
+            }
+            for record in index.scan(full=True)
+        ]
+
+
+@pytest.mark.parametrize("name", ["records.jsonl", "records.jsonl.gz"])
+def test_records_move_between_the_kinds_of_index_and_stay_equal(
+    filled: Shell, place_of: Callable[[str], str], tmp_path: Path, name: str
+) -> None:
+    there = filled.on(place_of("embedded" if filled.index.startswith("http") else "elastic"))
+    file = tmp_path / name
+    assert filled.json("export", file) == {"exported": len(NAMES), "failed": 0}
+    assert there.json("import", file) == {"imported": len(NAMES), "failed": 0}
+    assert records(there.index) == records(filled.index)
+    assert there.json("import", file) == {"imported": len(NAMES), "failed": 0}
+    assert there.count == len(NAMES)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("rec")] == [name]
+
+
+def test_one_collection_can_be_exported(filled: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "some.jsonl"
+    assert filled.json("export", file, "--collection", "things")["exported"] == 3
+    rows = [orjson.loads(line) for line in file.read_bytes().splitlines()]
+    assert {row["collection"] for row in rows[1:]} == {"things"}
+
+
+@pytest.fixture(scope="module")
+def exported(filled: Shell, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """The lines of an export."""
+    file = tmp_path_factory.mktemp("export") / "records.jsonl"
+    filled.json("export", file)
+    return file.read_bytes().splitlines(keepends=True)
+
+
+def test_a_damaged_file_is_told_with_its_line_and_what_came_before_is_kept(
+    embedded: Shell, exported: list[bytes]
+) -> None:
+    file = embedded.folder / "damaged.jsonl"
+    file.write_bytes(b"".join([*exported[:3], exported[3][:200]]))
+    done = embedded("import", file)
+    assert done.code == 2
+    assert f"{file}: line 4 is damaged" in done.complaint
+    file.with_suffix(".gz").write_bytes(gzip.compress(b"".join(exported))[:-100])
+    assert "cannot be read" in embedded("import", file.with_suffix(".gz")).complaint
+
+
+def test_a_file_that_is_no_export_or_has_other_signatures_is_refused(
+    embedded: Shell, exported: list[bytes]
+) -> None:
+    file = embedded.folder / "other.jsonl"
+    file.write_bytes(b"hello\n")
+    assert "is not a file that `facsimile export` wrote" in embedded("import", file).complaint
+    header = orjson.loads(exported[0]) | {"hash": "phash256-0"}
+    file.write_bytes(b"".join([orjson.dumps(header), b"\n", *exported[1:]]))
+    done = embedded("import", file)
+    assert done.code == 2
+    assert "phash256-0" in done.complaint
+    assert embedded.count == 0
+
+
+def test_an_index_is_made_once_and_rebuilt_without_loss(facsimile: Shell, photos: Path) -> None:
+    assert facsimile.json("index", "create")["count"] == 0
+    again = facsimile("index", "create")
+    assert again.code == 2
+    assert "there" in again.complaint
+    facsimile.json("ingest", photos)
+    before = records(facsimile.index)
+    assert facsimile.json("index", "reindex")["count"] == len(NAMES)
+    assert records(facsimile.index) == before

@@ -1,0 +1,131 @@
+"""The shape of the product: rooms import leftwards only, and each heavy library has one home."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+#: each room may import itself and those before it
+ROOMS = ("imaging", "search", "ingest", "workers", "facsimile")
+
+#: where each library may be imported
+HOMES = {
+    "PIL": ("imaging/decode.py", "search/evaluation/*"),
+    "pillow_heif": ("imaging/decode.py",),
+    "onnxruntime": ("imaging/models/*",),
+    "torch": ("imaging/models/*",),
+    "torchvision": ("imaging/models/*",),
+    "elasticsearch": ("search/index/elastic*.py",),
+    "elastic_transport": ("search/index/elastic*.py",),
+    "urllib3": ("search/index/elastic*.py",),
+    "sqlite3": ("search/index/embedded*.py",),
+    "httpx": ("ingest/fetch*.py",),
+    "httpcore": ("ingest/fetch*.py",),
+    "fsspec": ("ingest/storage.py",),
+    "pyarrow": ("ingest/manifests.py",),
+    "pebble": ("ingest/bulk.py",),
+    "jinja2": ("search/pages.py",),
+    "pydantic": ("facsimile/settings.py",),
+    "pydantic_settings": ("facsimile/settings.py",),
+    "skimage": ("facsimile/cli/demo.py",),
+    "typer": ("facsimile/cli/*.py",),
+    "rich": ("facsimile/cli/*.py",),
+}
+
+MODULES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+
+LONGEST = 400
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """The top-level packages that a module imports anywhere in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide the direction"
+            yield (node.module or "").partition(".")[0]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_leftwards_and_libraries_stay_at_home(path: Path) -> None:
+    name = name_of(path)
+    room = name.partition("/")[0]
+    allowed = ROOMS[: ROOMS.index(room) + 1]
+    for package in imported(tree_of(path)):
+        if package in ROOMS:
+            assert package in allowed, f"{name} imports {package}"
+        homes = HOMES.get(package)
+        assert homes is None or any(fnmatch(name, home) for home in homes), f"{name} imports {package}"
+        assert (
+            package not in ("tests", "training", "benchmarks", "skimage") or name == "facsimile/cli/demo.py"
+        )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_the_settings_read_the_environment(path: Path) -> None:
+    if name_of(path) == "facsimile/settings.py":
+        return
+    for node in ast.walk(tree_of(path)):
+        used = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
+        assert used not in ("environ", "environb", "getenv", "getenvb"), f"line {getattr(node, 'lineno', 0)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_are_short_and_say_what_they_are_for(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= LONGEST
+    tree = ast.parse(source)
+    if source.strip():
+        assert ast.get_docstring(tree), "a module without a docstring"
+    missing = [name for name, node in public(tree) if not ast.get_docstring(node)]
+    assert not missing
+
+
+Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def public(node: ast.Module | ast.ClassDef, before: str = "") -> Iterator[tuple[str, Definition]]:
+    """The public classes, functions and methods of a module; of properties and overrides the name says it."""
+    for child in node.body:
+        if not isinstance(child, Definition) or child.name.startswith("_"):
+            continue
+        if before and not isinstance(child, ast.ClassDef):
+            continue
+        yield before + child.name, child
+        if isinstance(child, ast.ClassDef):
+            yield from public(child, f"{before}{child.name}.")
+
+
+@pytest.mark.parametrize("options", [["--help"], ["--version"], ["search", "--help"]], ids=" ".join)
+def test_help_loads_no_heavy_library(options: list[str]) -> None:
+    program = (
+        "import sys, json\n"
+        "from facsimile.cli import main\n"
+        f"sys.argv = ['facsimile', *{options!r}]\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, cwd=ROOT)
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    # Typer shows its help with rich, and looks for pydantic by itself
+    heavy = (HOMES.keys() | {"numpy", "orjson"}) - {"typer", "rich", "pydantic"}
+    assert not loaded & heavy
