@@ -124,9 +124,10 @@ def _pictures(images: list[str], max_bytes: int) -> Iterator[Item | Outcome]:
             yield Item(image)
         else:
             for each in items(image, max_bytes=max_bytes):
-                # a file keeps the name by which it was asked for
-                named = isinstance(each, Item) and each.source == str(Path(image).absolute())
-                yield dataclasses.replace(each, source=image) if named else each  # type: ignore[misc]
+                if isinstance(each, Item) and each.source == str(Path(image).absolute()):
+                    yield dataclasses.replace(each, source=image)  # the name by which it was asked for
+                else:
+                    yield each
 
 
 def _search(
