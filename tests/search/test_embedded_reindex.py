@@ -1,0 +1,74 @@
+"""The folder of an embedded index while its signatures are made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imaging.record import ImageRecord
+from search.errors import IndexUnavailable
+from search.index.base import Signatures
+from search.index.embedded import EmbeddedIndex
+from tests.conformance.synthetic import SIGNATURES, filled, random_vector, record
+
+HASHES = Signatures(hash="test-1")
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """An index of 300 records."""
+    records = (record(f"{n:03}", rng, vector=random_vector(rng)) for n in range(300))
+    with EmbeddedIndex.create(tmp_path / "index", SIGNATURES) as index:
+        filled(index, *records)
+    return tmp_path / "index"
+
+
+def plain(records: Sequence[ImageRecord]) -> list[ImageRecord]:
+    return [each.replaced(vector=None) for each in records]
+
+
+def test_one_process_at_a_time(folder: Path) -> None:
+    def another(records: Sequence[ImageRecord]) -> list[ImageRecord]:
+        with pytest.raises(IndexUnavailable, match="another process is re-indexing"):
+            EmbeddedIndex.reindex(folder, HASHES, transform=plain)
+        with pytest.raises(IndexUnavailable, match="another process is re-indexing"):
+            EmbeddedIndex.reindex(folder)
+        return plain(records)
+
+    with EmbeddedIndex.reindex(folder, HASHES, transform=another) as index:
+        assert (index.signatures, index.count()) == (HASHES, 300)
+
+
+def test_the_new_signatures_lie_beside_the_old_until_they_are_put_in_place(folder: Path) -> None:
+    seen: list[set[str]] = []
+
+    def looking(records: Sequence[ImageRecord]) -> list[ImageRecord]:
+        seen.append(names(folder) - {"records.sqlite-wal", "records.sqlite-shm"})
+        return plain(records)
+
+    before = (folder / "vectors-1").stat().st_size
+    with EmbeddedIndex.reindex(folder, HASHES, transform=looking):
+        assert before > 0
+        assert {"records.sqlite", "records.sqlite.next", "hashes-1", "vectors-1"} <= seen[0]
+        left = names(folder) - {"records.sqlite-wal", "records.sqlite-shm"}
+        assert left == {"records.sqlite", "hashes-2"}
+
+
+def test_a_half_made_rebuild_goes_with_the_index(folder: Path) -> None:
+    def failing(_: Sequence[ImageRecord]) -> list[ImageRecord]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        EmbeddedIndex.reindex(folder, HASHES, transform=failing)
+    assert "records.sqlite.next" in names(folder)
+    with EmbeddedIndex.open(folder, SIGNATURES) as index:
+        assert index.count() == 300
+        index.destroy()
+    assert not folder.exists()
