@@ -87,6 +87,21 @@ def export(checkpoint: Path, output: Path, size: int | None, version: str) -> No
     print(f"{output}: {output.stat().st_size} bytes, {side} px, version {version}")
 
 
+def shrink(checkpoint: Path, output: Path) -> None:
+    """Keep what a later stage or an export needs: the averaged weights as 16-bit floats, and where they
+    are from.
+    """
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    average = {
+        name: value.half() if value.dtype == torch.float32 and value.numel() >= SMALLEST else value
+        for name, value in state["average"].items()
+    }
+    kept = {name: state[name] for name in ("network", "size", "step", "seen", "elapsed")}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({**kept, "average": average}, output)
+    print(f"{output}: {output.stat().st_size} bytes")
+
+
 def check(network: CopyNetwork, path: Path, size: int) -> None:
     """The export says what the trained network says, whatever the batch."""
     generator = np.random.default_rng(0)
@@ -115,12 +130,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, help="the ONNX file")
+    parser.add_argument("--small", type=Path, help="also write a small checkpoint to go on from")
     parser.add_argument("--size", type=int, help="input size (default: that of the last phase of training)")
     parser.add_argument("--version", default="facsimile-1")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    export(arguments.checkpoint, arguments.output, arguments.size, arguments.version)
+    if arguments.small is not None:
+        shrink(arguments.checkpoint, arguments.small)
+    if arguments.output is not None:
+        export(arguments.checkpoint, arguments.output, arguments.size, arguments.version)
 
 
 if __name__ == "__main__":
