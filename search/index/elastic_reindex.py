@@ -19,8 +19,9 @@ from search.index.elastic_location import ElasticLocation
 from search.index.elastic_mapping import mappings, sealed_name, settings
 from search.index.elastic_questions import source
 
-#: records per request of the copy
+#: records per request of the copy, and where they get other signatures: what a kill costs at most
 COPIED_AT_ONCE = 500
+DESCRIBED_AT_ONCE = 128
 
 #: how long the server keeps the view that is being copied between two requests: a network may have to see
 #: all the pictures of one, and slow servers may have to send them
@@ -140,6 +141,7 @@ class _Copy:
         self._old = old
         self._building = building
         self._transform = transform
+        self._at_once = DESCRIBED_AT_ONCE if transform else COPIED_AT_ONCE
         self._progress = progress
         self._done = 0
         self._total = int(client.count(index=old.name)["count"])
@@ -219,7 +221,7 @@ class _Copy:
                 answer = self._client.search(
                     pit={"id": view, "keep_alive": KEEP_VIEW},
                     query=query,
-                    size=COPIED_AT_ONCE,
+                    size=self._at_once,
                     sort=["_shard_doc"],
                     source=fields,
                     seq_no_primary_term=True,

@@ -172,3 +172,32 @@ def test_more_shards_by_a_rebuild(location: str, raw, rng):
     assert settings["number_of_shards"] == "3"
     assert settings["refresh_interval"] == "1s"
     assert again.count() == 50
+
+
+def test_what_a_kill_after_the_swap_left_goes_with_the_next_rebuild(location: str, raw, rng):
+    filled(location, rng, 50)
+    ElasticIndex.reindex(location, keep=True).close()
+    assert len(physical_indices(raw, location)) == 2
+    with ElasticIndex.reindex(location) as again:
+        assert physical_indices(raw, location) == [again.info().physical]
+        assert again.info().physical.endswith("-v3")
+        assert again.count() == 50
+
+
+def test_a_rebuild_begun_with_other_settings_is_not_continued(location: str, raw, rng):
+    filled(location, rng)
+    calls = 0
+
+    def crash(some: Sequence[ImageRecord]) -> Sequence[ImageRecord]:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise Crash
+        return some
+
+    with pytest.raises(Crash):
+        ElasticIndex.reindex(location, transform=crash)
+    with ElasticIndex.reindex(location, options=ElasticOptions(shards=3), transform=crash) as again:
+        stored = raw.indices.get_settings(index=again.info().physical)[again.info().physical]
+        assert stored["settings"]["index"]["number_of_shards"] == "3"
+        assert again.count() == 1200
