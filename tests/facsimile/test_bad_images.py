@@ -128,7 +128,7 @@ def test_ids_may_hold_anything_but_too_much(facsimile: Shell, photos: Path) -> N
     assert "512" in done.complaint
     found = facsimile.json("search", photos / "coffee.png")["matches"]
     assert {match["id"] for match in found} == set(ids[:5])
-    assert facsimile.json("remove", "--", *ids[:5]) == {"removed": 5}
+    assert facsimile("remove", "--json", "--", *ids[:5]).lines == [{"removed": 5}]
 
 
 def test_a_bad_query_is_told_and_the_others_are_answered(
