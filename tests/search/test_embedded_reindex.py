@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,9 +15,25 @@ from imaging.record import ImageRecord
 from search.errors import IndexUnavailable
 from search.index.base import Signatures
 from search.index.embedded import EmbeddedIndex
+from search.query import Question
 from tests.conformance.synthetic import SIGNATURES, filled, random_vector, record
 
 HASHES = Signatures(hash="test-1")
+
+ROOT = Path(__file__).parents[2]
+
+# rebuilds an index for hashes alone, and dies with the first call of what it is told
+DYING = """
+import os, signal, sys
+from pathlib import Path
+import search.index.embedded_reindex as reindexing
+from search.index.embedded import EmbeddedIndex
+from tests.search.test_embedded_reindex import HASHES, plain
+def dying(*arguments, **options):
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr({"Path": Path, "reindexing": reindexing}[sys.argv[2]], sys.argv[3], dying)
+EmbeddedIndex.reindex(sys.argv[1], HASHES, transform=plain)
+"""
 
 
 def names(folder: Path) -> set[str]:
@@ -72,3 +91,34 @@ def test_a_half_made_rebuild_goes_with_the_index(folder: Path) -> None:
         assert index.count() == 300
         index.destroy()
     assert not folder.exists()
+
+
+def died(folder: Path, *of: str) -> None:
+    child = subprocess.run([sys.executable, "-c", DYING, str(folder), *of], cwd=ROOT, check=False)
+    assert child.returncode == -signal.SIGKILL
+
+
+def test_a_kill_within_the_last_transaction_leaves_the_old_signatures_and_no_work_to_do_again(
+    folder: Path,
+) -> None:
+    died(folder, "reindexing", "set_signatures")
+    with EmbeddedIndex.open(folder, SIGNATURES) as index:
+        (first, *_) = index.scan(full=True)
+        (near,) = index.ask([Question((), 0, 0, vector=first.vector, nearest=1)])
+        assert [each.id for each in near] == [first.id]
+
+    def needless(records: Sequence[ImageRecord]) -> list[ImageRecord]:
+        assert not records
+        return []
+
+    with EmbeddedIndex.reindex(folder, HASHES, transform=needless) as index:
+        assert (index.signatures, index.count()) == (HASHES, 300)
+
+
+def test_a_kill_after_the_last_transaction_leaves_the_new_signatures(folder: Path) -> None:
+    died(folder, "Path", "unlink")
+    with EmbeddedIndex.open(folder, HASHES) as index:
+        assert index.count() == 300
+        assert next(index.scan(full=True)).vector is None
+    EmbeddedIndex.reindex(folder).close()
+    assert "records.sqlite.next" not in names(folder)
