@@ -28,7 +28,7 @@ from benchmarks.accuracy.pictures import CALIBRATION_SEED, Files, Item, held_out
 from search.evaluation.attacks import ATTACKS
 from training.data import BURSTS
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 ORIGINALS = 200
 
@@ -52,12 +52,17 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Asked:
-    """Distances of queries to an index, [queries, index]; near-duplicates of the original are infinitely far.
-    `truth` is the place of each query's original, or -1 where it has none."""
+    """Distances of queries to an index, [queries, index]. `truth` is the place of each query's original, or -1 where it has none."""
 
     hamming: Floats
     cosine: Floats
     truth: NDArray[np.int64]
+
+    def without(self, same: NDArray[np.bool_]) -> Asked:
+        """Records of the same kind as the query put out of the way, all but its original."""
+        rows = np.flatnonzero(self.truth >= 0)
+        same[rows, self.truth[rows]] = False
+        return Asked(np.where(same, np.inf, self.hamming), np.where(same, -np.inf, self.cosine), self.truth)
 
     def candidates(self) -> Candidates:
         """Of each query with an original: that, and the nearest wrong record by each signature."""
@@ -180,18 +185,17 @@ def grounds(dataset: Path, cache: Path, work: Path) -> tuple[Ground, Ground]:
     kind_of = dict(zip(library.paths, library.groups().tolist(), strict=True))
     trained = cast.index[cast.unseen :]
     kinds = np.array([kind_of[item.path] for item in trained])
-    alone = np.isin(
-        kinds, [kind for kind, count in zip(*np.unique(kinds, return_counts=True), strict=True) if count == 1]
-    )
     plain = np.array([item.path.split("/")[0] not in BURSTS for item in trained])
-    originals = np.flatnonzero(alone & plain)[:: max(1, int((alone & plain).sum()) // ORIGINALS)][:ORIGINALS]
+    originals = np.flatnonzero(plain)[np.linspace(0, plain.sum() - 1, ORIGINALS).astype(int)]
     edited = [Item(trained[place].path, edit, CALIBRATION_SEED) for place in originals for edit in ATTACKS]
     measure = _Measure(files, work)
-    strangers = measure(trained, trained, np.full(len(trained), -1))
-    same = kinds[:, None] == kinds[None]
-    strangers.hamming[same], strangers.cosine[same] = np.inf, -np.inf
+    truth = np.repeat(originals, len(ATTACKS))
     return (
-        Ground(measure(edited, trained, np.repeat(originals, len(ATTACKS))), strangers, plain),
+        Ground(
+            measure(edited, trained, truth).without(kinds[truth][:, None] == kinds),
+            measure(trained, trained, np.full(len(trained), -1)).without(kinds[:, None] == kinds),
+            plain,
+        ),
         Ground(
             measure(cast.queries, cast.index, np.repeat(np.arange(cast.originals), len(ATTACKS))),
             measure(cast.negatives, cast.index, np.full(len(cast.negatives), -1)),
@@ -210,9 +214,11 @@ class _Measure:
         asked, stored = (
             described([hash, network], items, self.files, self.work) for items in (queries, index)
         )
-        hamming = -hash.similarity(asked[hash.key], stored[hash.key])
-        cosine = network.similarity(asked[network.key], stored[network.key])
-        return Asked(hamming.astype(np.float64), cosine.astype(np.float64), truth)
+        return Asked(
+            hamming=-hash.similarity(asked[hash.key], stored[hash.key]),
+            cosine=network.similarity(asked[network.key], stored[network.key]),
+            truth=truth,
+        )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Every query asks for its best match in the index, and so does every negative, wh
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,24 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 RESAMPLES = 1000
+
+
+class Ranked:
+    """Answers in order of falling score. Equal scores are one step of a threshold: `ends` are the last places
+    of the steps, so that the order within one does not matter."""
+
+    def __init__(self, scores: Floats, right: NDArray[np.bool_]) -> None:
+        self.right = right
+        self.order = np.argsort(-scores, kind="stable")
+        self.ends = np.append(np.flatnonzero(np.diff(scores[self.order])), len(scores) - 1)
+
+    def average_precision(self, weights: NDArray[np.int64], queries: int) -> float:
+        """Precision at each right answer, summed, by the number of real queries; an answer of weight n counts
+        n times."""
+        counted = weights[self.order]
+        found = np.cumsum(counted * self.right[self.order])[self.ends]
+        answered = np.cumsum(counted)[self.ends]
+        return float((np.diff(found, prepend=0) * found / np.maximum(answered, 1)).sum() / queries)
 
 
 @dataclass(frozen=True)
@@ -28,6 +47,12 @@ class Outcome:
     @property
     def right(self) -> NDArray[np.bool_]:
         return np.equal(self.rank, 1)
+
+    @cached_property
+    def all(self) -> Ranked:
+        """The best matches of all queries, then of all negatives."""
+        wrong = np.zeros(len(self.negative), bool)
+        return Ranked(np.append(self.best, self.negative), np.append(self.right, wrong))
 
 
 def outcome(
@@ -78,32 +103,12 @@ class Figures:
         all_negatives = seen.negative[against > 0].max()
         plain = seen.negative[(against > 0) & seen.plain].max()
         return cls(
-            uap=average_precision(
-                np.concatenate([best, seen.negative]),
-                np.concatenate([right, np.zeros(len(against), bool)]),
-                np.concatenate([each, against]),
-                int(each.sum()),
-            ),
+            uap=seen.all.average_precision(np.append(each, against), int(each.sum())),
             recall_at_1=float(np.average(right, weights=each)),
             recall_at_100=float(np.average(seen.rank.ravel() <= 100, weights=each)),
             recall_at_0_false=float(np.average(right & (best > all_negatives), weights=each)),
             recall_at_0_false_plain=float(np.average(right & (best > plain), weights=each)),
         )
-
-
-def average_precision(
-    scores: Floats, right: NDArray[np.bool_], weights: NDArray[np.int64], queries: int
-) -> float:
-    """Precision at each right answer in order of falling score, summed, by the number of real queries.
-
-    Equal scores are one step of the threshold, so that their order does not matter.
-    """
-    order = np.argsort(-scores, kind="stable")
-    hits, counted = (right * weights)[order], weights[order]
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    found, answered = np.cumsum(hits)[ends], np.cumsum(counted)[ends]
-    gained = np.diff(found, prepend=0)
-    return float((gained * found / np.maximum(answered, 1)).sum() / queries)
 
 
 def intervals(seen: Outcome, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, tuple[float, float]]:
@@ -130,9 +135,7 @@ def intervals(seen: Outcome, resamples: int = RESAMPLES, seed: int = 0) -> dict[
 
 def curve(seen: Outcome) -> tuple[Floats, Floats]:
     """Recall and precision of accepting best matches down to each score, over queries and plain negatives."""
-    scores = np.concatenate([seen.best.ravel(), seen.negative[seen.plain]])
-    right = np.concatenate([seen.right.ravel(), np.zeros(int(seen.plain.sum()), bool)])
-    order = np.argsort(-scores, kind="stable")
-    found = np.cumsum(right[order])
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    return found[ends] / seen.best.size, found[ends] / (ends + 1)
+    plain = seen.negative[seen.plain]
+    ranked = Ranked(np.append(seen.best, plain), np.append(seen.right, np.zeros(len(plain), bool)))
+    found = np.cumsum(ranked.right[ranked.order])[ranked.ends]
+    return found / seen.best.size, found / (ranked.ends + 1)

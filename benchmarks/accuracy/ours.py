@@ -37,18 +37,16 @@ class Hash(Descriptor):
         }
 
     def similarity(self, queries: Arrays, index: Arrays) -> NDArray[np.float32]:
-        """Minus the smallest Hamming distance over the ways to turn and trim both pictures.
-
-        A picture without margins has its whole hash twice, which changes no minimum.
-        """
-        stored = phash.bits_of(index["spectra"])
+        """Minus the smallest Hamming distance over the ways to turn and trim both pictures."""
+        stored, margins = phash.bits_of(index["spectra"]), index["margins"]
+        whole, trimmed = stored[:, 0], stored[margins, 1]
         blank = index["quality"] == 0
         nearest = np.empty((len(queries["spectra"]), len(stored)), np.float32)
         for row, spectra in enumerate(queries["spectra"]):
             looks = spectra if queries["margins"][row] else spectra[:1]
-            asked = np.stack([phash.bits_of(orient_spectrum(looks, way)) for way in ORIENTATIONS])
-            ways = np.unique(asked.reshape(-1, 32), axis=0)
-            distance = hamming(ways[:, None, None], stored[None]).min(axis=(0, 2))
+            asked = np.concatenate([phash.bits_of(orient_spectrum(looks, way)) for way in ORIENTATIONS])
+            distance = hamming(asked[:, None], whole).min(axis=0)
+            distance[margins] = np.minimum(distance[margins], hamming(asked[:, None], trimmed).min(axis=0))
             nearest[row] = np.where(blank | (queries["quality"][row] == 0), _NO_HASH, distance)
         return -nearest
 
