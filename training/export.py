@@ -68,9 +68,13 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def export(checkpoint: Path, output: Path, size: int | None, version: str) -> None:
-    network, trained_size = load_network(checkpoint)
-    side = size or trained_size
+def export(arguments: argparse.Namespace) -> None:
+    output: Path = arguments.output
+    version: str = arguments.version
+    network, trained_size = load_network(arguments.checkpoint)
+    if arguments.centre is not None:
+        network.config = network.config.with_views(arguments.centre, arguments.shrink, arguments.share)
+    side: int = arguments.size or trained_size
     partial = output.with_suffix(".partial.onnx")
     model = halved(traced(network.to(memory_format=torch.contiguous_format), side, partial))
     model.producer_name, model.producer_version = "facsimile", version
@@ -133,13 +137,16 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="the ONNX file")
     parser.add_argument("--small", type=Path, help="also write a small checkpoint to go on from")
     parser.add_argument("--size", type=int, help="input size (default: that of the last phase of training)")
+    parser.add_argument("--centre", type=int, help="as in training.train, in place of the checkpoint's own")
+    parser.add_argument("--shrink", type=int, default=1)
+    parser.add_argument("--share", type=float, default=0.5)
     parser.add_argument("--version", default="facsimile-1")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.small is not None:
         shrink(arguments.checkpoint, arguments.small)
     if arguments.output is not None:
-        export(arguments.checkpoint, arguments.output, arguments.size, arguments.version)
+        export(arguments)
 
 
 if __name__ == "__main__":

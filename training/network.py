@@ -7,7 +7,7 @@ variance.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +18,31 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Shape of the network. ``stem`` is the width of the first convolution, ``widths`` one entry per
-    stage.
+    """Shape of the network. ``stem`` is the width of the first convolution, ``widths`` one entry per stage.
+
+    With ``centre`` the vector is a mean of two views by the same weights: the whole picture, ``shrink``
+    times smaller, and the middle square of ``centre`` pixels at full size, which counts for ``share``.
     """
 
     stem: int = 24
-    widths: tuple[int, ...] = (48, 96, 192)
-    depths: tuple[int, ...] = (1, 1, 1)
-    pooled: tuple[int, ...] = field(default=(1, 2))
+    widths: tuple[int, ...] = (32, 64, 128, 256)
+    depths: tuple[int, ...] = (1, 1, 2, 1)
+    pooled: tuple[int, ...] = (2, 3)
     dimensions: int = 256
+    centre: int = 0
+    shrink: int = 1
+    share: float = 0.5
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> NetworkConfig:
-        return NetworkConfig(
-            stem=int(values["stem"]),
-            widths=tuple(values["widths"]),
-            depths=tuple(values["depths"]),
-            pooled=tuple(values["pooled"]),
-            dimensions=int(values["dimensions"]),
-        )
+        tuples = {name: tuple(values[name]) for name in ("widths", "depths", "pooled")}
+        return NetworkConfig(**{**values, **tuples})
+
+    def with_views(self, centre: int, shrink: int, share: float) -> NetworkConfig:
+        return replace(self, centre=centre, shrink=shrink, share=share)
 
 
 class Standardise(nn.Module):
@@ -139,9 +142,22 @@ class CopyNetwork(nn.Module):
                 pooled.append(wanted[index](maps))
         return torch.cat(pooled, dim=1)
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def view(self, pixels: Tensor) -> Tensor:
         vectors: Tensor = self.embed(self.norm(self.features(pixels)))
-        return vectors / torch.sqrt((vectors * vectors).sum(dim=1, keepdim=True) + 1e-12)
+        return normalised(vectors)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        centre = self.config.centre
+        if centre == 0:
+            return self.view(pixels)
+        edge = (pixels.shape[2] - centre) // 2
+        whole = self.view(functional.avg_pool2d(pixels.float(), self.config.shrink))
+        middle = self.view(pixels[:, :, edge : edge + centre, edge : edge + centre])
+        return normalised((1 - self.config.share) * whole + self.config.share * middle)
+
+
+def normalised(vectors: Tensor) -> Tensor:
+    return vectors / torch.sqrt((vectors * vectors).sum(dim=1, keepdim=True) + 1e-12)
 
 
 def load_network(path: Path) -> tuple[CopyNetwork, int]:

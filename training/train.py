@@ -27,7 +27,7 @@ from torch import Tensor
 
 from training.data import Bytes, Library
 from training.edits import Edited, Editor
-from training.losses import Batch, Memory, copy_losses
+from training.losses import Batch, copy_losses
 from training.network import CopyNetwork, NetworkConfig
 from training.optimise import optimisers
 from training.validate import evaluate, torch_embed
@@ -189,6 +189,7 @@ class Trainer:
         source = resumed or started
         if source is not None:
             config = NetworkConfig.from_dict(source["network"])
+        config = config.with_views(options.centre, options.shrink, options.share)
         self.network = CopyNetwork(config).to(self.device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval()
         self.optimisers = optimisers(self.network, options.optimiser, options.rate, options.decay)
@@ -208,7 +209,6 @@ class Trainer:
         if table is not None and table.shape == self.pairs.table.shape:
             self.pairs.table = table.numpy()
         self.stopped = False
-        self.memory = Memory(options.memory, config.dimensions, self.device)
         self.config = config
 
     def progress(self) -> float:
@@ -261,11 +261,7 @@ class Trainer:
         vectors = self.network(pixels)
         plain, edited = vectors.chunk(2)
         fields = {name: torch.from_numpy(value).to(self.device) for name, value in meta.items()}
-        contrast, spread, hit = copy_losses(
-            Batch(plain, edited, **fields), self.memory, self.options.temperature
-        )
-        if self.progress() > self.options.memory_from:
-            self.memory.add(plain, fields["group"])
+        contrast, spread, hit = copy_losses(Batch(plain, edited, **fields), self.options.temperature)
         self.pairs.remember(self.pairs.chosen, plain.detach().cpu().numpy())
         figures = {"contrast": contrast.item(), "spread": spread.item(), "hit": hit.item()}
         return contrast + self.options.spread * spread, figures
@@ -341,12 +337,22 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=20)
     add("--minutes", type=float, default=90.0, help="training time of this stage")
     add("--steps", type=int, default=0, help="steps of this stage, instead of --minutes")
-    add("--phases", default="64x256:0.5,96x256:0.8,128x192:1", help="size x pairs : share of the stage, ...")
+    add(
+        "--phases", default="64x256:0.45,96x256:0.82,128x192:1", help="size x pairs : share of the stage, ..."
+    )
     add("--stem", type=int, default=24)
     add("--widths", type=int, nargs="+", default=[32, 64, 128, 256])
-    add("--depths", type=int, nargs="+", default=[1, 1, 1, 1])
+    add("--depths", type=int, nargs="+", default=[1, 1, 2, 1])
     add("--pooled", type=int, nargs="+", default=[2, 3], help="stages whose pooled maps feed the vector")
     add("--dimensions", type=int, default=256)
+    add("--centre", type=int, default=0, help="side of the middle square of a second view (0: one view)")
+    add(
+        "--shrink",
+        type=int,
+        default=1,
+        help="with --centre: how many times smaller the whole picture is seen",
+    )
+    add("--share", type=float, default=0.5, help="with --centre: what the middle counts for")
     add("--optimiser", choices=("muon", "adamw"), default="muon")
     add("--rate", type=float, default=4e-3)
     add("--decay", type=float, default=0.05, help="weight decay")
@@ -357,10 +363,8 @@ def parser() -> argparse.ArgumentParser:
         default=0.1,
         help="share of the stage over which the edits grow to full strength",
     )
-    add("--temperature", type=float, default=0.06)
-    add("--spread", type=float, default=0.5, help="weight of the spread term")
-    add("--memory", type=int, default=4096, help="earlier vectors kept as negatives")
-    add("--memory-from", type=float, default=0.1, help="share of the stage before the memory is used")
+    add("--temperature", type=float, default=0.07)
+    add("--spread", type=float, default=5.0, help="weight of the spread term")
     add("--collages", type=float, default=1.0, help="share of pairs that may become a collage")
     add("--cluster", type=int, default=4, help="look-alikes that come together in a batch (1: none)")
     add("--average", type=float, default=0.99, help="decay of the averaged weights")

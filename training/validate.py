@@ -35,7 +35,7 @@ from training.network import load_network
 Floats = NDArray[np.float32]
 Embed = Callable[[Bytes], Floats]
 
-SIZES = (64, 96, 128, 160)
+SIZES = (64, 96, 128, 192)
 INDEX_SIZE = 5000
 BATCH = 64
 
@@ -95,9 +95,7 @@ def micro_average_precision(right: NDArray[np.bool_], scores: Floats, queries: i
 def evaluate(
     embed: Embed, cache: Path, size: int, originals: int | None = None, index_size: int = INDEX_SIZE
 ) -> Scores:
-    """Score ``embed`` (squares of bytes to unit vectors); fewer ``originals`` and a small index make a
-    quick run.
-    """
+    """Score ``embed``, squares of bytes to unit vectors; fewer ``originals``, a small index: a quick run."""
     library = Library.open(cache)
     split = library.split()
     plain = np.load(cache / f"plain-{size}.npy", mmap_mode="r")
@@ -111,9 +109,7 @@ def evaluate(
 
 
 def index_positions(split: Split, index_size: int) -> NDArray[np.int64]:
-    """The index: originals, unseen distractors, then training pictures (evenly drawn) up to
-    ``index_size``.
-    """
+    """The index: originals, unseen distractors, then training pictures, evenly drawn."""
     missing = index_size - len(split.originals) - len(split.distractors)
     drawn = split.train[np.linspace(0, len(split.train) - 1, missing).astype(np.int64)]
     return np.concatenate([split.originals, split.distractors, drawn])
@@ -199,6 +195,9 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, help="for run: a checkpoint of training.train")
     parser.add_argument("--onnx", type=Path, help="for run: an exported network")
     parser.add_argument("--size", type=int, help="input size (default: the checkpoint's or the export's own)")
+    parser.add_argument("--centre", type=int, help="as in training.train, in place of the checkpoint's own")
+    parser.add_argument("--shrink", type=int, default=1)
+    parser.add_argument("--share", type=float, default=0.5)
     parser.add_argument("--originals", type=int, help="use only so many originals")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args()
@@ -212,6 +211,8 @@ def main() -> None:
     elif arguments.checkpoint is not None:
         torch.set_num_threads(1)
         network, size = load_network(arguments.checkpoint)
+        if arguments.centre is not None:
+            network.config = network.config.with_views(arguments.centre, arguments.shrink, arguments.share)
         embed = torch_embed(network)
     else:
         parser.error("run needs --checkpoint or --onnx")
