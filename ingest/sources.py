@@ -68,6 +68,15 @@ def all_items(
         yield from items(source, collection=collection, max_bytes=max_bytes, passed_over=passed_over)
 
 
+def count(sources: Sequence[str]) -> int | None:
+    """How many images there are, for the time left; None where that would mean reading archives or asking a
+    service. Raises as `items`.
+    """
+    if any("://" in source or archives.is_archive(source) for source in sources):
+        return None
+    return sum(1 for source in sources for _ in items(source))
+
+
 def is_image_name(name: str) -> bool:
     """Whether a file of this name is taken for an image; hidden ones and macOS's shadow files are not."""
     parts = name.replace("\\", "/").split("/")

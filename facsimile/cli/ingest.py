@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, new_file, opened, within
 from facsimile.cli.output import complain, emit, progress, say
+from imaging.errors import FacsimileError
 from search.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from ingest.item import Outcome, Tally
 
 #: failures that are shown one by one; the rest is counted (`--failures` lists all)
@@ -66,6 +70,8 @@ def ingest(
         failed = stack.enter_context(FailureList(failures)) if failures else None
         bar = stack.enter_context(progress(quiet=json))
         task = bar.add_task("ingest", total=None)
+        if not bar.disable:
+            Thread(target=_expect, args=(bar, task, sources), daemon=True).start()
         shown = 0
 
         def on_outcome(outcome: Outcome) -> None:
@@ -97,6 +103,14 @@ def ingest(
             raise typer.Exit(130)
     if tally.failed:
         raise typer.Exit(1)
+
+
+def _expect(bar: Progress, task: TaskID, sources: list[str]) -> None:
+    """Tell the bar how many images there are, as soon as that is known; the work has begun meanwhile."""
+    from ingest.sources import count
+
+    with suppress(FacsimileError):  # the run itself tells what is wrong with a source
+        bar.update(task, total=count(sources))
 
 
 def _report(tally: Tally, seconds: float, others: Counter[str], *, json: bool) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from ingest.errors import NothingFound, SourceMissing, SourceRefused
 from ingest.item import Item, Outcome
-from ingest.sources import all_items, items
+from ingest.sources import all_items, count, items
 from tests.ingest.conftest import picture
 
 
@@ -26,6 +26,12 @@ def test_a_folder_gives_its_images_in_order_and_tells_what_it_passed_over(photos
     expected = ["a.JPG", "b.jpg", "z.jpg", "deep/c.jpg", "deep/er/d.jpeg"]
     assert found == [Item(str(photos / name), collection="c") for name in expected]
     assert sorted(passed_over) == ["notes.txt", "thing.pdf"]
+
+
+def test_images_are_counted_without_reading_them(photos: Path) -> None:
+    assert count([str(photos), str(photos / "b.jpg")]) == 6
+    assert count([str(photos), "https://example.org/a.jpg"]) is None
+    assert count([str(photos / "photos.zip")]) is None
 
 
 def test_links_that_lead_in_circles_end(photos: Path) -> None:
