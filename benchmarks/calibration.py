@@ -52,7 +52,7 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Asked:
-    """Distances of queries to an index, [queries, index]; `truth` is the place of each query's original in it,
+    """Distances of queries to an index, [queries, index]; `truth` is the place of each query's original, or
     -1 where it has none."""
 
     hamming: Floats

@@ -15,10 +15,24 @@ from imaging.describe import describe
 from imaging.distance import hamming
 from imaging.models import bundled, model
 from imaging.orientation import ORIENTATIONS, orient_spectrum
+from imaging.record import BITS
 from search import score
 
 #: farther than any two hashes, for pictures without one
-_NO_HASH = 257
+_NO_HASH = np.float32(257)
+
+
+def _signs(spectra: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Hashes as 256 signs, -1 or 1: their products count the bits that agree, less the others."""
+    bits = np.unpackbits(phash.bits_of(spectra), axis=-1)
+    return 2 * bits.astype(np.float32) - 1
+
+
+def _looks(pictures: Arrays) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """The whole pictures, and those that have margins without them: which they are, and their spectra."""
+    trimmed = np.flatnonzero(pictures["margins"])
+    every = np.arange(len(pictures["margins"]))
+    return [(every, pictures["spectra"][:, 0]), (trimmed, pictures["spectra"][trimmed, 1])]
 
 
 class Hash(Descriptor):
@@ -38,17 +52,15 @@ class Hash(Descriptor):
 
     def similarity(self, queries: Arrays, index: Arrays) -> NDArray[np.float32]:
         """Minus the smallest Hamming distance over the ways to turn and trim both pictures."""
-        stored, margins = phash.bits_of(index["spectra"]), index["margins"]
-        whole, trimmed = stored[:, 0], stored[margins, 1]
-        blank = index["quality"] == 0
-        nearest = np.empty((len(queries["spectra"]), len(stored)), np.float32)
-        for row, spectra in enumerate(queries["spectra"]):
-            looks = spectra if queries["margins"][row] else spectra[:1]
-            asked = np.concatenate([phash.bits_of(orient_spectrum(looks, way)) for way in ORIENTATIONS])
-            distance = hamming(asked[:, None], whole).min(axis=0)
-            distance[margins] = np.minimum(distance[margins], hamming(asked[:, None], trimmed).min(axis=0))
-            nearest[row] = np.where(blank | (queries["quality"][row] == 0), _NO_HASH, distance)
-        return -nearest
+        agreeing = np.full((len(queries["margins"]), len(index["margins"])), -BITS, np.float32)
+        for way in ORIENTATIONS:
+            for rows, looks in _looks(queries):
+                asked = _signs(orient_spectrum(looks, way))
+                for columns, stored in _looks(index):
+                    place = np.ix_(rows, columns)
+                    agreeing[place] = np.maximum(agreeing[place], asked @ _signs(stored).T)
+        blank = (queries["quality"] == 0)[:, None] | (index["quality"] == 0)
+        return np.where(blank, -_NO_HASH, (agreeing - BITS) / 2)
 
 
 class WholeHash(Hash):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.accuracy.metrics import Figures, average_precision, curve, intervals, outcome
+from benchmarks.accuracy.metrics import Figures, Ranked, curve, intervals, outcome
 
 # two originals (columns 0 and 1) and a distractor; two edits each; two negatives, the second from a burst
 QUERIES = np.array([[0.9, 0.1, 0.2], [0.6, 0.7, 0.1], [0.1, 0.8, 0.8], [0.0, 0.5, 0.4]], np.float32)
@@ -27,24 +27,19 @@ def test_figures_of_a_small_contest():
 
 def test_equal_scores_are_one_step_in_any_order():
     scores, ones = np.array([0.5, 0.5, 0.5]), np.ones(3, np.int64)
-    first = average_precision(scores, np.array([True, False, True]), ones, 2)
-    last = average_precision(scores, np.array([False, True, True]), ones, 2)
+    first = Ranked(scores, np.array([True, False, True])).average_precision(ones, 2)
+    last = Ranked(scores, np.array([False, True, True])).average_precision(ones, 2)
     assert first == last == pytest.approx(2 / 3)
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.integers(0, 3)), min_size=1, max_size=20))
 def test_a_weight_is_as_good_as_repeating(rows):
+    rows = [(0, False, 1), *rows]
     scores = np.array([score / 10 for score, _, _ in rows])
-    right = np.array([right for _, right, _ in rows])
-    weights = np.array([weight for _, _, weight in rows])
-    repeated = (
-        average_precision(
-            np.repeat(scores, weights), np.repeat(right, weights), np.ones(weights.sum(), np.int64), 20
-        )
-        if weights.sum()
-        else 0.0
-    )
-    assert average_precision(scores, right, weights, 20) == pytest.approx(repeated)
+    right, weights = np.array([right for _, right, _ in rows]), np.array([weight for *_, weight in rows])
+    repeated = Ranked(np.repeat(scores, weights), np.repeat(right, weights))
+    expected = repeated.average_precision(np.ones(weights.sum(), np.int64), 20)
+    assert Ranked(scores, right).average_precision(weights, 20) == pytest.approx(expected)
 
 
 def test_intervals_hold_the_figure_and_are_reproducible():
