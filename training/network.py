@@ -151,9 +151,14 @@ class CopyNetwork(nn.Module):
         if centre == 0:
             return self.view(pixels)
         edge = (pixels.shape[2] - centre) // 2
-        whole = self.view(functional.avg_pool2d(pixels.float(), self.config.shrink))
-        middle = self.view(pixels[:, :, edge : edge + centre, edge : edge + centre])
-        return normalised((1 - self.config.share) * whole + self.config.share * middle)
+        values = pixels.float()
+        whole = functional.avg_pool2d(values, self.config.shrink)
+        middle = values[:, :, edge : edge + centre, edge : edge + centre]
+        share = self.config.share
+        if whole.shape[2] != centre:
+            return normalised((1 - share) * self.view(whole) + share * self.view(middle))
+        both = self.view(torch.cat([whole, middle])).view(2, -1, self.config.dimensions)
+        return normalised((1 - share) * both[0] + share * both[1])
 
 
 def normalised(vectors: Tensor) -> Tensor:
