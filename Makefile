@@ -12,7 +12,7 @@ else
 EXTRAS ?= demo,parquet
 endif
 
-.PHONY: demo test check services format benchmark clean
+.PHONY: demo test check services format clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
