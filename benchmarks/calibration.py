@@ -3,10 +3,11 @@
     python benchmarks/calibration.py DATASET --cache CACHE --work WORK
 
 Originals, edits (another seed) and index are none of the benchmark's: the training pictures of its index.
-Each query gives one true candidate and its two strongest wrong ones, the nearest by hash and the nearest by
-cosine, with half the weight each. So the score means: of candidates with this evidence, where a copy and a
-strongest wrong candidate are equally common beforehand, this share are copies. Among weaker candidates, which
-are nearly all there are, it is a lower bound.
+True candidates are the originals of edited queries. Wrong ones are the strongest there are: the nearest by
+hash and the nearest by cosine, of the edited queries and of strangers, pictures without a copy in the index.
+True and wrong ones weigh the same in all. So the score means: of candidates with this evidence, where a copy
+and a strongest wrong candidate are equally common beforehand, this share are copies. Among weaker candidates,
+which are nearly all there are, it is a lower bound.
 
 Prints the constants, how true the score is, and what thresholds of it find and let through: on the training
 pictures, and on the benchmark's unseen ones, which decide nothing here.
@@ -22,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy.descriptor import described
+from benchmarks.accuracy.descriptor import similarities
 from benchmarks.accuracy.ours import Hash, Network
 from benchmarks.accuracy.pictures import CALIBRATION_SEED, Files, Item, held_out, opened
 from search.evaluation.attacks import ATTACKS
@@ -33,8 +34,11 @@ Floats = NDArray[np.floating]
 ORIGINALS = 200
 
 #: where evidence begins: the pairs tried in the fit
-FAR = range(76, 113, 4)
-UNLIKE = [step / 20 for step in range(13)]
+FAR = range(72, 101, 4)
+UNLIKE = [step / 20 for step in range(4, 11)]
+
+#: folders with many drawings of one symbol, of which nobody can say which is a copy of which
+SYMBOLS = ("yin_yang", "stop_sign")
 
 #: thresholds of the score that are shown
 THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
@@ -49,6 +53,20 @@ class Candidates:
     copy: NDArray[np.bool_]
     weight: Floats
 
+    @classmethod
+    def equal(cls, hamming: Floats, cosine: Floats, *, copy: bool) -> Candidates:
+        """All of one sort, with a weight of one together."""
+        count = len(hamming)
+        return cls(hamming, cosine, np.full(count, copy), np.full(count, 1 / count))
+
+    def __add__(self, other: Candidates) -> Candidates:
+        return Candidates(
+            np.append(self.hamming, other.hamming),
+            np.append(self.cosine, other.cosine),
+            np.append(self.copy, other.copy),
+            np.append(self.weight, other.weight),
+        )
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -60,67 +78,88 @@ class Asked:
     truth: NDArray[np.int64]
 
     def without(self, same: NDArray[np.bool_]) -> Asked:
-        """Records of the same kind as the query put out of the way, all but its original."""
+        """These pairs put infinitely far, save queries with their originals."""
         rows = np.flatnonzero(self.truth >= 0)
         same[rows, self.truth[rows]] = False
         return Asked(np.where(same, np.inf, self.hamming), np.where(same, -np.inf, self.cosine), self.truth)
 
-    def candidates(self) -> Candidates:
-        """Of each query with an original: that, and the nearest wrong record by each signature."""
+    def true(self) -> Candidates:
+        """Each query with its original."""
+        pair = (np.arange(len(self.truth)), self.truth)
+        return Candidates.equal(self.hamming[pair], self.cosine[pair], copy=True)
+
+    def wrong(self) -> Candidates:
+        """Each query with the nearest wrong record by hash, and with the nearest by cosine."""
         rows = np.arange(len(self.truth))
+        known = self.truth >= 0
         hamming, cosine = self.hamming.copy(), self.cosine.copy()
-        hamming[rows, self.truth], cosine[rows, self.truth] = np.inf, -np.inf
-        chosen = [(rows, self.truth), (rows, hamming.argmin(axis=1)), (rows, cosine.argmax(axis=1))]
-        return Candidates(
-            np.concatenate([self.hamming[pair] for pair in chosen]),
-            np.concatenate([self.cosine[pair] for pair in chosen]),
-            np.repeat([True, False, False], len(rows)),
-            np.repeat([1.0, 0.5, 0.5], len(rows)),
+        hamming[rows[known], self.truth[known]] = np.inf
+        cosine[rows[known], self.truth[known]] = -np.inf
+        places = [(rows, hamming.argmin(axis=1)), (rows, cosine.argmax(axis=1))]
+        return Candidates.equal(
+            np.concatenate([self.hamming[place] for place in places]),
+            np.concatenate([self.cosine[place] for place in places]),
+            copy=False,
         )
 
 
 @dataclass(frozen=True)
 class Score:
-    """A logistic model in the bits below `far` and the cosine above `unlike`, as in `search.score`."""
+    """Logistic in the bits below `far` and the cosine above `unlike`, as `search.score` is; `no_vector` takes
+    the place of the cosine's part where there is no vector."""
 
     far: float
     unlike: float
     base: float = 0
     per_bit: float = 0
     per_cosine: float = 0
-
-    def inputs(self, hamming: Floats, cosine: Floats) -> tuple[Floats, Floats]:
-        return np.maximum(self.far - hamming, 0), np.maximum(cosine - self.unlike, 0)
+    no_vector: float = 0
 
     def of(self, hamming: Floats, cosine: Floats) -> Floats:
-        bits, alike = self.inputs(hamming, cosine)
-        return 1 / (1 + np.exp(-(self.base + self.per_bit * bits + self.per_cosine * alike)))
+        bits, alike = np.maximum(self.far - hamming, 0), np.maximum(cosine - self.unlike, 0)
+        return _logistic(self.base + self.per_bit * bits + self.per_cosine * alike)
 
-    def loss(self, seen: Candidates) -> float:
-        """Mean negative log likelihood."""
-        likely = self.of(seen.hamming, seen.cosine)
-        given = np.where(seen.copy, likely, 1 - likely)
-        return float(-np.average(np.log(np.maximum(given, 1e-12)), weights=seen.weight))
+    def by_hash(self, hamming: Floats) -> Floats:
+        return _logistic(self.base + self.per_bit * np.maximum(self.far - hamming, 0) + self.no_vector)
+
+
+def _logistic(evidence: Floats) -> Floats:
+    return 1 / (1 + np.exp(-np.clip(evidence, -50, 50)))
+
+
+def _loss(likely: Floats, seen: Candidates) -> float:
+    """Mean negative log likelihood."""
+    given = np.where(seen.copy, likely, 1 - likely)
+    return float(-np.average(np.log(np.maximum(given, 1e-12)), weights=seen.weight))
 
 
 def fitted(seen: Candidates) -> Score:
     """The best model over all places where evidence may begin."""
-    scores = (_newton(Score(far, unlike), seen) for far, unlike in product(FAR, UNLIKE))
-    return min(scores, key=lambda score: score.loss(seen))
+    return min(
+        (_fitted(far, unlike, seen) for far, unlike in product(FAR, UNLIKE)),
+        key=lambda score: _loss(score.of(seen.hamming, seen.cosine), seen),
+    )
 
 
-def _newton(shape: Score, seen: Candidates) -> Score:
-    """Logistic regression by Newton's method; a little ridge, since easy copies are separable."""
-    bits, alike = shape.inputs(seen.hamming, seen.cosine)
-    inputs = np.stack([np.ones_like(bits), bits / 10, alike * 10], axis=1)
-    ridge = np.diag([0, 0.01, 0.01])
-    weights = np.zeros(3)
-    for _ in range(30):
-        likely = 1 / (1 + np.exp(-inputs @ weights))
-        slope = inputs.T @ (seen.weight * (likely - seen.copy)) + ridge @ weights
-        curvature = (inputs.T * (seen.weight * likely * (1 - likely))) @ inputs + ridge
-        weights -= np.linalg.solve(curvature + 1e-9 * np.eye(3), slope)
-    return Score(shape.far, shape.unlike, weights[0], weights[1] / 10, weights[2] * 10)
+def _fitted(far: float, unlike: float, seen: Candidates) -> Score:
+    bits, alike = np.maximum(far - seen.hamming, 0), np.maximum(seen.cosine - unlike, 0)
+    base, per_bit, per_cosine = _regression([np.ones_like(bits), bits / 10, alike * 10], seen)
+    (without,) = _regression([np.ones_like(bits)], seen, base + per_bit * bits / 10)
+    return Score(far, unlike, base, per_bit / 10, per_cosine * 10, without)
+
+
+def _regression(inputs: list[Floats], seen: Candidates, known: Floats | float = 0) -> Floats:
+    """Weights of a logistic regression by Newton's method, beside a known part of the evidence; with a little
+    ridge, since easy copies are separable."""
+    columns = np.stack(inputs, axis=1)
+    ridge = 1e-6 * np.eye(len(inputs))
+    weights = np.zeros(len(inputs))
+    for _ in range(40):
+        likely = _logistic(columns @ weights + known)
+        slope = columns.T @ (seen.weight * (likely - seen.copy)) + ridge @ weights
+        curvature = (columns.T * (seen.weight * likely * (1 - likely))) @ columns + ridge
+        weights -= np.linalg.solve(curvature, slope)
+    return weights
 
 
 @dataclass(frozen=True)
@@ -131,10 +170,20 @@ class Ground:
     strangers: Asked
     plain: NDArray[np.bool_]
 
-    def reliability(self, score: Score) -> str:
+    def candidates(self) -> Candidates:
+        """The true ones; the wrong ones of edited queries and of plain strangers, half each."""
+        strange = Asked(
+            self.strangers.hamming[self.plain],
+            self.strangers.cosine[self.plain],
+            self.strangers.truth[self.plain],
+        )
+        wrong = self.copies.wrong() + strange.wrong()
+        return self.copies.true() + Candidates(wrong.hamming, wrong.cosine, wrong.copy, wrong.weight / 2)
+
+    def reliability(self, score: Score, by_hash: bool = False) -> str:
         """Of candidates with a score in each range: how many, the mean score, the share of copies."""
-        seen = self.copies.candidates()
-        likely = score.of(seen.hamming, seen.cosine)
+        seen = self.candidates()
+        likely = score.by_hash(seen.hamming) if by_hash else score.of(seen.hamming, seen.cosine)
         edges = [0, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 1.000001]
         lines = ["| score | candidates | mean score | share of copies |", "| --- | --: | --: | --: |"]
         for low, high in pairwise(edges):
@@ -172,10 +221,11 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     options = parser.parse_args()
     training, unseen = grounds(options.dataset, options.cache, options.work)
-    score = fitted(training.copies.candidates())
+    score = fitted(training.candidates())
     print(score)
     for name, ground in (("training pictures", training), ("unseen pictures", unseen)):
         print(f"\n{name}\n\n{ground.reliability(score)}\n\n{ground.thresholds(score)}")
+        print(f"\nhash alone\n\n{ground.reliability(score, by_hash=True)}")
 
 
 def grounds(dataset: Path, cache: Path, work: Path) -> tuple[Ground, Ground]:
@@ -190,11 +240,12 @@ def grounds(dataset: Path, cache: Path, work: Path) -> tuple[Ground, Ground]:
     originals = np.flatnonzero(plain)[np.linspace(0, plain.sum() - 1, ORIGINALS).astype(int)]
     edited = [Item(trained[place].path, edit, CALIBRATION_SEED) for place in originals for edit in ATTACKS]
     measure = _Measure(files, work)
+    symbols = np.array([item.path.split("/")[0] in SYMBOLS for item in trained])
     truth = np.repeat(originals, len(ATTACKS))
     return (
         Ground(
-            measure(edited, trained, truth).without(kinds[truth][:, None] == kinds),
-            measure(trained, trained, np.full(len(trained), -1)).without(kinds[:, None] == kinds),
+            measure(edited, trained, truth).without((kinds[truth][:, None] == kinds) | symbols),
+            measure(trained, trained, np.full(len(trained), -1)).without((kinds[:, None] == kinds) | symbols),
             plain,
         ),
         Ground(
@@ -211,15 +262,8 @@ class _Measure:
     work: Path
 
     def __call__(self, queries: list[Item], index: list[Item], truth: NDArray[np.int64]) -> Asked:
-        hash, network = Hash(), Network()
-        asked, stored = (
-            described([hash, network], items, self.files, self.work) for items in (queries, index)
-        )
-        return Asked(
-            hamming=-hash.similarity(asked[hash.key], stored[hash.key]),
-            cosine=network.similarity(asked[network.key], stored[network.key]),
-            truth=truth,
-        )
+        hamming = -similarities(Hash(), queries, index, self.files, self.work)
+        return Asked(hamming, similarities(Network(), queries, index, self.files, self.work), truth)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy.descriptor import Descriptor, described, milliseconds
+from benchmarks.accuracy.descriptor import Descriptor, described, milliseconds, similarities
 from benchmarks.accuracy.metrics import Figures, Floats, Outcome, curve, intervals, outcome
 from benchmarks.accuracy.pictures import Cast, Files
 from search.evaluation.attacks import ATTACKS
@@ -54,15 +54,14 @@ class Result:
 
 def contest(entries: Sequence[Entry], cast: Cast, files: Files, work: Path) -> list[Result]:
     """The result of every entry; values that are kept in the work folder are not computed again."""
-    wanted = [descriptor for entry in entries for descriptor in entry.descriptors]
-    queries, negatives, index = (
-        described(wanted, items, files, work) for items in (cast.queries, cast.negatives, cast.index)
-    )
+    every = [descriptor for entry in entries for descriptor in entry.descriptors]
+    for items in (cast.queries, cast.negatives, cast.index):
+        described(every, items, files, work)  # all at once, so that each picture is decoded once
     results = []
     for entry in entries:
         asked, refused = (
-            entry.combine(*(one.similarity(values[one.key], index[one.key]) for one in entry.descriptors))
-            for values in (queries, negatives)
+            entry.combine(*(similarities(one, items, cast.index, files, work) for one in entry.descriptors))
+            for items in (cast.queries, cast.negatives)
         )
         seen = outcome(asked, refused, cast.originals, cast.plain)
         spent = sum(milliseconds(one, cast.index, files, work) for one in entry.descriptors)

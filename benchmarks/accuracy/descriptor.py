@@ -42,6 +42,20 @@ class Descriptor(ABC):
         """[queries, index], larger is nearer."""
 
 
+def similarities(
+    descriptor: Descriptor, queries: Sequence[Item], index: Sequence[Item], files: Files, work: Path
+) -> NDArray[np.float32]:
+    """[queries, index], computed once and kept."""
+    kept = work / descriptor.key / f"{type(descriptor).__name__}-{_digest([*queries, *index])}.npy"
+    if not kept.exists():
+        asked, stored = (described([descriptor], items, files, work) for items in (queries, index))
+        partial = kept.with_suffix(".partial.npy")
+        np.save(partial, descriptor.similarity(asked[descriptor.key], stored[descriptor.key]))
+        partial.replace(kept)
+    similarity: NDArray[np.float32] = np.load(kept)
+    return similarity
+
+
 def described(
     descriptors: Sequence[Descriptor], items: Sequence[Item], files: Files, work: Path
 ) -> dict[str, dict[str, NDArray[Any]]]:
@@ -51,9 +65,8 @@ def described(
     parts: dict[str, list[Arrays]] = {descriptor.key: [] for descriptor in distinct}
     start = time.monotonic()
     for number, chunk in enumerate(_chunks(items)):
-        names = "\n".join(item.name for item in chunk)
-        digest = hashlib.sha256(names.encode()).hexdigest()[:16]
-        kept = {descriptor.key: work / descriptor.key / f"{digest}.npz" for descriptor in distinct}
+        name = f"{_digest(chunk)}.npz"
+        kept = {descriptor.key: work / descriptor.key / name for descriptor in distinct}
         missing = [descriptor for descriptor in distinct if not kept[descriptor.key].exists()]
         if missing:
             _compute(missing, chunk, files, kept)
@@ -66,6 +79,10 @@ def described(
         key: {name: np.concatenate([part[name] for part in chunks]) for name in chunks[0]}
         for key, chunks in parts.items()
     }
+
+
+def _digest(items: Sequence[Item]) -> str:
+    return hashlib.sha256("\n".join(item.name for item in items).encode()).hexdigest()[:16]
 
 
 def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
