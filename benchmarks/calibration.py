@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +33,8 @@ Floats = NDArray[np.floating]
 
 ORIGINALS = 200
 
-#: where evidence begins: the pairs tried in the fit
-FAR = range(72, 101, 4)
-UNLIKE = [step / 20 for step in range(4, 11)]
+#: where the evidence of the hash begins: the distances tried in the fit
+FAR = range(52, 101, 4)
 
 #: folders with many drawings of one symbol, of which nobody can say which is a copy of which
 SYMBOLS = ("yin_yang", "stop_sign")
@@ -105,18 +104,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class Score:
-    """Logistic in the bits below `far` and the cosine above `unlike`, as `search.score` is; `no_vector` takes
-    the place of the cosine's part where there is no vector."""
+    """Logistic in the bits below `far` and the cosine, as `search.score` is; `no_vector` takes the place of
+    the cosine's part where there is no vector."""
 
     far: float
-    unlike: float
-    base: float = 0
-    per_bit: float = 0
-    per_cosine: float = 0
-    no_vector: float = 0
+    base: float
+    per_bit: float
+    per_cosine: float
+    no_vector: float
 
     def of(self, hamming: Floats, cosine: Floats) -> Floats:
-        bits, alike = np.maximum(self.far - hamming, 0), np.maximum(cosine - self.unlike, 0)
+        bits, alike = np.maximum(self.far - hamming, 0), np.maximum(cosine, 0)
         return _logistic(self.base + self.per_bit * bits + self.per_cosine * alike)
 
     def by_hash(self, hamming: Floats) -> Floats:
@@ -134,18 +132,16 @@ def _loss(likely: Floats, seen: Candidates) -> float:
 
 
 def fitted(seen: Candidates) -> Score:
-    """The best model over all places where evidence may begin."""
-    return min(
-        (_fitted(far, unlike, seen) for far, unlike in product(FAR, UNLIKE)),
-        key=lambda score: _loss(score.of(seen.hamming, seen.cosine), seen),
-    )
+    """The best model over all distances where evidence may begin."""
+    scores = (_fitted(far, seen) for far in FAR)
+    return min(scores, key=lambda score: _loss(score.of(seen.hamming, seen.cosine), seen))
 
 
-def _fitted(far: float, unlike: float, seen: Candidates) -> Score:
-    bits, alike = np.maximum(far - seen.hamming, 0), np.maximum(seen.cosine - unlike, 0)
+def _fitted(far: float, seen: Candidates) -> Score:
+    bits, alike = np.maximum(far - seen.hamming, 0), np.maximum(seen.cosine, 0)
     base, per_bit, per_cosine = _regression([np.ones_like(bits), bits / 10, alike * 10], seen)
     (without,) = _regression([np.ones_like(bits)], seen, base + per_bit * bits / 10)
-    return Score(far, unlike, base, per_bit / 10, per_cosine * 10, without)
+    return Score(far, float(base), float(per_bit) / 10, float(per_cosine) * 10, float(without))
 
 
 def _regression(inputs: list[Floats], seen: Candidates, known: Floats | float = 0) -> Floats:
@@ -211,7 +207,8 @@ class Ground:
                 f"| {threshold:g} | {found:.2f} % | {wrong:.2f} % | {through.sum()} of {len(strange)} "
                 f"| {(through & self.plain).sum()} of {self.plain.sum()} |"
             )
-        return "\n".join(lines)
+        surest = strange[self.plain].max()
+        return "\n".join([*lines, f"\nThe surest plain stranger has {surest:.5f}."])
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ class Goldberg(Descriptor):
     """648 values: for each of 9x9 points, whether the picture there is much darker (-2), darker, the same,
     lighter or much lighter (2) than at its eight neighbours."""
 
-    key = "goldberg"
+    key = "goldberg-2"
     bytes = 648
 
     def describe(self, seen: Seen) -> dict[str, NDArray[Any]]:
@@ -59,10 +59,11 @@ def _levels(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
     left, right = _busy(np.abs(np.diff(values, axis=0)).sum(axis=0))
     rows = np.linspace(top, bottom, _POINTS + 2)[1:-1].astype(int)
     columns = np.linspace(left, right, _POINTS + 2)[1:-1].astype(int)
-    half = max(2, int(0.5 + min(luma.shape) / 20)) // 2
+    side = max(2, int(0.5 + min(luma.shape) / 20))
     sums = np.pad(values, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
-    first_row, last_row = np.maximum(rows - half, 0), np.minimum(rows + half, luma.shape[0])
-    first_column, last_column = np.maximum(columns - half, 0), np.minimum(columns + half, luma.shape[1])
+    first_row, first_column = (np.maximum(places - side / 2, 0).astype(int) for places in (rows, columns))
+    last_row = np.minimum(first_row + side, luma.shape[0])
+    last_column = np.minimum(first_column + side, luma.shape[1])
     total = (
         sums[np.ix_(last_row, last_column)]
         - sums[np.ix_(first_row, last_column)]
@@ -73,8 +74,9 @@ def _levels(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _busy(detail: NDArray[np.float64]) -> tuple[int, int]:
-    """The lines between the 5th and the 95th percentile of the detail."""
-    share = np.cumsum(detail)
-    if share[-1] == 0:
-        return 0, len(detail) - 1
-    return int(np.searchsorted(share, 0.05 * share[-1])), int(np.searchsorted(share, 0.95 * share[-1]))
+    """The lines between the 5th and the 95th percentile of the running sum of the detail: a twentieth of the
+    lines is cut on either side, and flat margins altogether."""
+    total = np.cumsum(detail)
+    low, high = np.percentile(total, (5, 95))
+    first, last = int(np.searchsorted(total, low, "right")), int(np.searchsorted(total, high, "left"))
+    return (first, last) if first < last else (0, len(detail) - 1)

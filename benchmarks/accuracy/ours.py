@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy.descriptor import Arrays, Descriptor
 from benchmarks.accuracy.pictures import Seen
-from imaging import phash
+from imaging import decode, margins, phash
 from imaging.describe import describe
 from imaging.distance import hamming
 from imaging.models import bundled, model
@@ -20,6 +22,12 @@ from search import score
 
 #: farther than any two hashes, for pictures without one
 _NO_HASH = np.float32(257)
+
+
+def _code(*modules: ModuleType) -> str:
+    """What changes with the code of these modules, so that no kept value outlives it."""
+    sources = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
+    return hashlib.sha256(sources).hexdigest()[:8]
 
 
 def _signs(spectra: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -38,7 +46,7 @@ def _looks(pictures: Arrays) -> list[tuple[NDArray[np.int64], NDArray[np.float32
 class Hash(Descriptor):
     """The perceptual hash, of the whole picture and without its margins; queries in eight orientations."""
 
-    key = phash.HASH_VERSION
+    key = f"{phash.HASH_VERSION}-{_code(decode, margins, phash)}"
     bytes = 64
 
     def describe(self, seen: Seen) -> dict[str, NDArray[Any]]:
@@ -91,5 +99,5 @@ class Network(Descriptor):
 
 def fused(hashes: NDArray[np.float32], cosines: NDArray[np.float32]) -> NDArray[np.float32]:
     """The evidence behind `search.score.score`, which orders as the score does, for whole matrices."""
-    bits, alike = np.maximum(score._FAR + hashes, 0), np.maximum(cosines - score._UNLIKE, 0)
+    bits, alike = np.maximum(score._FAR + hashes, 0), np.maximum(cosines, 0)
     return np.asarray(score._BASE + score._PER_BIT * bits + score._PER_COSINE * alike, np.float32)

@@ -63,7 +63,8 @@ def plot(results: Sequence[Result], folder: Path) -> None:
     axes.set_xticks(range(len(ATTACKS)), list(ATTACKS), rotation=45, ha="right")
     axes.set_yticks(range(len(results)), [result.name for result in results])
     for (row, column), share in np.ndenumerate(shares):
-        axes.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize=8)
+        ink = "black" if 15 < share < 85 else "white"
+        axes.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize=8, color=ink)
     axes.set_title("The original comes first, % of queries")
     figure.savefig(folder / "recall-per-edit.png", dpi=110)
     plt.close(figure)
@@ -71,7 +72,8 @@ def plot(results: Sequence[Result], folder: Path) -> None:
     figure, axes = plt.subplots(figsize=(7.5, 5), layout="constrained")
     for place, result in enumerate(results):
         recall, precision = result.curve
-        axes.plot(recall, precision, label=result.name, color=shades(place % 10), linewidth=1.6)
+        style = "--" if result.name == "network" or place >= shades.N else "-"
+        axes.plot(recall, precision, style, label=result.name, color=shades(place % shades.N), linewidth=1.6)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0.5, 1.005))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left", fontsize=8)
