@@ -24,47 +24,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy.descriptor import similarities
+from benchmarks.accuracy.fit import Candidates, Floats, Score, fitted
 from benchmarks.accuracy.ours import Hash, Network
 from benchmarks.accuracy.pictures import CALIBRATION_SEED, Files, Item, held_out, opened
 from search.evaluation.attacks import ATTACKS
+from search.ranking import Thresholds
 from training.data import BURSTS
 
-Floats = NDArray[np.floating]
-
 ORIGINALS = 200
-
-#: where the evidence of the hash begins: the distances tried in the fit
-FAR = range(52, 101, 4)
 
 #: folders with many drawings of one symbol, of which nobody can say which is a copy of which
 SYMBOLS = ("yin_yang", "stop_sign")
 
 #: thresholds of the score that are shown
 THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Pairs of a query and a record: their distances, whether they are copies, and how much each counts."""
-
-    hamming: Floats
-    cosine: Floats
-    copy: NDArray[np.bool_]
-    weight: Floats
-
-    @classmethod
-    def equal(cls, hamming: Floats, cosine: Floats, *, copy: bool) -> Candidates:
-        """All of one sort, with a weight of one together."""
-        count = len(hamming)
-        return cls(hamming, cosine, np.full(count, copy), np.full(count, 1 / count))
-
-    def __add__(self, other: Candidates) -> Candidates:
-        return Candidates(
-            np.append(self.hamming, other.hamming),
-            np.append(self.cosine, other.cosine),
-            np.append(self.copy, other.copy),
-            np.append(self.weight, other.weight),
-        )
 
 
 @dataclass(frozen=True)
@@ -100,62 +73,6 @@ class Asked:
             np.concatenate([self.cosine[place] for place in places]),
             copy=False,
         )
-
-
-@dataclass(frozen=True)
-class Score:
-    """Logistic in the bits below `far` and the cosine, as `search.score` is; `no_vector` takes the place of
-    the cosine's part where there is no vector."""
-
-    far: float
-    base: float
-    per_bit: float
-    per_cosine: float
-    no_vector: float
-
-    def of(self, hamming: Floats, cosine: Floats) -> Floats:
-        bits, alike = np.maximum(self.far - hamming, 0), np.maximum(cosine, 0)
-        return _logistic(self.base + self.per_bit * bits + self.per_cosine * alike)
-
-    def by_hash(self, hamming: Floats) -> Floats:
-        return _logistic(self.base + self.per_bit * np.maximum(self.far - hamming, 0) + self.no_vector)
-
-
-def _logistic(evidence: Floats) -> Floats:
-    return 1 / (1 + np.exp(-np.clip(evidence, -50, 50)))
-
-
-def _loss(likely: Floats, seen: Candidates) -> float:
-    """Mean negative log likelihood."""
-    given = np.where(seen.copy, likely, 1 - likely)
-    return float(-np.average(np.log(np.maximum(given, 1e-12)), weights=seen.weight))
-
-
-def fitted(seen: Candidates) -> Score:
-    """The best model over all distances where evidence may begin."""
-    scores = (_fitted(far, seen) for far in FAR)
-    return min(scores, key=lambda score: _loss(score.of(seen.hamming, seen.cosine), seen))
-
-
-def _fitted(far: float, seen: Candidates) -> Score:
-    bits, alike = np.maximum(far - seen.hamming, 0), np.maximum(seen.cosine, 0)
-    base, per_bit, per_cosine = _regression([np.ones_like(bits), bits / 10, alike * 10], seen)
-    (without,) = _regression([np.ones_like(bits)], seen, base + per_bit * bits / 10)
-    return Score(far, float(base), float(per_bit) / 10, float(per_cosine) * 10, float(without))
-
-
-def _regression(inputs: list[Floats], seen: Candidates, known: Floats | float = 0) -> Floats:
-    """Weights of a logistic regression by Newton's method, beside a known part of the evidence; with a little
-    ridge, since easy copies are separable."""
-    columns = np.stack(inputs, axis=1)
-    ridge = 1e-6 * np.eye(len(inputs))
-    weights = np.zeros(len(inputs))
-    for _ in range(40):
-        likely = _logistic(columns @ weights + known)
-        slope = columns.T @ (seen.weight * (likely - seen.copy)) + ridge @ weights
-        curvature = (columns.T * (seen.weight * likely * (1 - likely))) @ columns + ridge
-        weights -= np.linalg.solve(curvature, slope)
-    return weights
 
 
 @dataclass(frozen=True)
@@ -210,6 +127,35 @@ class Ground:
         surest = strange[self.plain].max()
         return "\n".join([*lines, f"\nThe surest plain stranger has {surest:.5f}."])
 
+    def verdicts(self, score: Score, limits: Thresholds) -> str:
+        """How many originals of edited copies each rule of the product lets into the answer, and how many
+        strangers get any answer by it."""
+        near, alike = limits.similar, limits.similar_cosine
+
+        def accepted(bits: Floats, cosine: Floats) -> dict[str, NDArray[np.bool_]]:
+            by_hash, by_score = bits <= limits.copy, score.of(bits, cosine) >= limits.copy_score
+            copy = by_hash | by_score
+            return {
+                f"hash within {limits.copy}": by_hash,
+                f"score from {limits.copy_score}": by_score,
+                "`copy`: one of these": copy,
+                f"hash within {near}": bits <= near,
+                f"cosine from {alike}": cosine >= alike,
+                "`copy` or `similar`: one of all": copy | (bits <= near) | (cosine >= alike),
+            }
+
+        true = self.copies.true()
+        found = accepted(true.hamming, true.cosine)
+        strange = accepted(self.strangers.hamming, self.strangers.cosine)
+        lines = ["| rule | copies | strangers | plain strangers |", "| --- | --: | --: | --: |"]
+        for name, rows in found.items():
+            some = np.any(strange[name], axis=1).ravel()
+            lines.append(
+                f"| {name} | {100 * rows.mean():.1f} % | {some.sum()} of {len(some)} "
+                f"| {some[self.plain].sum()} of {self.plain.sum()} |"
+            )
+        return "\n".join(lines)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
@@ -223,6 +169,7 @@ def main() -> None:
     for name, ground in (("training pictures", training), ("unseen pictures", unseen)):
         print(f"\n{name}\n\n{ground.reliability(score)}\n\n{ground.thresholds(score)}")
         print(f"\nhash alone\n\n{ground.reliability(score, by_hash=True)}")
+        print(f"\nverdicts\n\n{ground.verdicts(score, Thresholds())}")
 
 
 def grounds(dataset: Path, cache: Path, work: Path) -> tuple[Ground, Ground]:
