@@ -37,7 +37,7 @@ ORIGINALS = 200
 SYMBOLS = ("yin_yang", "stop_sign")
 
 #: thresholds of the score that are shown
-THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9998)
 
 
 @dataclass(frozen=True)

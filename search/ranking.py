@@ -35,7 +35,7 @@ class Thresholds:
 
     copy: int = 48
     similar: int = 80
-    copy_score: float = 0.998
+    copy_score: float = 0.9998
     similar_cosine: float = 0.5
 
 
