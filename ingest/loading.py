@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -27,7 +28,8 @@ class Loader:
     def __init__(self, limits: FetchLimits | None = None, *, files: bool = True) -> None:
         self._limits = limits or FetchLimits()
         self._files = files
-        self._fetcher = Fetcher(self._limits)
+        self._fetcher: Fetcher | None = None
+        self._lock = Lock()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="load")
 
     def load(self, items: Sequence[Item]) -> list[bytes | FacsimileError]:
@@ -53,7 +55,7 @@ class Loader:
 
     def _bytes(self, source: str) -> bytes:
         if source.startswith(("http://", "https://")):
-            return self._fetcher.fetch(source)
+            return self._fetching().fetch(source)
         if not self._files:
             raise SourceRefused("only http and https addresses are taken here")
         archive, separator, member = source.partition(archives.SEPARATOR)
@@ -65,10 +67,17 @@ class Loader:
         with opened(source) as file:
             return file.read(self._limits.max_bytes + 1)
 
+    def _fetching(self) -> Fetcher:
+        """Made at the first URL: its TLS context takes longer than many an image."""
+        with self._lock:
+            self._fetcher = self._fetcher or Fetcher(self._limits)
+            return self._fetcher
+
     def close(self) -> None:
         """Let go of threads and connections."""
         self._threads.shutdown(cancel_futures=True)
-        self._fetcher.close()
+        if self._fetcher is not None:
+            self._fetcher.close()
 
     def __enter__(self) -> Self:
         return self
