@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.elasticsearch_node import ElasticsearchNode, NodeUnavailable
+from tests.redis_server import RedisServer, RedisUnavailable
 
 
 def unavailable(reason: str) -> None:
@@ -50,3 +51,37 @@ def elasticsearch_node(tmp_path: Path) -> Iterator[Callable[..., ElasticsearchNo
     yield make
     for node in nodes:
         node.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Redis: that of `FACSIMILE_TEST_REDIS`, or a server of our own."""
+    if address := os.environ.get("FACSIMILE_TEST_REDIS"):
+        yield address
+        return
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    try:
+        server.start()
+    except RedisUnavailable as reason:
+        unavailable(str(reason))
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
+    """Makes servers that a test may stop, kill and start again; keyword arguments are those of the server."""
+    servers: list[RedisServer] = []
+
+    def make(name: str = "redis", **options: object) -> RedisServer:
+        server = RedisServer(tmp_path / name, **options)  # type: ignore[arg-type]
+        servers.append(server)
+        try:
+            return server.start()
+        except RedisUnavailable as reason:
+            unavailable(str(reason))
+            raise
+
+    yield make
+    for server in servers:
+        server.stop()
