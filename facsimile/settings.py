@@ -87,6 +87,13 @@ class Settings(BaseSettings):
         None, ge=0, description="copies of each shard of a new index; unset: one where there is a second node"
     )
 
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least level of the log lines of worker, beat and serve"
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="json, text, or auto: text on a terminal"
+    )
+
     @property
     def limits(self) -> Limits:
         return Limits(max_bytes=self.max_bytes, max_pixels=self.max_pixels)

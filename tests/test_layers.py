@@ -37,6 +37,7 @@ HOMES = {
     "pydantic": ("facsimile/settings.py",),
     "pydantic_settings": ("facsimile/settings.py",),
     "skimage": ("facsimile/cli/demo.py",),
+    "structlog": ("search/logs.py",),
     "typer": ("facsimile/cli/*.py",),
     "rich": ("facsimile/cli/*.py",),
 }
