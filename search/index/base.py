@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from imaging.record import ImageRecord, Key
 from search.errors import InvalidRequest
+from search.index.state import State
 from search.index.validation import fault_of
 from search.query import Filter, Page, Question
 
@@ -108,6 +109,9 @@ class Index(ABC):
 
     location: str
     signatures: Signatures
+
+    #: small documents beside the records; it is closed and destroyed with the index
+    state: State
 
     # -- writing -------------------------------------------------------------------------------------------
 

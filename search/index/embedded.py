@@ -19,6 +19,7 @@ from search.index.embedded_conditions import condition_of, cursor_of, key_of, wo
 from search.index.embedded_reindex import rebuild
 from search.index.embedded_rows import COLUMNS, records_of
 from search.index.embedded_schema import DATABASE, LAYOUT, create_tables, stored_layout, translated
+from search.index.embedded_state import EmbeddedState
 from search.index.embedded_store import Store
 from search.query import Filter, Page, Question
 
@@ -35,6 +36,7 @@ class EmbeddedIndex(Index):
     def __init__(self, folder: Path, signatures: Signatures) -> None:
         self.location = str(folder)
         self.signatures = signatures
+        self.state: EmbeddedState = EmbeddedState(folder)
         self._store = Store(folder, signatures)
 
     # -- life ----------------------------------------------------------------------------------------------
@@ -134,6 +136,7 @@ class EmbeddedIndex(Index):
 
     def close(self) -> None:
         self._store.close()
+        self.state.close()
 
     # -- writing -------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The database of the embedded index: its tables, its connections, and sqlite3's errors as ours."""
+"""The database of the embedded index: its tables, how it is opened, and sqlite3's errors as ours."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from search.index.base import Signatures
 LAYOUT = 1
 
 DATABASE = "records.sqlite"
+
+#: the file of the entries beside the records (see embedded_state)
+STATE = "state.sqlite"
 
 #: how long a writer waits for other writers
 BUSY_SECONDS = 30
@@ -61,10 +64,10 @@ INSERT INTO extent VALUES (1, 0, 0, 0);
 """
 
 
-def connect(folder: Path, *, create: bool = False) -> sqlite3.Connection:
+def connect(folder: Path, database: str, *, create: bool = False) -> sqlite3.Connection:
     """A connection with transactions left to the caller, usable from any one thread at a time."""
     connection = sqlite3.connect(
-        f"{(folder / DATABASE).absolute().as_uri()}?mode={'rwc' if create else 'rw'}",
+        f"{(folder / database).absolute().as_uri()}?mode={'rwc' if create else 'rw'}",
         uri=True,
         timeout=BUSY_SECONDS,
         isolation_level=None,
@@ -80,14 +83,19 @@ def connect(folder: Path, *, create: bool = False) -> sqlite3.Connection:
 
 def create_tables(connection: sqlite3.Connection, signatures: Signatures) -> None:
     """Make the empty tables, inside the caller's transaction."""
+    run_statements(connection, TABLES)
+    made = {"layout": LAYOUT, **dataclasses.asdict(signatures)}
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", made.items())
+
+
+def run_statements(connection: sqlite3.Connection, statements: str) -> None:
+    """Run statements one by one: `executescript` would end the caller's transaction."""
     statement = ""
-    for line in TABLES.splitlines(keepends=True):
+    for line in statements.splitlines(keepends=True):
         statement += line
         if sqlite3.complete_statement(statement):
             connection.execute(statement)
             statement = ""
-    made = {"layout": LAYOUT, **dataclasses.asdict(signatures)}
-    connection.executemany("INSERT INTO meta VALUES (?, ?)", made.items())
 
 
 def set_signatures(connection: sqlite3.Connection, signatures: Signatures) -> None:
@@ -105,12 +113,12 @@ def stored_layout(connection: sqlite3.Connection) -> tuple[int, Signatures] | No
 
 
 @contextmanager
-def translated(folder: Path) -> Iterator[None]:
+def translated(folder: Path, database: str = DATABASE) -> Iterator[None]:
     """Raise the errors of sqlite3, of the file system and of text that neither takes as ours."""
     try:
         yield
     except sqlite3.Error as error:
-        raise _translation(folder, error) from error
+        raise _translation(folder, database, error) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise IndexReadOnly(f"the disk of {folder} is full: {error}") from error
@@ -123,12 +131,12 @@ def translated(folder: Path) -> Iterator[None]:
         raise InvalidRequest(f"{error.object[:80]!r} is not valid Unicode") from error
 
 
-def _translation(folder: Path, error: sqlite3.Error) -> StoreError:
+def _translation(folder: Path, database: str, error: sqlite3.Error) -> StoreError:
     # the low byte of an extended code is its kind; errors of Python's module itself have none
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:
         case sqlite3.SQLITE_FULL:
             return IndexReadOnly(f"the disk of {folder} is full: nothing of this write was kept")
-        case sqlite3.SQLITE_CANTOPEN if not (folder / DATABASE).exists():
+        case sqlite3.SQLITE_CANTOPEN if not (folder / database).exists():
             return IndexMissing(f"there is no index in {folder}; `facsimile index create` makes one")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
             return IndexReadOnly(f"{folder} cannot be written: {error}; check its permissions")
@@ -136,7 +144,7 @@ def _translation(folder: Path, error: sqlite3.Error) -> StoreError:
             return IndexUnavailable(f"another process kept {folder} for {BUSY_SECONDS} s; try again later")
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return StoreError(
-                f"{folder / DATABASE} is damaged ({error}): put back a backup of the folder, "
+                f"{folder / database} is damaged ({error}): put back a backup of the folder, "
                 "or ingest into a new one"
             )
         case _:

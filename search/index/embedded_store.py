@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +12,8 @@ from search.errors import IndexMismatch, StoreError
 from search.index import embedded_rows as rows
 from search.index.base import Signatures
 from search.index.embedded_arrays import Arrays, ArraysDamaged, Extent, View, array_files
-from search.index.embedded_schema import DATABASE, connect, stored_layout, translated
+from search.index.embedded_connections import Connections
+from search.index.embedded_schema import DATABASE, STATE, stored_layout, translated
 
 #: below this many dead slots the arrays are left alone
 MIN_DEAD = 4096
@@ -26,7 +26,7 @@ VIEW_ATTEMPTS = 5
 
 
 class Store:
-    """The folder of an embedded index. A connection serves one thread at a time and is kept for the next.
+    """The folder of an embedded index.
 
     `signatures` are those that its user computes: every transaction begins with a look whether the index
     still has them, and raises IndexMismatch where it was built anew with others. None looks at nothing.
@@ -36,42 +36,22 @@ class Store:
         self.folder = folder
         self._signatures = signatures
         self._arrays = Arrays(folder, signatures.dims if signatures else 0)
-        self._idle: deque[sqlite3.Connection] = deque()
-        self._closed = False
-
-    @contextmanager
-    def connection(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
-        """A connection outside any transaction; what goes wrong is raised as an error of ours."""
-        if self._closed:
-            raise StoreError(f"the index in {self.folder} was closed")
-        with translated(self.folder):
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                connection = connect(self.folder, create=create)
-            try:
-                yield connection
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                self._idle.append(connection)
+        self._connections = Connections(folder, DATABASE)
+        self.connection = self._connections.connection
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One snapshot: what others commit meanwhile does not show."""
-        with self.connection() as connection:
-            connection.execute("BEGIN")
+        with self._connections.reading() as connection:
             self._check(connection)
             yield connection
 
     @contextmanager
     def writing(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
         """The write lock: all of it is kept, or nothing where an error leaves the block."""
-        with self.connection(create=create) as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with self._connections.writing(create=create) as connection:
             self._check(connection)
             yield connection
-            connection.execute("COMMIT")
 
     def _check(self, connection: sqlite3.Connection) -> None:
         stored = stored_layout(connection)
@@ -175,9 +155,10 @@ class Store:
                 path.unlink()
 
     def files(self) -> list[Path]:
-        """Every file of the index."""
+        """Every file of the index, those of its state included."""
         with translated(self.folder):
-            return [*self.folder.glob(f"{DATABASE}*"), *array_files(self.folder)]
+            databases = [path for name in (DATABASE, STATE) for path in self.folder.glob(f"{name}*")]
+            return [*databases, *array_files(self.folder)]
 
     def size(self) -> int:
         """Bytes of all files."""
@@ -189,9 +170,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of the connections; a second call does nothing."""
-        self._closed = True
-        while self._idle:
-            self._idle.pop().close()
+        self._connections.close()
 
 
 def extent_of(connection: sqlite3.Connection) -> Extent:

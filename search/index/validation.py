@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,32 +31,45 @@ def fault_of(record: ImageRecord, dims: int) -> str:
 
 
 def _faults(record: ImageRecord, dims: int) -> Iterator[str]:
-    yield from _text_faults("the id", record.id, MAX_ID_BYTES)
-    if not record.id:
-        yield "the id is empty"
-    if "\0" in record.id:
-        yield "the id holds a NUL character"
-    if not COLLECTION.fullmatch(record.collection):
-        yield (
-            f"{record.collection[:80]!r} is no name for a collection: "
-            "1 to 64 of A-Z a-z 0-9 . _ - beginning with a letter or a digit"
-        )
+    yield from name_faults(record.id, record.collection)
     if not (_DIGEST.fullmatch(record.sha256) and _DIGEST.fullmatch(record.pixels)):
         yield "sha256 and pixels are 64 hexadecimal digits in small letters"
     if not 0 <= record.quality <= 100:
         yield f"quality {record.quality} is not within 0 to 100"
     if record.added_at.tzinfo is None:
         yield "added_at has no time zone"
-    yield from _text_faults("the title", record.title, MAX_METADATA_BYTES)
-    for tag in record.tags:
-        yield from _text_faults("a tag", tag, MAX_TERM_BYTES)
-    for source in record.sources:
-        yield from _text_faults("a source", source, MAX_TERM_BYTES)
     yield from _signature_faults(record, dims)
-    yield from _metadata_faults(record.metadata)
+    yield from word_faults(record.sources, record.title, record.tags, record.metadata)
 
 
-def _text_faults(name: str, text: str, most: int) -> Iterator[str]:
+def name_faults(id: str, collection: str) -> Iterator[str]:
+    """What keeps a record from being called so."""
+    yield from text_faults("the id", id, MAX_ID_BYTES)
+    if not id:
+        yield "the id is empty"
+    if "\0" in id:
+        yield "the id holds a NUL character"
+    if not COLLECTION.fullmatch(collection):
+        yield (
+            f"{collection[:80]!r} is no name for a collection: "
+            "1 to 64 of A-Z a-z 0-9 . _ - beginning with a letter or a digit"
+        )
+
+
+def word_faults(
+    sources: Sequence[str], title: str, tags: Sequence[str], metadata: Mapping[str, Any]
+) -> Iterator[str]:
+    """What keeps the words of a record from being stored."""
+    yield from text_faults("the title", title, MAX_METADATA_BYTES)
+    for tag in tags:
+        yield from text_faults("a tag", tag, MAX_TERM_BYTES)
+    for source in sources:
+        yield from text_faults("a source", source, MAX_TERM_BYTES)
+    yield from _metadata_faults(metadata)
+
+
+def text_faults(name: str, text: str, most: int) -> Iterator[str]:
+    """What keeps a text from being stored: no Unicode, or more than `most` bytes of UTF-8."""
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
@@ -82,7 +95,7 @@ def _metadata_faults(metadata: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(metadata, Mapping):
         yield f"the metadata is {type(metadata).__name__}, not a JSON object"
         return
-    fault = next(_json_faults(dict(metadata), MAX_METADATA_DEPTH), "")
+    fault = next(json_faults(dict(metadata), MAX_METADATA_DEPTH), "")
     if fault:
         yield f"the metadata {fault}"
         return
@@ -95,18 +108,18 @@ def _metadata_faults(metadata: Mapping[str, Any]) -> Iterator[str]:
         yield f"the metadata has {size} bytes of JSON; at most {MAX_METADATA_BYTES} are kept"
 
 
-def _json_faults(value: object, depth: int) -> Iterator[str]:
+def json_faults(value: object, deepest: int, depth: int = 0) -> Iterator[str]:
     """What keeps a value from coming back from JSON as it went in."""
-    if depth < 0:
-        yield f"is nested deeper than {MAX_METADATA_DEPTH} levels"
+    if depth > deepest:
+        yield f"is nested deeper than {deepest} levels"
     elif isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
             yield "has a key that is no text"
         for item in value.values():
-            yield from _json_faults(item, depth - 1)
+            yield from json_faults(item, deepest, depth + 1)
     elif isinstance(value, list):
         for item in value:
-            yield from _json_faults(item, depth - 1)
+            yield from json_faults(item, deepest, depth + 1)
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"holds {value}, which JSON cannot write"
     elif value is not None and not isinstance(value, (str, int, float)):

@@ -1,0 +1,60 @@
+"""Connections to a database of the embedded index, for any number of threads and processes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from search.errors import StoreError
+from search.index.embedded_schema import connect, translated
+
+
+class Connections:
+    """The connections to one database. Each serves one thread at a time and is kept for the next."""
+
+    def __init__(self, folder: Path, database: str) -> None:
+        self.folder = folder
+        self._database = database
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._closed = False
+
+    @contextmanager
+    def connection(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+        """A connection outside any transaction; what goes wrong is raised as an error of ours."""
+        if self._closed:
+            raise StoreError(f"the index in {self.folder} was closed")
+        with translated(self.folder, self._database):
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = connect(self.folder, self._database, create=create)
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                self._idle.append(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """One snapshot: what others commit meanwhile does not show."""
+        with self.connection() as connection:
+            connection.execute("BEGIN")
+            yield connection
+
+    @contextmanager
+    def writing(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+        """The write lock: all of it is kept, or nothing where an error leaves the block."""
+        with self.connection(create=create) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Let go of the connections; a second call does nothing."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()

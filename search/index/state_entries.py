@@ -1,0 +1,98 @@
+"""What both indices do alike with the entries of their state: what they refuse, bodies, cursors."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import orjson
+
+from imaging.record import MAX_ID_BYTES
+from search.errors import InvalidRequest
+from search.index.state import Entry, Wanted
+from search.index.validation import json_faults, text_faults
+
+#: most entries of a page, and the bytes of bodies at which it ends even if there are more
+MOST_ENTRIES = 1000
+PAGE_BYTES = 16_000_000
+
+#: values of a term that `counts` tells
+MOST_VALUES = 10_000
+
+#: longest value of a term, in bytes of UTF-8
+MAX_TERM_BYTES = 1024
+
+#: largest body in bytes of JSON, and the deepest nesting
+MAX_BODY_BYTES = 20_000_000
+MAX_BODY_DEPTH = 100
+
+#: kinds, and names of terms and numbers, are chosen by programs; to Elasticsearch they are parts of fields
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+_LONG = range(-(2**63), 2**63)
+
+
+def bodies_of(entries: Sequence[Entry]) -> list[bytes]:
+    """The bodies as JSON. Raises InvalidRequest where an index cannot keep one of the entries."""
+    if len({entry.ref for entry in entries}) < len(entries):
+        raise InvalidRequest("two entries of one call have the same kind and id")
+    bodies: list[bytes] = []
+    for entry in entries:
+        fault = next(_faults(entry), "")
+        if not fault:
+            try:
+                body = orjson.dumps(dict(entry.body))
+            except TypeError as error:  # a lone surrogate, or a number beyond 64 bits
+                fault = f"the body is no JSON: {error}"
+            else:
+                fault = f"the body has {len(body)} bytes of JSON" if len(body) > MAX_BODY_BYTES else ""
+                bodies.append(body)
+        if fault:
+            raise InvalidRequest(f"{entry.kind[:80]!r} {entry.id[:80]!r} cannot be kept: {fault}")
+    return bodies
+
+
+def _faults(entry: Entry) -> Iterator[str]:
+    for name in (entry.kind, *entry.terms, *entry.numbers):
+        if not _NAME.fullmatch(name):
+            yield f"{name[:80]!r} is no name: 1 to 64 of A-Z a-z 0-9 _ - beginning with a letter or a digit"
+    if not entry.id:
+        yield "the id is empty"
+    for what, text, most in (
+        ("the id", entry.id, MAX_ID_BYTES),
+        *(("a term", value, MAX_TERM_BYTES) for values in entry.terms.values() for value in values),
+    ):
+        if "\0" in text:
+            yield f"{what} holds a NUL character"
+        yield from text_faults(what, text, most)
+    for name, number in entry.numbers.items():
+        if type(number) is not int or number not in _LONG:
+            yield f"the number {name} is no integer of 64 bits"
+    for fault in json_faults(dict(entry.body), MAX_BODY_DEPTH):
+        yield f"the body {fault}"
+
+
+class Place(NamedTuple):
+    """Where a listing stopped: the number it is ordered by (0 where by id alone) and the id."""
+
+    number: int
+    id: str
+
+
+def cursor_of(wanted: Wanted, order: str, descending: bool, last: Entry) -> str:
+    """The place after this entry in a listing, as opaque text."""
+    place = Place(last.number(order) if order else 0, last.id)
+    return base64.urlsafe_b64encode(orjson.dumps([wanted.kind, order, descending, *place])).decode()
+
+
+def place_of(wanted: Wanted, order: str, descending: bool, cursor: str) -> Place:
+    """The place of a cursor; raises InvalidRequest on any other text, and on a cursor of another listing."""
+    try:
+        *listing, number, id = orjson.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+    except (ValueError, TypeError):
+        listing, number, id = [], 0, ""
+    if listing != [wanted.kind, order, descending] or type(number) is not int or not isinstance(id, str):
+        raise InvalidRequest(f"{cursor[:80]!r} is no cursor of this listing")
+    return Place(number, id)
