@@ -11,6 +11,7 @@ FacsimileError
     │   └── TooSlow               more time than the limit (transient)
     ├── FetchRejected             the server says no, and will say so again
     ├── ManifestError             a list of images, or a row of it, that cannot be understood
+    ├── MessageError              a message of another service that cannot be understood
     ├── ArchiveError              an archive, or a member of it, that cannot be read
     ├── DecoderCrashed            reading this image ended the process that read it
     └── DecoderHung               reading this image took longer than the limit
@@ -66,6 +67,12 @@ class FetchRejected(SourceError):
 
 class ManifestError(SourceError):
     """A list of images, or one row of it, cannot be understood."""
+
+    exit_code = 2
+
+
+class MessageError(SourceError):
+    """A message of another service cannot be understood."""
 
     exit_code = 2
 

@@ -83,7 +83,7 @@ def bound(**names: Any) -> AbstractContextManager[None]:
     return structlog.contextvars.bound_contextvars(**names)
 
 
-def hushed(text: str) -> str:
+def without_secrets(text: str) -> str:
     """The text with the secrets of URLs and of headers taken out."""
     text = _USER_INFO.sub(rf"\1{HIDDEN}@", text)
     text = _QUERY.sub(rf"\1{HIDDEN}", text)
@@ -101,12 +101,12 @@ def _cleaned(value: Any, name: str = "") -> Any:
     if _SECRET_NAME.search(name):
         return HIDDEN
     if isinstance(value, Mapping):
-        return {hushed(str(key)): _cleaned(one, str(key)) for key, one in value.items()}
+        return {without_secrets(str(key)): _cleaned(one, str(key)) for key, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_cleaned(one) for one in value]
     if isinstance(value, bytes | bytearray | memoryview):
         return f"{len(value)} bytes"
-    return hushed(str(value))
+    return without_secrets(str(value))
 
 
 def _for_people(colors: bool) -> list[Any]:
