@@ -18,6 +18,7 @@ from imaging.margins import content_box
 from imaging.models.base import Model
 from imaging.orientation import ORIENTATIONS, orient_bits, orient_spectrum
 from imaging.record import Description
+from imaging.timings import Timings
 
 #: how many doubtful bits a band a query varies, or all one-bit neighbours
 Probes = int | Literal["all"]
@@ -49,30 +50,42 @@ def describe(data: bytes, *, limits: Limits | None = None, model: Model | None =
 
 
 def describe_many(
-    datas: Sequence[bytes], *, limits: Limits | None = None, model: Model | None = None
+    datas: Sequence[bytes],
+    *,
+    limits: Limits | None = None,
+    model: Model | None = None,
+    timings: Timings | None = None,
 ) -> list[Description | ImageError]:
     """Describe a batch; one that cannot be read has its error in its place, and never ends the batch.
 
     Each picture is decoded once, for hashes and vector alike. Blank pictures (`quality` 0) have a vector too:
-    it tells a black one from a white one, and is no proof of a copy.
+    it tells a black one from a white one, and is no proof of a copy. What each stage takes is added to
+    `timings`.
     """
+    timings = timings or Timings()
     read: list[_Read | ImageError] = []
     prepared: list[NDArray[Any]] = []
     for data in datas:
-        try:
-            picture = decode(data, limits)
-        except ImageError as error:
-            read.append(error)
-            continue
-        read.append(_Read.of(data, picture))
+        with timings.of("decode"):
+            try:
+                picture = decode(data, limits)
+            except ImageError as error:
+                read.append(error)
+                continue
+            read.append(_Read.of(data, picture))
         if model:
-            prepared.append(model.prepare(picture))
+            with timings.of("model"):
+                prepared.append(model.prepare(picture))
     lumas = [luma for one in read if isinstance(one, _Read) for luma in one.lumas]
     if not lumas:
         return [one for one in read if isinstance(one, ImageError)]
-    spectra = phash.spectrum(np.stack(lumas))
-    signatures = zip(spectra, phash.bits_of(spectra), phash.quality(spectra).tolist(), strict=True)
-    vectors: Iterator[_Vector] = iter(model.vectors(prepared)) if model else repeat(None)
+    with timings.of("hash"):
+        spectra = phash.spectrum(np.stack(lumas))
+        signatures = zip(spectra, phash.bits_of(spectra), phash.quality(spectra).tolist(), strict=True)
+    vectors: Iterator[_Vector] = repeat(None)
+    if model:
+        with timings.of("model"):
+            vectors = iter(model.vectors(prepared))
     return [one if isinstance(one, ImageError) else one.described(signatures, next(vectors)) for one in read]
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from imaging import timings as describing
 from imaging.decode import Limits
 from imaging.describe import describe_many
 from imaging.errors import FacsimileError
@@ -25,27 +24,11 @@ RECORDS_PER_SOURCE = 4
 
 
 @dataclass(slots=True)
-class Timings:
+class Timings(describing.Timings):
     """Seconds spent in each stage."""
 
     load: float = 0.0
-    describe: float = 0.0
     write: float = 0.0
-
-    @contextmanager
-    def of(self, stage: str) -> Iterator[None]:
-        """Add what the block takes to a stage."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            setattr(self, stage, getattr(self, stage) + time.perf_counter() - start)
-
-    def add(self, other: Timings) -> None:
-        """Add another's seconds."""
-        self.load += other.load
-        self.describe += other.describe
-        self.write += other.write
 
 
 def process(
@@ -147,10 +130,12 @@ class _Chunk:
             for position in self._loaded
             if position not in self._outcomes and position not in self._records
         ]
-        with self._timings.of("describe"):
-            described = describe_many(
-                [self._loaded[position] for position in new], limits=self._limits, model=self._model
-            )
+        described = describe_many(
+            [self._loaded[position] for position in new],
+            limits=self._limits,
+            model=self._model,
+            timings=self._timings,
+        )
         for position, description in zip(new, described, strict=True):
             if isinstance(description, FacsimileError):
                 self._outcomes[position] = Outcome.failed(self._items[position], description)

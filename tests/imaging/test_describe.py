@@ -17,8 +17,10 @@ from PIL import Image, ImageDraw, ImageFilter
 from imaging.describe import describe, describe_many, looks, looks_of_bits
 from imaging.distance import hamming
 from imaging.errors import EmptyImage, ImageError, NotAnImage
+from imaging.models.base import Model, Options
 from imaging.orientation import ORIENTATIONS, inverse, orient
 from imaging.record import Description
+from imaging.timings import Timings
 from tests.imaging.pictures import EDITS, NAMES, bordered, encoded, photograph
 
 
@@ -177,6 +179,30 @@ def test_a_batch_keeps_its_order_and_survives_its_bad_images():
         np.testing.assert_array_equal(described.bits, alone.bits)
     assert [type(one) for one in describe_many([b"", b"text"])] == [EmptyImage, NotAnImage]
     assert describe_many([]) == []
+
+
+def test_the_seconds_of_each_stage_are_told():
+    class Zeros(Model):
+        name = identity = preprocess = "zeros"
+        dims = 2
+
+        def prepare(self, picture):
+            return np.zeros(1)
+
+        def _compute(self, prepared):
+            return np.zeros((len(prepared), 2), np.float32)
+
+    hashed, described = Timings(), Timings()
+    images = [encoded(photograph(name)) for name in NAMES[:2]]
+    describe_many(images, timings=hashed)
+    assert hashed.decode > 0
+    assert hashed.hash > 0
+    assert hashed.model == 0
+    describe_many([*images, b"broken"], model=Zeros(Options()), timings=described)
+    assert described.model > 0
+    before = described.describe
+    described.add(hashed)
+    assert described.describe == pytest.approx(before + hashed.decode + hashed.hash)
 
 
 def survives(data: bytes) -> None:

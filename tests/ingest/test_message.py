@@ -37,7 +37,7 @@ def test_a_full_message_says_all_that_an_item_can_hold():
         tags=["a", "b"],
         metadata={"n": [1, {"x": None}]},
     )
-    assert item == Item(URL, "7", "crawl", "Café", ("a", "b"), {"n": [{"x": None}]})
+    assert item == Item(URL, "7", "crawl", "Café", ("a", "b"), {"n": [1, {"x": None}]})
 
 
 def test_an_image_may_lie_in_the_message():
