@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level of the log lines of worker, beat and serve"
     )
+    metrics_host: str = Field("127.0.0.1", description="address at which a worker serves its metrics")
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="json, text, or auto: text on a terminal"
     )
@@ -173,3 +174,12 @@ def changed(changes: Mapping[str, Any]) -> Settings:
         first = error.errors()[0]
         name = "FACSIMILE_" + "_".join(str(part) for part in first["loc"]).upper()
         raise InvalidRequest(f"{name}: {first['msg']}") from None  # the cause repeats secrets
+
+
+def share_metrics(folder: Path) -> None:
+    """Let all processes of a worker count in this empty folder. Call it before workers.metrics is imported.
+
+    The library behind it takes the folder from the environment alone.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)

@@ -1,0 +1,170 @@
+"""What workers count for Prometheus, and the small server that tells it.
+
+The children of a worker write their counts to files in one folder, and its main process adds them up when it
+is asked. The folder must be named (`facsimile.settings.share_metrics`) before this module is imported.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from ingest.item import Outcome
+from ingest.pipeline import Timings
+from search.index.base import Status
+from search.index.state import State, Wanted
+from workers.broker import Broker
+from workers.chunks import KIND, ChunkState, now
+from workers.letters import Letters
+
+#: what the pipeline's stages are called here
+STAGES = {"load": "fetch", "decode": "decode", "hash": "hash", "model": "cnn", "write": "index"}
+
+#: an item that failed and may succeed later; the others are those of `Status`
+LATER = "later"
+
+_stages = Counter("facsimile_stage_seconds", "Seconds that workers spent in each stage", ["stage"])
+_items = Counter("facsimile_items", "Items that came out of a chunk, once each", ["outcome"])
+_chunks = Counter("facsimile_chunks", "Chunks that came to an end", ["outcome"])
+_duration = Histogram(
+    "facsimile_chunk_seconds",
+    "Seconds from claiming a chunk to its end",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300),
+)
+_retried = Counter("facsimile_retried_items", "Items of chunks that were no first try")
+
+# The last look of any child counts, not the sum of all.
+_waiting = Gauge("facsimile_queue_messages", "Messages in Redis", ["queue"], multiprocess_mode="mostrecent")
+_ledger = Gauge("facsimile_ledger_chunks", "Unfinished chunks", ["state"], multiprocess_mode="mostrecent")
+_letters = Gauge("facsimile_dead_letters", "Items that nobody will try again", multiprocess_mode="mostrecent")
+_overdue = Gauge(
+    "facsimile_overdue_seconds",
+    "How long the oldest unfinished chunk has been due to be taken up again",
+    multiprocess_mode="mostrecent",
+)
+
+# A rate needs a zero to begin with.
+for _stage in STAGES.values():
+    _stages.labels(_stage)
+for _outcome in (*Status, LATER):
+    _items.labels(str(_outcome))
+for _end in ("done", "superseded"):
+    _chunks.labels(_end)
+
+
+def stages(timings: Timings) -> None:
+    """Add the seconds of one chunk's stages."""
+    for name, stage in STAGES.items():
+        _stages.labels(stage).inc(getattr(timings, name))
+
+
+def chunk(outcomes: Sequence[Outcome], seconds: float, *, counted: bool, tries: int = 1) -> None:
+    """Count a chunk that came to an end.
+
+    `counted` is False where another worker had taken it over: then its items are that worker's to count.
+    """
+    _chunks.labels("done" if counted else "superseded").inc()
+    _duration.observe(seconds)
+    if not counted:
+        return
+    for outcome in outcomes:
+        later = outcome.status is Status.FAILED and outcome.transient
+        _items.labels(LATER if later else str(outcome.status)).inc()
+    if tries > 1:
+        _retried.inc(len(outcomes))
+
+
+def observe(broker: Broker, state: State) -> None:
+    """Look at queues and ledger. Raises QueueError and StoreError where they cannot be reached."""
+    for queue, length in {**broker.lengths(), "intake": broker.intake()}.items():
+        _waiting.labels(queue).set(length)
+    _letters.set(Letters(state).count())
+    unfinished = [each for each in ChunkState if each is not ChunkState.DONE]
+    counts = state.counts(Wanted(kind=KIND, terms={"state": tuple(unfinished)}), "state")
+    for each in unfinished:
+        _ledger.labels(str(each)).set(counts.get(each, 0))
+    oldest = state.find(Wanted(kind=KIND, terms={"state": tuple(unfinished)}), order="due", limit=1).entries
+    _overdue.set(max(0, now() - oldest[0].number("due")) / 1000 if oldest else 0)
+
+
+class MetricsServer:
+    """Answers `/metrics`, and `/healthz` with 200, or with 503 and the reason that `ready` returns.
+
+    `folder` is where the children write, None where this process works by itself. `port` 0 takes a free one.
+    """
+
+    def __init__(
+        self, host: str, port: int, ready: Callable[[], str | None], *, folder: Path | None = None
+    ) -> None:
+        self._ready = ready
+        self._folder = folder
+        self._server = ThreadingHTTPServer((host, port), self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        return self._server.server_port
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, kind, body = server._answer(self.path.partition("?")[0], self.headers.get("Accept"))
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Nobody reads a line for each look."""
+
+        return Handler
+
+    def _answer(self, path: str, accept: str | None) -> tuple[int, str, bytes]:
+        plain = "text/plain; charset=utf-8"
+        if path == "/metrics":
+            encode, kind = choose_encoder(accept or "")
+            return 200, kind, encode(self._registry())
+        if path == "/healthz":
+            reason = self._ready()
+            return (503, plain, f"{reason}\n".encode()) if reason else (200, plain, b"ok\n")
+        return 404, plain, b"there are /metrics and /healthz\n"
+
+    def _registry(self) -> CollectorRegistry:
+        if self._folder is None:
+            return REGISTRY
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, path=str(self._folder))  # type: ignore[no-untyped-call]
+        return registry
+
+    def close(self) -> None:
+        """Stop answering."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def serve(
+    port: int, ready: Callable[[], str | None], *, host: str = "127.0.0.1", folder: Path | None = None
+) -> MetricsServer:
+    """A server in a thread of this process; raises OSError where the port is taken."""
+    return MetricsServer(host, port, ready, folder=folder)
