@@ -17,6 +17,7 @@ from search.index.elastic_documents import KNOWN_FIELDS, document_id, known_of, 
 from search.index.elastic_location import ElasticLocation
 from search.index.elastic_mapping import sealed_name
 from search.index.elastic_reindex import rebuild
+from search.index.elastic_state import ElasticState
 from search.query import Filter, Page, Question
 
 #: documents fetched by id in one request, light and with thumbnails
@@ -48,6 +49,7 @@ class ElasticIndex(Index):
         self._place = location
         self._alias = sealed_name(location.name, signatures)
         self._client = connect(location, options)
+        self.state: ElasticState = ElasticState(self._client, location, options)
 
     # -- life ------------------------------------------------------------------------------------------
 

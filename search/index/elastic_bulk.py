@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
@@ -21,16 +21,25 @@ BULK_BYTES = 8_000_000
 PATIENCE = 60.0
 LONGEST_PAUSE = 2.0
 
+#: what is read of the outcome of each write
+_PARTS = ("status", "error.type", "error.reason", "_seq_no", "_primary_term")
+
 #: one write: the lines of its action and its document
 Operation = tuple[bytes, ...]
 
+T = TypeVar("T")
+
 
 class Done(NamedTuple):
-    """What became of one write: its HTTP status, and the kind and text of an error."""
+    """What became of one write: its HTTP status, and the kind and text of an error.
+
+    `version` holds the sequence number and the term of what was written.
+    """
 
     status: int
     kind: str = ""
     reason: str = ""
+    version: tuple[int, int] | None = None
 
     @property
     def blocked(self) -> bool:
@@ -74,13 +83,13 @@ def bulk(client: Client, alias: str, operations: Sequence[Operation]) -> list[Do
     deadline = time.monotonic() + PATIENCE
     pause = 0.2
     while True:
-        for some in _portions(waiting, operations):
+        for some in runs(waiting, lambda position: _size(operations[position]), BULK_BYTES):
             lines: list[Any] = [line for position in some for line in operations[position]]
             answer = client.bulk(
                 index=alias,
                 operations=lines,
                 require_alias=True,
-                filter_path="items.*.status,items.*.error.type,items.*.error.reason",
+                filter_path=",".join(f"items.*.{part}" for part in _PARTS),
             )
             for position, item in zip(some, answer["items"], strict=True):
                 outcomes[position] = _done(client, item)
@@ -97,19 +106,25 @@ def _done(client: Client, item: Mapping[str, Any]) -> Done:
     error = result.get("error", {})
     if error.get("type") == MISSING:
         raise fault(result["status"], error, client.server)
-    return Done(result["status"], error.get("type", ""), error.get("reason", ""))
+    if error:
+        return Done(result["status"], error.get("type", ""), error.get("reason", ""))
+    return Done(result["status"], version=(result["_seq_no"], result["_primary_term"]))
 
 
-def _portions(positions: Iterable[int], operations: Sequence[Operation]) -> Iterator[list[int]]:
-    """The positions in runs whose requests stay below `BULK_BYTES`; an operation beyond it goes alone."""
-    run: list[int] = []
-    size = 0
-    for position in positions:
-        more = sum(len(line) + 1 for line in operations[position])
-        if run and size + more > BULK_BYTES:
+def _size(operation: Operation) -> int:
+    return sum(len(line) + 1 for line in operation)
+
+
+def runs(items: Iterable[T], size_of: Callable[[T], int], most: int) -> Iterator[list[T]]:
+    """The items in runs whose sizes add up to `most` at most; one that is larger goes alone."""
+    run: list[T] = []
+    total = 0
+    for item in items:
+        size = size_of(item)
+        if run and total + size > most:
             yield run
-            run, size = [], 0
-        run.append(position)
-        size += more
+            run, total = [], 0
+        run.append(item)
+        total += size
     if run:
         yield run

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from search.errors import IndexExists, IndexMismatch, IndexMissing
 from search.index.base import Signatures
 from search.index.elastic_client import Client, ElasticOptions
+from search.index.elastic_entries import state_index
 from search.index.elastic_location import ElasticLocation
 from search.index.elastic_mapping import LAYOUT, made_by, mappings, sealed_name, settings
 
@@ -76,8 +77,9 @@ def create(
 
 
 def destroy(client: Client, location: ElasticLocation) -> None:
-    """Remove the index, and whatever rebuilds have left beside it."""
+    """Remove the index, its state, and whatever rebuilds have left beside it."""
     remove_versions(client, location)
+    client.indices.delete(index=state_index(location), ignore_unavailable=True)
 
 
 def remove_versions(client: Client, location: ElasticLocation, *, but: Collection[str] = ()) -> None:

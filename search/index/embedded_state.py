@@ -14,7 +14,17 @@ from search.errors import IndexMismatch, IndexMissing
 from search.index.embedded_connections import Connections
 from search.index.embedded_schema import DATABASE, STATE, run_statements
 from search.index.state import PAGE, Entry, Listing, Ref, State, Wanted
-from search.index.state_entries import MOST_ENTRIES, MOST_VALUES, PAGE_BYTES, bodies_of, cursor_of, place_of
+from search.index.state_entries import (
+    MOST_ENTRIES,
+    MOST_VALUES,
+    PAGE_BYTES,
+    Place,
+    bodies_of,
+    check_wanted,
+    cursor_of,
+    distinct,
+    place_of,
+)
 
 #: kept as `user_version`; 0 is a database whose tables nobody finished making
 LAYOUT = 1
@@ -50,6 +60,7 @@ class EmbeddedState(State):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._path = folder / STATE
         self._connections = Connections(folder, STATE)
 
     def put(self, entries: Sequence[Entry]) -> list[Entry | None]:
@@ -61,14 +72,17 @@ class EmbeddedState(State):
         found: dict[Ref, Entry] = {}
         with self._reading() as connection:
             if connection:
-                for ref in refs:
+                for ref in distinct(refs):
                     for row in connection.execute(f"SELECT {_COLUMNS} {_BY_REF}", ref):
                         found[ref] = _entry(row)
         return found
 
     def delete(self, refs: Iterable[Ref]) -> None:
+        some = distinct(refs)
+        if not self._path.exists():
+            return
         with self._writing() as connection:
-            for ref in refs:
+            for ref in some:
                 _remove(connection, ref)
 
     def find(
@@ -80,6 +94,7 @@ class EmbeddedState(State):
         limit: int = PAGE,
         cursor: str | None = None,
     ) -> Listing:
+        check_wanted(wanted, *[order] * bool(order))
         after = None if cursor is None else place_of(wanted, order, descending, cursor)
         size = max(1, min(limit, MOST_ENTRIES))
         by = ("place.value, place.id" if order else "place.id").split(", ")
@@ -104,12 +119,14 @@ class EmbeddedState(State):
             )
             for row in rows:
                 if len(entries) == size or weight > PAGE_BYTES:
-                    return Listing(entries, cursor_of(wanted, order, descending, entries[-1]))
+                    last = Place(entries[-1].number(order), entries[-1].id)
+                    return Listing(entries, cursor_of(wanted, order, descending, last))
                 entries.append(_entry(row))
                 weight += len(row[4])
         return Listing(entries, None)
 
     def count(self, wanted: Wanted) -> int:
+        check_wanted(wanted)
         with self._reading() as connection:
             if not connection:
                 return 0
@@ -117,6 +134,7 @@ class EmbeddedState(State):
             return int(_select(connection, "SELECT count(*) FROM entries AS place", conditions).fetchone()[0])
 
     def counts(self, wanted: Wanted, by: str) -> dict[str, int]:
+        check_wanted(wanted, by)
         with self._reading() as connection:
             if not connection:
                 return {}
@@ -130,6 +148,7 @@ class EmbeddedState(State):
             )
 
     def sums(self, wanted: Wanted, names: Sequence[str]) -> dict[str, int]:
+        check_wanted(wanted, *names)
         with self._reading() as connection:
             if not connection:
                 return dict.fromkeys(names, 0)
@@ -145,7 +164,7 @@ class EmbeddedState(State):
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
         """One snapshot; None where nothing was ever written."""
-        if not (self._folder / STATE).exists():
+        if not self._path.exists():
             yield None
             return
         with self._connections.reading() as connection:
@@ -155,7 +174,7 @@ class EmbeddedState(State):
     def _writing(self) -> Iterator[sqlite3.Connection]:
         if not (self._folder / DATABASE).exists():
             raise IndexMissing(f"there is no index in {self._folder}; `facsimile index create` makes one")
-        with self._connections.writing(create=not (self._folder / STATE).exists()) as connection:
+        with self._connections.writing(create=not self._path.exists()) as connection:
             if not self._made(connection):
                 run_statements(connection, _TABLES)
             yield connection
@@ -164,7 +183,7 @@ class EmbeddedState(State):
         (layout,) = connection.execute("PRAGMA user_version").fetchone()
         if layout not in (0, LAYOUT):
             raise IndexMismatch(
-                f"{self._folder / STATE} has layout {layout}, this version reads {LAYOUT}: "
+                f"{self._path} has layout {layout}, this version reads {LAYOUT}: "
                 "use the version that made it, or remove the file with its jobs and findings"
             )
         return bool(layout == LAYOUT)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import orjson
 
 from imaging.record import MAX_ID_BYTES
 from search.errors import InvalidRequest
-from search.index.state import Entry, Wanted
+from search.index.state import Entry, Ref, Wanted
 from search.index.validation import json_faults, text_faults
 
 #: most entries of a page, and the bytes of bodies at which it ends even if there are more
 MOST_ENTRIES = 1000
 PAGE_BYTES = 16_000_000
 
-#: values of a term that `counts` tells
+#: values of a term that `counts` tells, and that are asked for at once
 MOST_VALUES = 10_000
+MOST_ALTERNATIVES = 65_536
 
 #: longest value of a term, in bytes of UTF-8
 MAX_TERM_BYTES = 1024
@@ -54,10 +55,48 @@ def bodies_of(entries: Sequence[Entry]) -> list[bytes]:
     return bodies
 
 
-def _faults(entry: Entry) -> Iterator[str]:
-    for name in (entry.kind, *entry.terms, *entry.numbers):
+def check_wanted(wanted: Wanted, *names: str) -> None:
+    """Raise InvalidRequest where no index could look for this, or for terms or numbers of these names."""
+    fault = next(_wanted_faults(wanted, names), "")
+    if fault:
+        raise InvalidRequest(f"nothing can be listed by this: {fault}")
+
+
+def _wanted_faults(wanted: Wanted, names: Sequence[str]) -> Iterator[str]:
+    yield from _name_faults(wanted.kind, *wanted.terms, *wanted.between, *names)
+    for name, values in wanted.terms.items():
+        if len(values) > MOST_ALTERNATIVES:
+            yield f"the term {name} has {len(values)} alternatives; at most {MOST_ALTERNATIVES} are taken"
+        for value in values:
+            yield from text_faults("a term", value, MAX_TERM_BYTES)
+    for name, bounds in wanted.between.items():
+        yield from (fault for bound in bounds if bound is not None for fault in _number_faults(name, bound))
+
+
+def distinct(refs: Iterable[Ref]) -> list[Ref]:
+    """The refs without repetitions; raises InvalidRequest where one is not valid Unicode."""
+    some = list(dict.fromkeys(refs))
+    for ref in some:
+        try:
+            "".join(ref).encode()
+        except UnicodeEncodeError as error:
+            raise InvalidRequest(f"{ref.id[:80]!r} is not valid Unicode") from error
+    return some
+
+
+def _name_faults(*names: str) -> Iterator[str]:
+    for name in names:
         if not _NAME.fullmatch(name):
             yield f"{name[:80]!r} is no name: 1 to 64 of A-Z a-z 0-9 _ - beginning with a letter or a digit"
+
+
+def _number_faults(name: str, number: object) -> Iterator[str]:
+    if type(number) is not int or number not in _LONG:
+        yield f"the number {name} is no integer of 64 bits"
+
+
+def _faults(entry: Entry) -> Iterator[str]:
+    yield from _name_faults(entry.kind, *entry.terms, *entry.numbers)
     if not entry.id:
         yield "the id is empty"
     for what, text, most in (
@@ -68,8 +107,7 @@ def _faults(entry: Entry) -> Iterator[str]:
             yield f"{what} holds a NUL character"
         yield from text_faults(what, text, most)
     for name, number in entry.numbers.items():
-        if type(number) is not int or number not in _LONG:
-            yield f"the number {name} is no integer of 64 bits"
+        yield from _number_faults(name, number)
     for fault in json_faults(dict(entry.body), MAX_BODY_DEPTH):
         yield f"the body {fault}"
 
@@ -81,9 +119,8 @@ class Place(NamedTuple):
     id: str
 
 
-def cursor_of(wanted: Wanted, order: str, descending: bool, last: Entry) -> str:
-    """The place after this entry in a listing, as opaque text."""
-    place = Place(last.number(order) if order else 0, last.id)
+def cursor_of(wanted: Wanted, order: str, descending: bool, place: Place) -> str:
+    """A place in a listing, as opaque text."""
     return base64.urlsafe_b64encode(orjson.dumps([wanted.kind, order, descending, *place])).decode()
 
 

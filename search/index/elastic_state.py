@@ -1,0 +1,232 @@
+"""The state of an index on Elasticsearch: a physical index of its own, so that no reindex touches it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from imaging.record import Key
+from search.errors import IndexExists, IndexMissing
+from search.index.elastic_bulk import Done, Operation, bulk, deleting, runs
+from search.index.elastic_client import MISSING, Client, ElasticOptions, fault
+from search.index.elastic_documents import document_id
+from search.index.elastic_entries import (
+    entry_of,
+    is_large,
+    query,
+    state_index,
+    state_mappings,
+    state_name,
+    version_of,
+    writing_entry,
+)
+from search.index.elastic_location import ElasticLocation
+from search.index.elastic_mapping import settings
+from search.index.state import PAGE, Entry, Listing, Ref, State, Wanted
+from search.index.state_entries import (
+    MOST_ENTRIES,
+    MOST_VALUES,
+    PAGE_BYTES,
+    Place,
+    bodies_of,
+    check_wanted,
+    cursor_of,
+    distinct,
+    place_of,
+)
+
+#: entries fetched by id in one request
+REFS_AT_ONCE = 500
+
+#: what a first answer leaves out
+_LARGE = ["large"]
+
+
+class ElasticState(State):
+    """Entries in a physical index of one shard, made by the first write.
+
+    Bodies go and come in requests of bounded size, one entry at least. `sums` are exact up to 2**53.
+    """
+
+    def __init__(self, client: Client, location: ElasticLocation, options: ElasticOptions) -> None:
+        self._client = client
+        self._location = location
+        self._options = options
+        self._alias = state_name(location)
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    def put(self, entries: Sequence[Entry]) -> list[Entry | None]:
+        """See `State.put`.
+
+        Where the answer to a request was lost and the client sent it again, the entries of the first
+        attempt are in the way of the second. They carry the mark of this call, and so count as written.
+        """
+        mark = uuid.uuid4().hex
+        operations = [
+            writing_entry(entry, body, mark) for entry, body in zip(entries, bodies_of(entries), strict=True)
+        ]
+        done = self._bulk(operations) if operations else []
+        conflicts = [entry.ref for entry, each in zip(entries, done, strict=True) if each.status == 409]
+        ours = {
+            ref: version_of(found)
+            for ref, found in self._stored(conflicts, {"source_includes": ["write"]}).items()
+            if found["_source"]["write"] == mark
+        }
+        written: list[Entry | None] = []
+        for entry, each in zip(entries, done, strict=True):
+            version = ours.get(entry.ref) if each.status == 409 else each.version
+            if each.status >= 300 and each.status != 409:
+                raise fault(each.status, {"type": each.kind, "reason": each.reason}, self._client.server)
+            written.append(None if version is None else entry.replaced(version=version))
+        return written
+
+    def _bulk(self, operations: Sequence[Operation]) -> list[Done]:
+        try:
+            return bulk(self._client, self._alias, operations)
+        except IndexMissing:
+            self._create()
+            return bulk(self._client, self._alias, operations)
+
+    def _create(self) -> None:
+        """Make the index of the state. Raises IndexMissing where there is none of records."""
+        if not self._client.indices.exists(index=self._location.name):
+            raise IndexMissing(f"there is no index {self._location}; `facsimile index create` makes one")
+        with suppress(IndexExists):  # another process was quicker
+            self._client.indices.create(
+                index=state_index(self._location),
+                aliases={self._alias: {}},
+                mappings=state_mappings(),
+                # one shard: so counts of terms are exact
+                settings=settings(self._options) | {"number_of_shards": 1},
+                wait_for_active_shards=1,
+            )
+
+    def delete(self, refs: Iterable[Ref]) -> None:
+        operations = [deleting(Key(*ref)) for ref in distinct(refs)]
+        with suppress(IndexMissing):
+            for each in bulk(self._client, self._alias, operations):
+                if each.status not in (200, 404):
+                    raise fault(each.status, {"type": each.kind, "reason": each.reason}, self._client.server)
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    def get(self, refs: Iterable[Ref]) -> dict[Ref, Entry]:
+        found = self._stored(distinct(refs), {"source_excludes": _LARGE})
+        whole: dict[Ref, Mapping[str, Any]] = {}
+        large = [ref for ref, each in found.items() if is_large(each)]
+        for some in runs(large, lambda ref: int(found[ref]["_source"]["bytes"]), PAGE_BYTES):
+            whole |= self._stored(some, {})
+        return {
+            ref: entry_of(whole.get(ref, each))
+            for ref, each in found.items()
+            if ref in whole or not is_large(each)  # one may be gone meanwhile
+        }
+
+    def _stored(self, refs: Sequence[Ref], parameters: Mapping[str, Any]) -> dict[Ref, Mapping[str, Any]]:
+        """What is stored as of now."""
+        stored: dict[Ref, Mapping[str, Any]] = {}
+        for start in range(0, len(refs), REFS_AT_ONCE):
+            some = refs[start : start + REFS_AT_ONCE]
+            answer = self._client.mget(
+                index=self._alias, ids=[document_id(Key(*ref)) for ref in some], **parameters
+            )
+            for ref, found in zip(some, answer["docs"], strict=True):
+                if "error" in found:
+                    if found["error"]["type"] == MISSING:  # nothing was ever written
+                        return {}
+                    raise fault(503, found["error"], self._client.server)
+                if found["found"]:
+                    stored[ref] = found
+        return stored
+
+    def find(
+        self,
+        wanted: Wanted,
+        *,
+        order: str = "",
+        descending: bool = False,
+        limit: int = PAGE,
+        cursor: str | None = None,
+    ) -> Listing:
+        asked = query(wanted, order)
+        size = max(1, min(limit, MOST_ENTRIES))
+        direction = "desc" if descending else "asc"
+        sort: list[Any] = [{"id": direction}]
+        if order:
+            sort.insert(0, {f"numbers.{order}": {"order": direction, "unmapped_type": "long"}})
+        after: dict[str, Any] = {}
+        if cursor is not None:
+            place = place_of(wanted, order, descending, cursor)
+            after = {"search_after": list(place) if order else [place.id]}
+        hits = self._hits(asked, size=size + 1, sort=sort, source={"excludes": _LARGE}, **after)
+        if not hits:
+            return Listing([], None)
+        page = next(runs(hits[:size], lambda hit: int(hit["_source"]["bytes"]), PAGE_BYTES))
+        more = None
+        if len(page) < len(hits):
+            last = page[-1]["_source"]
+            number = last["numbers"][order] if order else 0
+            more = cursor_of(wanted, order, descending, Place(number, last["id"]))
+        return Listing([entry_of(hit) for hit in self._whole(asked, page)], more)
+
+    def _whole(
+        self, asked: Mapping[str, Any], hits: Sequence[Mapping[str, Any]]
+    ) -> Sequence[Mapping[str, Any]]:
+        """The hits with their large bodies, without those that no longer answer the query."""
+        large = [hit["_id"] for hit in hits if is_large(hit)]
+        if not large:
+            return hits
+        again = {"bool": {"filter": [asked, {"ids": {"values": large}}]}}
+        whole = {hit["_id"]: hit for hit in self._hits(again, size=len(large))}
+        return [whole.get(hit["_id"], hit) for hit in hits if hit["_id"] in whole or not is_large(hit)]
+
+    def count(self, wanted: Wanted) -> int:
+        answer = self._client.count(index=self._alias, query=query(wanted), ignore_unavailable=True)
+        return int(answer["count"])
+
+    def counts(self, wanted: Wanted, by: str) -> dict[str, int]:
+        check_wanted(wanted, by)
+        counting = {"terms": {"field": f"terms.{by}", "size": MOST_VALUES}}
+        found = self._aggregated(wanted, [counting])
+        return {bucket["key"]: bucket["doc_count"] for each in found for bucket in each["buckets"]}
+
+    def sums(self, wanted: Wanted, names: Sequence[str]) -> dict[str, int]:
+        check_wanted(wanted, *names)
+        found = self._aggregated(wanted, [{"sum": {"field": f"numbers.{name}"}} for name in names])
+        return dict.fromkeys(names, 0) | {
+            name: int(each["value"]) for name, each in zip(names, found, strict=False)
+        }
+
+    def refresh(self) -> None:
+        self._client.indices.refresh(index=self._alias, ignore_unavailable=True)
+
+    def _hits(self, asked: Mapping[str, Any], **body: Any) -> list[Mapping[str, Any]]:
+        answer = self._client.search(
+            index=self._alias,
+            query=asked,
+            seq_no_primary_term=True,
+            track_total_hits=False,
+            allow_partial_search_results=False,
+            ignore_unavailable=True,
+            **body,
+        )
+        hits: list[Mapping[str, Any]] = answer["hits"]["hits"]
+        return hits
+
+    def _aggregated(
+        self, wanted: Wanted, aggregations: Sequence[Mapping[str, Any]]
+    ) -> list[Mapping[str, Any]]:
+        """The answers to aggregations, in their order; none where nothing was ever written."""
+        answer = self._client.search(
+            index=self._alias,
+            query=query(wanted),
+            size=0,
+            aggregations={str(number): each for number, each in enumerate(aggregations)},
+            allow_partial_search_results=False,
+            ignore_unavailable=True,
+        )
+        found = answer.get("aggregations")
+        return [found[str(number)] for number in range(len(aggregations))] if found else []
