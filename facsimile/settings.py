@@ -23,6 +23,7 @@ from search.ranking import Thresholds
 
 if TYPE_CHECKING:
     from ingest.fetch import FetchLimits
+    from search.api.service import Options as ApiOptions
     from search.index.elastic_client import ElasticOptions
 
 MEGA = 1_000_000
@@ -87,12 +88,42 @@ class Settings(BaseSettings):
         None, ge=0, description="copies of each shard of a new index; unset: one where there is a second node"
     )
 
+    api_host: str = Field("127.0.0.1", description="address that the API listens on")
+    api_port: int = Field(8000, ge=0, le=65535, description="port that the API listens on; 0: any free one")
+    api_workers: int = Field(1, gt=0, description="processes of the API")
+    api_keys: Literal["auto", "on", "off"] = Field(
+        "auto", description="ask for API keys; auto: unless bound to loopback with no key made"
+    )
+    api_rate: float = Field(50, ge=0, description="requests a second of one key; 0: any number")
+    api_batch: int = Field(32, gt=0, description="most images of one request")
+    api_threads: int = Field(0, ge=0, description="images read at a time by one process; 0: one per core")
+    api_connections: int = Field(8, gt=0, description="questions to the index at a time by one process")
+    api_line: int = Field(32, ge=0, description="requests that may wait for each of these, beyond them 503")
+    api_seconds: float = Field(30, gt=0, description="longest time of one stage, and for a body to arrive")
+    api_buffer: int = Field(512 * MEGA, gt=0, description="bytes of all bodies in memory of one process")
+    api_origins: str = Field("", description="origins of foreign web pages that may ask, with commas")
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level of the log lines of worker, beat and serve"
     )
-    metrics_host: str = Field("127.0.0.1", description="address at which a worker serves its metrics")
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="json, text, or auto: text on a terminal"
+    )
+
+    broker_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Redis of the queue")
+    queue_limit: int = Field(
+        500, gt=0, description="chunks of 48 images in the queue at which a producer pauses"
+    )
+    queue_inline_bytes: int = Field(8 * MEGA, gt=0, description="largest image inside a message, in bytes")
+    queue_files: bool = Field(
+        False, description="let messages of other services name files that the workers can read"
+    )
+    worker_concurrency: int = Field(0, ge=0, description="processes of a worker; 0: one per core")
+    worker_metrics_host: str = Field(
+        "127.0.0.1", description="address of a worker's /metrics and /healthz; 0.0.0.0 in a container"
+    )
+    worker_metrics_port: int = Field(
+        0, ge=0, le=65535, description="port of a worker's /metrics and /healthz; 0: none"
     )
 
     @property
@@ -151,6 +182,24 @@ class Settings(BaseSettings):
         )
 
     @property
+    def api(self) -> ApiOptions:
+        """The limits of each process of the API."""
+        from search.api.service import Options
+
+        return Options(
+            max_bytes=self.max_bytes,
+            max_batch=self.api_batch,
+            threads=self.api_threads or max(1, self.processes // self.api_workers),
+            connections=self.api_connections,
+            line=self.api_line,
+            stage_seconds=self.api_seconds,
+            body_seconds=self.api_seconds,
+            buffer_bytes=self.api_buffer,
+            rate=self.api_rate / self.api_workers,
+            origins=tuple(filter(None, (each.strip() for each in self.api_origins.split(",")))),
+        )
+
+    @property
     def processes(self) -> int:
         """How many processes read images: the setting, or the cores that this process may use."""
         if self.jobs:
@@ -183,3 +232,12 @@ def share_metrics(folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def stop_softly() -> None:
+    """Let SIGTERM give a worker's chunks some seconds to end. Call it before Celery is imported.
+
+    Celery takes this choice from the environment alone; otherwise it waits for them without a limit, and
+    whoever loses patience kills it.
+    """
+    os.environ["REMAP_SIGTERM"] = "SIGQUIT"

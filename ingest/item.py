@@ -16,8 +16,9 @@ from search.index.base import Status
 class Item:
     """One image to bring in: where it is, and what its owner says about it. Can be pickled.
 
-    `source` is an absolute path, a URL, or `ARCHIVE!/MEMBER`. Without an `id` the record is named by the
-    SHA-256 of its bytes. `data` holds the bytes where the reader of the source had them in hand.
+    `source` is an absolute path, a URL, or `ARCHIVE!/MEMBER`, or empty for bytes that came without one.
+    Without an `id` the record is named by the SHA-256 of its bytes. `data` holds the bytes where the reader
+    of the source had them in hand.
     """
 
     source: str

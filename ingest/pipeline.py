@@ -184,7 +184,7 @@ def _held(items: Sequence[Item], index: Index) -> dict[int, Key]:
 def _tells_more(item: Item, stored: Known) -> bool:
     """Whether the item brings a source or words that the index does not hold for these bytes."""
     return (
-        item.source not in stored.sources
+        item.source not in ("", *stored.sources)
         or item.title not in ("", stored.title)
         or item.tags not in ((), stored.tags)
         or dict(item.metadata) not in ({}, dict(stored.metadata))
@@ -193,7 +193,8 @@ def _tells_more(item: Item, stored: Known) -> bool:
 
 def _retold(record: ImageRecord, item: Item) -> ImageRecord:
     """The stored record with the item's source and words; `Index.put` keeps what the item is silent about."""
-    return record.replaced(sources=(item.source,), title=item.title, tags=item.tags, metadata=item.metadata)
+    sources = (item.source,) if item.source else ()
+    return record.replaced(sources=sources, title=item.title, tags=item.tags, metadata=item.metadata)
 
 
 def _record(item: Item, description: Description) -> ImageRecord:

@@ -36,7 +36,7 @@ HOMES = {
     "jinja2": ("search/pages.py",),
     "pydantic": ("facsimile/settings.py", "search/api/*"),
     "pydantic_settings": ("facsimile/settings.py",),
-    "fastapi": ("search/api/*", "workers/routes*.py"),
+    "fastapi": ("search/api/*", "workers/routes*.py", "facsimile/serving.py"),
     "starlette": ("search/api/*",),
     "uvicorn": ("facsimile/cli/serve.py",),
     "skimage": ("facsimile/cli/demo.py",),

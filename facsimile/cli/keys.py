@@ -1,0 +1,76 @@
+"""`keys create`, `keys list`, `keys revoke`: who may ask the API."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from facsimile.cli.options import IndexOption, JsonOption, opened
+from facsimile.cli.output import emit, say
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="Make, list and revoke keys of the API.", no_args_is_help=True)
+    group.command("create")(create)
+    group.command("list")(list_)
+    group.command("revoke")(revoke)
+    app.add_typer(group, name="keys")
+
+
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who will use it.")],
+    index: IndexOption = None,
+    scope: Annotated[
+        list[str] | None, typer.Option("--scope", "-s", help="read, write or admin; repeatable. [read]")
+    ] = None,
+    collection: Annotated[
+        list[str] | None,
+        typer.Option("--collection", "-c", metavar="C", help="Only this collection; repeatable."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a key. It is shown once: only its hash is kept."""
+    from search.api.keys import Keys
+
+    with opened(index, create=True) as found:
+        key, text = Keys(found.index.state).create(name, scope or ["read"], collection or [])
+    if json:
+        emit(dataclasses.asdict(key) | {"key": text})
+    else:
+        say("this is the only time that the key can be seen:")
+        print(text)
+
+
+def list_(index: IndexOption = None, json: JsonOption = False) -> None:
+    """List the keys, without their secrets."""
+    from search.api.keys import Keys
+
+    with opened(index) as found:
+        keys = Keys(found.index.state).all()
+    for key in keys:
+        if json:
+            emit(dataclasses.asdict(key))
+            continue
+        made = datetime.fromtimestamp(key.created_at / 1000, UTC).strftime("%Y-%m-%d")
+        within = ", ".join(key.collections) or "all collections"
+        say(f"{key.id}  {made}  {','.join(key.scopes):<16}  {key.name} ({within})")
+
+
+def revoke(
+    id: Annotated[str, typer.Argument(metavar="ID", help="As `keys list` shows it.")],
+    index: IndexOption = None,
+    json: JsonOption = False,
+) -> None:
+    """End a key: servers refuse it within seconds."""
+    from search.api.keys import Keys
+
+    with opened(index) as found:
+        Keys(found.index.state).revoke(id)
+    if json:
+        emit({"revoked": id})
+    else:
+        say(f"revoked {id}")

@@ -1,0 +1,108 @@
+"""`serve`: the search API."""
+
+from __future__ import annotations
+
+import ipaddress
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facsimile.cli.options import IndexOption
+from facsimile.cli.output import complain, say
+from search.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from facsimile.settings import Settings
+
+#: seconds that requests may still take after the server was told to stop
+LAST_SECONDS = 30
+
+#: connections of one process; far beyond what its stages let in, so that all others hear that it is busy
+MOST_CONNECTIONS = 1000
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("serve")(serve)
+
+
+def serve(
+    index: IndexOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; by default 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any free one.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default 1.")] = None,
+    without_keys: Annotated[
+        bool, typer.Option("--without-keys", help="Let everyone who reaches the address do everything.")
+    ] = False,
+) -> None:
+    """Serve the search API, until it is told to stop by Ctrl-C or SIGTERM."""
+    from uvicorn import Config, Server
+    from uvicorn.supervisors import Multiprocess
+
+    from facsimile.settings import changed, share_metrics
+
+    given = {"index": index, "api_host": host, "api_port": port, "api_workers": workers}
+    chosen = changed({name: value for name, value in given.items() if value is not None})
+    open_door = without_keys or not needs_keys(chosen)
+    config = Config(
+        partial(_application, chosen, open_door),
+        factory=True,
+        host=chosen.api_host,
+        port=chosen.api_port,
+        workers=chosen.api_workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=LAST_SECONDS,
+    )
+    with tempfile.TemporaryDirectory(prefix="facsimile-metrics-") as folder:
+        if chosen.api_workers > 1:
+            share_metrics(Path(folder))
+        socket = config.bind_socket()
+        address, port_ = socket.getsockname()[:2]
+        say(f"serving {chosen.index} at http://{f'[{address}]' if ':' in address else address}:{port_}")
+        if open_door:
+            complain("no API keys are asked for: whoever reaches this address may do everything")
+        if chosen.api_workers > 1:
+            Multiprocess(config, sockets=[socket]).run()
+        else:
+            Server(config).run(sockets=[socket])
+
+
+def needs_keys(chosen: Settings) -> bool:
+    """Whether callers have to show a key. Raises InvalidRequest where they would, and there is none."""
+    from facsimile.library import Facsimile
+    from search.api.keys import Keys
+
+    if chosen.api_keys == "off":
+        return False
+    with Facsimile(chosen.index, chosen, create=True) as opened:
+        made = Keys(opened.index.state).all()
+    if not made and (chosen.api_keys == "on" or not is_loopback(chosen.api_host)):
+        raise InvalidRequest(
+            f"nobody could ask: there are no API keys, and {chosen.api_host} is open to others. "
+            "Make one with `facsimile keys create NAME`, or let everyone in by --without-keys"
+        )
+    return bool(made)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _application(chosen: Settings, open_door: bool) -> object:
+    """What each process of the server runs."""
+    from facsimile.serving import application
+    from search.logs import configure
+
+    configure(chosen.log_level, chosen.log_format)
+    local = open_door and is_loopback(chosen.api_host)
+    return application(chosen.index, chosen, open_door=open_door, local=local)

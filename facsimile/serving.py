@@ -1,0 +1,94 @@
+"""The API over an index of the settings: what `search.api` cannot import is handed to it here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from facsimile.settings import Settings
+from facsimile.version import __version__
+from imaging.describe import describe_many
+from imaging.errors import FacsimileError
+from ingest.errors import FetchFailed, SourceError, SourceRefused, SourceTooLarge
+from ingest.item import Item, Outcome
+from ingest.loading import Loader
+from ingest.pipeline import process
+from search.api.app import create_app
+from search.api.keys import Keys
+from search.api.problems import Kind
+from search.api.service import Draft, Service
+from search.finder import Finder
+from search.index import is_remote, model_of, open_index, signatures_of, stored_signatures
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+#: what is wrong with an address that a request gave; failures of other servers are not ours, so no 5xx
+KINDS: Mapping[type[FacsimileError], Kind] = {
+    SourceError: Kind(424, "fetch-rejected", "The address gives no image"),
+    SourceRefused: Kind(422, "url-refused", "This address may not be fetched"),
+    SourceTooLarge: Kind(413, "source-too-large", "There are more bytes behind the address than the limit"),
+    FetchFailed: Kind(424, "fetch-failed", "The address cannot be fetched at present", 10),
+}
+
+#: the names of this machine for itself
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def opened(location: str, chosen: Settings) -> tuple[Service, Loader]:
+    """The service over an index, which is made where there is none, and the loader that it fetches with.
+
+    Raises the errors of `search.errors` and of models.
+    """
+    elastic = chosen.elastic if is_remote(location) else None
+    index = open_index(location, elastic, create=signatures_of(chosen.new_model()))
+    model = model_of(index, wanted=chosen.model, options=chosen.running)
+    loader = Loader(chosen.fetching, files=False)
+
+    def write(drafts: Sequence[Draft]) -> list[Outcome]:
+        return process(
+            [_item(draft) for draft in drafts], index=index, loader=loader, limits=chosen.limits, model=model
+        )
+
+    service = Service(
+        index=index,
+        finder=Finder(index, chosen.thresholds),
+        describe=partial(describe_many, limits=chosen.limits, model=model),
+        fetch=partial(_fetched, loader),
+        write=write,
+        stored=partial(stored_signatures, location, elastic),
+    )
+    return service, loader
+
+
+def application(location: str, chosen: Settings, *, open_door: bool, local: bool) -> FastAPI:
+    """The application of one process of the server.
+
+    With `open_door` nobody needs a key; `local` then keeps requests away that do not call this machine by a
+    loopback name: they come from web pages that had their name point here.
+    """
+    service, _ = opened(location, chosen)
+    options = dataclasses.replace(chosen.api, hosts=LOOPBACK) if local else chosen.api
+    keys = None if open_door else Keys(service.index.state)
+    return create_app(service, options, keys=keys, kinds=KINDS, version=__version__)
+
+
+def _item(draft: Draft) -> Item:
+    return Item(
+        draft.source,
+        id=draft.id,
+        collection=draft.collection,
+        title=draft.title,
+        tags=draft.tags,
+        metadata=draft.metadata,
+        data=draft.data,
+    )
+
+
+def _fetched(loader: Loader, url: str) -> bytes:
+    data = loader.load([Item(url)])[0]
+    if isinstance(data, FacsimileError):
+        raise data
+    return data

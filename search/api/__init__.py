@@ -1,0 +1,1 @@
+"""The search API that other services call: FastAPI over an opened index."""

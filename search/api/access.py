@@ -1,0 +1,139 @@
+"""Who asks, and what they may see: the one place that knows about keys and tenants."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+
+from imaging.record import DEFAULT_COLLECTION
+from search.api.keys import SCOPES, ApiKey, Keys
+from search.api.problems import FORBIDDEN, UNAUTHENTICATED, Problem
+from search.api.rates import Rates
+from search.api.work import Work
+
+#: seconds for which a key that was verified is believed: how long a revoked one may still be used
+BELIEVED = 5.0
+
+_MOST = 10_000
+
+#: what limits a query to nothing: no collection has this name, whereas an empty list would mean all of them
+NOWHERE = ("",)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `name` is that of their bucket and of the log; empty `collections` mean all."""
+
+    name: str
+    scopes: tuple[str, ...] = SCOPES
+    collections: tuple[str, ...] = ()
+
+    def may(self, scope: str) -> bool:
+        """Whether this caller has the scope."""
+        return scope in self.scopes or "admin" in self.scopes
+
+    def sees(self, collection: str) -> bool:
+        """Whether this caller may know of a collection."""
+        return not self.collections or collection in self.collections
+
+    def within(self, asked: Sequence[str] = ()) -> tuple[str, ...]:
+        """The collections to ask, for a caller who asked for these (none: all that they may see)."""
+        if not asked:
+            return self.collections
+        return tuple(each for each in asked if self.sees(each)) or NOWHERE
+
+    def target(self, asked: str | None) -> str:
+        """The collection to write to; without a wish the default one, or the first that they may see."""
+        if asked is None:
+            return DEFAULT_COLLECTION if self.sees(DEFAULT_COLLECTION) else self.collections[0]
+        if not self.sees(asked):
+            raise Problem(FORBIDDEN, "this key may not write to that collection")
+        return asked
+
+
+class Door:
+    """Knows callers by their keys; without `keys` everyone may do everything."""
+
+    def __init__(self, keys: Keys | None, rate: float) -> None:
+        self.rates = Rates(rate)
+        self._keys = keys
+        self._believed: OrderedDict[str, tuple[float, ApiKey]] = OrderedDict()
+
+    async def caller(self, text: str | None, address: str, work: Work) -> Caller:
+        """Who this is. Raises Problem where a key is needed and none was given, or none of ours."""
+        if self._keys is None:
+            return Caller(f"address {address}")
+        key = self._remembered(text) if text else None
+        if text and key is None:
+            key = await work.ask(self._keys.verified, text)
+            if key is not None:
+                self._remember(text, key)
+        if key is None:
+            told = "this is no key of ours" if text else "send one as `Authorization: Bearer KEY`"
+            raise Problem(UNAUTHENTICATED, told, headers={"WWW-Authenticate": "Bearer"})
+        return Caller(f"key {key.id}", key.scopes, key.collections)
+
+    def _remembered(self, text: str) -> ApiKey | None:
+        until, key = self._believed.get(text, (0.0, None))
+        return key if time.monotonic() < until else None
+
+    def _remember(self, text: str, key: ApiKey) -> None:
+        self._believed[text] = (time.monotonic() + BELIEVED, key)
+        self._believed.move_to_end(text)
+        if len(self._believed) > _MOST:
+            self._believed.popitem(last=False)
+
+
+_BEARER = HTTPBearer(auto_error=False, description="an API key that `facsimile keys create` made")
+_HEADER = APIKeyHeader(name="X-Api-Key", auto_error=False, description="the same in a header of its own")
+
+
+async def _caller(
+    request: Request,
+    work: Work,
+    wanted: SecurityScopes,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+    header: Annotated[str | None, Depends(_HEADER)],
+) -> Caller:
+    door: Door = request.app.state.door
+    text = header or (bearer.credentials if bearer else _password(request.headers.get("authorization", "")))
+    address = request.client.host if request.client else "unknown"
+    caller = await door.caller(text, address, work)
+    request.state.caller = caller.name
+    for scope in wanted.scopes:
+        if not caller.may(scope):
+            raise Problem(FORBIDDEN, f"this needs a key with the scope {scope!r}")
+    door.rates.take(caller.name)
+    return caller
+
+
+def _password(authorization: str) -> str | None:
+    """The password of HTTP Basic: clients that know no keys can carry one in their URL."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+
+
+def charge(request: Request, caller: Caller, images: int) -> None:
+    """Count the images of a batch beyond the first against the caller's rate."""
+    door: Door = request.app.state.door
+    if images > 1:
+        door.rates.take(caller.name, images - 1)
+
+
+#: what a route declares to be open only to callers with a scope, and to be told who they are
+Reader = Annotated[Caller, Security(_caller, scopes=["read"])]
+Writer = Annotated[Caller, Security(_caller, scopes=["write"])]
+Admin = Annotated[Caller, Security(_caller, scopes=["admin"])]

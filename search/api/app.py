@@ -1,0 +1,108 @@
+"""The API as one application, put together from what it is given; nothing comes from the environment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from imaging.errors import FacsimileError
+from search.api import asking, collections, compat, idempotency, images, operation, storing
+from search.api.access import Door
+from search.api.edge import Edge
+from search.api.keys import Keys
+from search.api.metrics import Metrics
+from search.api.problems import Kind, Problems
+from search.api.service import Options, Service
+from search.api.uploads import BodyLimits, hoisted
+from search.api.work import Working
+from search.logs import logger
+
+#: seconds between two sweeps of what has been kept for long enough
+SWEEP = 3600.0
+
+log = logger(__name__)
+
+
+def create_app(
+    service: Service,
+    options: Options | None = None,
+    *,
+    keys: Keys | None = None,
+    routers: Iterable[APIRouter] = (),
+    kinds: Mapping[type[FacsimileError], Kind] | None = None,
+    version: str = "1",
+) -> FastAPI:
+    """The application over an opened service, which stays the caller's to close.
+
+    Without `keys` everyone may do everything. `routers` bring further routes (jobs, scans, a page), `kinds`
+    say what the errors are that the room of the service knows and this one does not.
+    """
+    options = options or Options()
+    metrics = Metrics()
+    problems = Problems(kinds, {compat.PREFIX: compat.fault})
+    working = Working(service, options, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(_sweep(working))
+        yield
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+        await asyncio.to_thread(working.close)
+
+    app = FastAPI(
+        title="Facsimile",
+        summary="Find every copy of an image, even edited.",
+        version=version,
+        lifespan=lifespan,
+        docs_url=None,  # both load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.working = working
+    app.state.metrics = metrics
+    app.state.problems = problems
+    app.state.readiness = operation.Readiness(service)
+    app.state.door = Door(keys, options.rate)
+    for module in (asking, storing, images, collections, operation, compat):
+        app.include_router(module.router)
+    for router in routers:
+        app.include_router(router)
+    problems.install(app)
+    app.add_middleware(BodyLimits, options=options)
+    if options.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=options.origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Api-Key"],
+            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+        )
+    app.add_middleware(Edge, options=options, metrics=metrics, problems=problems)
+    _describe_once(app)
+    return app
+
+
+def _describe_once(app: FastAPI) -> None:
+    """Have the OpenAPI document hold the schemas of bodies that the routes read themselves."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        return hoisted(plain())
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+async def _sweep(working: Working) -> None:
+    while True:
+        await asyncio.sleep(SWEEP)
+        try:
+            await working.ask(idempotency.sweep, working.service.index.state)
+        except FacsimileError as error:
+            log.warning("sweep failed", reason=str(error))

@@ -1,0 +1,157 @@
+"""Pieces that the bodies and answers of several groups of routes are made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import quote, unquote
+
+from fastapi import Path, Query
+from pydantic import Base64Bytes, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from imaging.record import MAX_ID_BYTES, ImageRecord, Key
+from search.errors import InvalidRequest
+from search.index.validation import COLLECTION
+
+
+def listed(value: Any) -> Any:
+    """A field of a form that came once is a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+def _parsed(value: Any) -> Any:
+    """An object in a field of a form is JSON."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value or "{}")
+    except ValueError as error:
+        raise ValueError(f"this is no JSON: {error}") from None
+
+
+def _short(value: str) -> str:
+    if not value or len(value.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
+        raise ValueError(f"an id has 1 to {MAX_ID_BYTES} bytes")
+    return value
+
+
+Collection = Annotated[
+    str,
+    StringConstraints(pattern=f"^{COLLECTION.pattern}$"),
+    Field(description="a catalogue or a tenant", examples=["catalogue-2026"]),
+]
+Collections = Annotated[
+    list[Collection], BeforeValidator(listed), Field(max_length=100, description="only these; none: all")
+]
+Id = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_ID_BYTES, description="the caller's own name of an image"),
+]
+#: values of one key, any of which a record may have
+Values = Annotated[list[str], BeforeValidator(listed), Field(min_length=1, max_length=100)]
+Terms = Annotated[
+    dict[str, Values],
+    BeforeValidator(_parsed),
+    Field(
+        max_length=20,
+        description="only records with these values of `id`, `sha256`, `source`, `format`, `tags` or a "
+        "dotted path of the metadata",
+        examples=[{"camera.model": "X100"}],
+    ),
+]
+Tags = Annotated[list[str], BeforeValidator(listed), Field(max_length=100, examples=[["portrait"]])]
+Metadata = Annotated[
+    dict[str, Any], BeforeValidator(_parsed), Field(description="any JSON object", examples=[{"year": 1969}])
+]
+
+#: an id as one segment of a path
+PathId = Annotated[
+    str,
+    Path(description="the id, percent-encoded as one segment (`/` as `%2F`)", examples=["people%2FEileen"]),
+    BeforeValidator(lambda value: _short(unquote(value, errors="strict"))),
+]
+QueryCollection = Annotated[
+    Collection | None, Query(description="where the same id may be in several collections")
+]
+
+
+class Picture(BaseModel):
+    """An image: by URL, by its bytes, or by the id of a stored one. One of the three, or a file of a form."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: Annotated[str, Field(max_length=8192, description="an http or https address to fetch")] | None = None
+    image_base64: Annotated[Base64Bytes, Field(description="the bytes of an image file")] | None = None
+
+
+class Asked(Picture):
+    """An image that is asked about, which may be a stored one."""
+
+    id: Annotated[Id, Field(description="the id of a stored image, which does not find itself")] | None = None
+    collection: Annotated[Collection, Field(description="where that id is")] | None = None
+
+    @property
+    def names_an_image(self) -> bool:
+        return any(given is not None for given in (self.url, self.image_base64, self.id))
+
+
+class Image(BaseModel):
+    """A stored image."""
+
+    id: str = Field(examples=["people/Eileen"])
+    collection: str = Field(examples=["default"])
+    sha256: str = Field(description="of the bytes, in hex")
+    width: int = Field(examples=[1024])
+    height: int = Field(examples=[768])
+    format: str = Field(examples=["JPEG"])
+    size: int = Field(description="bytes of the file", examples=[184_213])
+    quality: int = Field(description="0 for blank pictures, which are found by their bytes alone")
+    sources: list[str] = Field(description="every place where these bytes were met, first met first")
+    title: str
+    tags: list[str]
+    metadata: dict[str, Any]
+    added_at: datetime
+    thumbnail: str = Field(description="the path of a JPEG of at most 320 pixels a side")
+
+    @classmethod
+    def of(cls, record: ImageRecord) -> Image:
+        """The image that a record is."""
+        return cls(
+            id=record.id,
+            collection=record.collection,
+            sha256=record.sha256,
+            width=record.width,
+            height=record.height,
+            format=record.format,
+            size=record.size,
+            quality=record.quality,
+            sources=list(record.sources),
+            title=record.title,
+            tags=list(record.tags),
+            metadata=dict(record.metadata),
+            added_at=record.added_at,
+            thumbnail=thumbnail_of(record.key),
+        )
+
+
+def path_of(key: Key) -> str:
+    """Where a record is."""
+    return f"/v1/images/{quote(key.id, safe='')}?collection={key.collection}"
+
+
+def thumbnail_of(key: Key) -> str:
+    """Where the thumbnail of a record is."""
+    return f"/v1/images/{quote(key.id, safe='')}/thumbnail?collection={key.collection}"
+
+
+def terms_of(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The terms of repeated `key=value` parameters; values of one key are alternatives."""
+    terms: dict[str, tuple[str, ...]] = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise InvalidRequest(f"a filter is key=value, not {pair[:80]!r}")
+        terms[key] = (*terms.get(key, ()), value)
+    return terms

@@ -1,0 +1,100 @@
+"""What the routes are given: an opened index, and the ways to read, fetch and store images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from imaging.errors import ImageError
+from imaging.record import DEFAULT_COLLECTION, Description
+from search.finder import Finder
+from search.index.base import Index, Signatures, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Draft:
+    """An image to store. Without an `id` it is named by the SHA-256 of its bytes; `source` may be empty."""
+
+    data: bytes = field(repr=False)
+    source: str = ""
+    id: str | None = None
+    collection: str = DEFAULT_COLLECTION
+    title: str = ""
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Outcome(Protocol):
+    """What became of a draft; `error` is the class of the error that ended it, `reason` its sentence."""
+
+    @property
+    def status(self) -> Status: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def transient(self) -> bool: ...
+
+
+#: reads the signatures of images, the errors of bad ones in their places
+Describe = Callable[[Sequence[bytes]], "list[Description | ImageError]"]
+
+#: the bytes behind an address that a stranger gave; raises where it must not or cannot be fetched
+Fetch = Callable[[str], bytes]
+
+#: stores images now, one outcome for each; raises only where the index as a whole fails
+Write = Callable[[Sequence[Draft]], Sequence[Outcome]]
+
+#: has images stored later by a queue; the answer is the id of the job
+Submit = Callable[[Sequence[Draft]], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Service:
+    """What the routes work with; every call of it blocks, and is made in a thread of its stage.
+
+    `stored` asks the index anew which signatures it keeps: a reindex may have changed them. `checks` are
+    further services that must be there, each by a call that raises a FacsimileError where it is not.
+    """
+
+    index: Index
+    finder: Finder
+    describe: Describe
+    fetch: Fetch
+    write: Write
+    stored: Callable[[], Signatures]
+    submit: Submit | None = None
+    checks: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The limits of one process of the API, and who may ask it.
+
+    `threads` read images at a time, `connections` ask the index, `fetches` wait for other servers; `line`
+    requests may wait for each of these, more are turned away at once. `stage_seconds` bounds each stage,
+    `body_seconds` the time in which a body must arrive. `buffer_bytes` is what bodies may hold together.
+    `rate` is requests a second of one key (0: any number); a batch counts as many as it has images.
+    `hosts` are the names that a request may call us by (empty: any), `origins` the foreign web pages that
+    may ask (none unless named).
+    """
+
+    max_bytes: int = 50_000_000
+    max_batch: int = 32
+    threads: int = 2
+    connections: int = 8
+    fetches: int = 8
+    line: int = 32
+    stage_seconds: float = 30.0
+    body_seconds: float = 30.0
+    buffer_bytes: int = 512_000_000
+    rate: float = 0.0
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+
+    @property
+    def max_body(self) -> int:
+        """The largest body in bytes: an image as base64, and the words about it."""
+        return self.max_bytes * 4 // 3 + 1_000_000

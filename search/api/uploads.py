@@ -1,0 +1,156 @@
+"""Bodies: counted while they arrive, and read as JSON or as a form with files."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import UploadFile
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from search.api.problems import BUSY, MEDIA, SLOW_BODY, TOO_LARGE, Problem, invalid
+from search.api.service import Options
+
+Model = TypeVar("Model", bound=BaseModel)
+
+#: fields of a form, and bytes of one that is no file
+MAX_FIELDS = 200
+MAX_FIELD_BYTES = 256 * 1024
+
+
+class BodyLimits:
+    """ASGI middleware: no body is larger, slower, or takes more of the memory for all, than it may."""
+
+    def __init__(self, app: ASGIApp, options: Options) -> None:
+        self._app = app
+        self._options = options
+        self._held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        taken = 0
+        complete = False
+        deadline: float | None = None
+        most = self._options.max_body
+
+        async def counted() -> Message:
+            nonlocal taken, complete, deadline
+            if complete:
+                return await receive()
+            now = asyncio.get_running_loop().time()
+            if deadline is None:
+                _check_length(scope, most)
+                deadline = now + self._options.body_seconds
+            try:
+                async with asyncio.timeout(deadline - now):
+                    message = await receive()
+            except TimeoutError:
+                raise Problem(SLOW_BODY, f"over {self._options.body_seconds:g} s", headers=CLOSING) from None
+            size = len(message.get("body", b""))
+            taken += size
+            self._held += size
+            if taken > most:
+                raise _too_large(most)
+            if self._held > self._options.buffer_bytes:
+                raise Problem(BUSY, "too many images are on their way at present", headers=CLOSING)
+            complete = not message.get("more_body", False)
+            return message
+
+        try:
+            await self._app(scope, counted, send)
+        finally:
+            self._held -= taken
+
+
+#: what of a body has not been read must not be taken for the next request
+CLOSING = {"Connection": "close"}
+
+
+def _too_large(most: int) -> Problem:
+    return Problem(TOO_LARGE, f"a body has at most {most} bytes", headers=CLOSING)
+
+
+def _check_length(scope: Scope, most: int) -> None:
+    length = dict(scope["headers"]).get(b"content-length", b"0")
+    if int(length) > most:  # the server has checked that it is a number
+        raise _too_large(most)
+
+
+async def read(request: Request, model: type[Model]) -> tuple[Model, dict[str, list[bytes]]]:
+    """The body as a model, and the bytes of its files by the names of their fields.
+
+    JSON, or a form whose fields are those of the model; a field that is repeated is a list. Raises Problem:
+    413 for a file over the limit, 415 for another content type, 422 for what the model does not take.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        if kind == "application/json":
+            return model.model_validate_json(await request.body()), {}
+        if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
+            fields, files = await form(request)
+            return model.model_validate(
+                {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
+            ), files
+    except ValidationError as error:
+        raise invalid(error.errors(include_url=False, include_input=False), "body") from None
+    raise Problem(MEDIA, "send application/json or multipart/form-data")
+
+
+async def form(request: Request) -> tuple[dict[str, list[str]], dict[str, list[bytes]]]:
+    """The fields and the files of a form. Raises Problem and HTTPException (400)."""
+    options: Options = request.app.state.working.options
+    fields: dict[str, list[str]] = {}
+    files: dict[str, list[bytes]] = {}
+    async with request.form(
+        max_files=options.max_batch, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
+    ) as found:
+        for name, value in found.multi_items():
+            if isinstance(value, UploadFile):
+                if (value.size or 0) > options.max_bytes:
+                    raise Problem(TOO_LARGE, f"an image has at most {options.max_bytes} bytes")
+                files.setdefault(name, []).append(await value.read())
+            else:
+                fields.setdefault(name, []).append(value)
+    return fields, files
+
+
+def body(model: type[BaseModel], *, files: dict[str, str], example: dict[str, Any]) -> dict[str, Any]:
+    """The `openapi_extra` of a route that reads its body by `read`; `files` are the fields that hold one."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    parts = schema.pop("$defs", {})
+    plain = {
+        name: {"type": "string", "description": part.get("description", "")}
+        for name, part in schema["properties"].items()
+    }
+    binary = {
+        name: {"type": "string", "format": "binary", "description": told} for name, told in files.items()
+    }
+    content: dict[str, Any] = {
+        "application/json": {
+            "schema": {"$ref": f"#/components/schemas/{model.__name__}"},
+            "example": example,
+        }
+    }
+    if files:
+        content["multipart/form-data"] = {"schema": {"type": "object", "properties": {**plain, **binary}}}
+    return {
+        "requestBody": {"required": True, "content": content},
+        SCHEMAS: {**parts, model.__name__: schema},
+    }
+
+
+#: where `body` leaves the schemas of a route until `hoisted` takes them to the document's own
+SCHEMAS = "x-schemas"
+
+
+def hoisted(document: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI document with the schemas of all bodies among its components."""
+    schemas = document["components"]["schemas"]
+    for path in document["paths"].values():
+        for operation in path.values():
+            schemas.update(operation.pop(SCHEMAS, {}))
+    return document

@@ -1,0 +1,92 @@
+"""The service as the routes see it: each call waits its turn in the stage that it belongs to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+
+from imaging.errors import FacsimileError, ImageError
+from imaging.record import Description
+from search.api.concurrency import Stage
+from search.api.metrics import Metrics
+from search.api.service import Draft, Options, Outcome, Service
+
+T = TypeVar("T")
+
+
+class Working:
+    """The stages of one process, over its service."""
+
+    def __init__(self, service: Service, options: Options, metrics: Metrics) -> None:
+        self.service = service
+        self.options = options
+        self.metrics = metrics
+
+        def stage(name: str, threads: int) -> Stage:
+            return Stage(
+                name, threads=threads, line=options.line, seconds=options.stage_seconds, metrics=metrics
+            )
+
+        self._fetch = stage("fetch", options.fetches)
+        self._describe = stage("describe", options.threads)
+        self._index = stage("index", options.connections)
+
+    async def fetch(self, url: str) -> bytes:
+        """The bytes behind a URL. Raises the errors of the fetcher."""
+        return await self._fetch.run(self.service.fetch, url)
+
+    async def fetch_all(self, urls: Sequence[str]) -> list[bytes | FacsimileError]:
+        """The bytes behind each URL, or why there are none; one request holds a part of the stage at most."""
+        turns = asyncio.Semaphore(self.options.fetches)
+
+        async def one(url: str) -> bytes | FacsimileError:
+            async with turns:
+                try:
+                    return await self.fetch(url)
+                except FacsimileError as error:
+                    return error
+
+        return list(await asyncio.gather(*(one(url) for url in urls)))
+
+    async def describe(self, data: bytes) -> Description:
+        """The signatures of one image. Raises an ImageError."""
+        (described,) = await self.describe_all([data])
+        if isinstance(described, ImageError):
+            raise described
+        return described
+
+    async def describe_all(self, datas: Sequence[bytes]) -> list[Description | ImageError]:
+        """The signatures of images, as one piece of work."""
+        return await self._describe.run(self.service.describe, datas)
+
+    async def write(self, drafts: Sequence[Draft]) -> Sequence[Outcome]:
+        """Store images; they are found by the next search."""
+        return await self._describe.run(self._written, drafts)
+
+    def _written(self, drafts: Sequence[Draft]) -> Sequence[Outcome]:
+        outcomes = self.service.write(drafts)
+        self.service.index.refresh()
+        for outcome in outcomes:
+            self.metrics.written(str(outcome.status))
+        return outcomes
+
+    async def ask(self, question: Callable[..., T], *args: Any) -> T:
+        """What the index answers."""
+        return await self._index.run(question, *args)
+
+    def close(self) -> None:
+        """Wait for what has begun."""
+        for stage in (self._fetch, self._describe, self._index):
+            stage.close()
+
+
+def _of(request: Request) -> Working:
+    working: Working = request.app.state.working
+    return working
+
+
+#: what a route declares to be given the stages
+Work = Annotated[Working, Depends(_of)]
