@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, get_args
@@ -23,6 +23,7 @@ from search.query import Filter
 from search.ranking import Mode
 
 if TYPE_CHECKING:
+    from facsimile.queueing import Queue
     from ingest.item import Outcome, Tally
     from search.comparison import Comparison
     from search.duplicates import Cluster
@@ -58,6 +59,13 @@ class Facsimile:
         self._model = self._open_model(self.index)
         self._location = location
         self._finder = Finder(self.index, chosen.thresholds)
+
+    @cached_property
+    def queue(self) -> Queue:
+        """The workers of this index: what is handed to them, and what became of it."""
+        from facsimile.queueing import Queue
+
+        return Queue(self.index, self.settings)
 
     # -- writing -------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from facsimile.settings import Settings
 
@@ -51,11 +52,15 @@ def test_every_option_is_documented(command):
         assert option in text or option == "--help", f"{option} of {command} is in no page"
 
 
+def shown(default):
+    return str(default.get_secret_value() if isinstance(default, SecretStr) else default)
+
+
 def test_the_settings_are_those_of_the_program():
     text = (ROOT / "docs" / "settings.md").read_text()
     rows = dict(re.findall(r"^\| `FACSIMILE_([A-Z_]+)` \| `?(.*?)`? \|", text, re.MULTILINE))
     expected = {
-        name.upper(): "" if field.default is None else str(field.default)
+        name.upper(): "" if field.default is None else shown(field.default)
         for name, field in Settings.model_fields.items()
     }
     assert rows == expected

@@ -47,7 +47,8 @@ _ledger = Gauge("facsimile_ledger_chunks", "Unfinished chunks", ["state"], multi
 _letters = Gauge("facsimile_dead_letters", "Items that nobody will try again", multiprocess_mode="mostrecent")
 _overdue = Gauge(
     "facsimile_overdue_seconds",
-    "How long the oldest unfinished chunk has been due to be taken up again",
+    "How long the oldest chunk of a state has been due (queued: it waits behind others, or its message is lost)",
+    ["state"],
     multiprocess_mode="mostrecent",
 )
 
@@ -87,12 +88,15 @@ def observe(broker: Broker, state: State) -> None:
     for queue, length in {**broker.lengths(), "intake": broker.intake()}.items():
         _waiting.labels(queue).set(length)
     _letters.set(Letters(state).count())
-    unfinished = [each for each in ChunkState if each is not ChunkState.DONE]
-    counts = state.counts(Wanted(kind=KIND, terms={"state": tuple(unfinished)}), "state")
-    for each in unfinished:
-        _ledger.labels(str(each)).set(counts.get(each, 0))
-    oldest = state.find(Wanted(kind=KIND, terms={"state": tuple(unfinished)}), order="due", limit=1).entries
-    _overdue.set(max(0, now() - oldest[0].number("due")) / 1000 if oldest else 0)
+    for chunk_state in ChunkState:
+        if chunk_state is ChunkState.DONE:
+            continue
+        wanted = Wanted(kind=KIND, terms={"state": (chunk_state.value,)})
+        oldest = state.find(wanted, order="due", limit=1).entries
+        _ledger.labels(chunk_state.value).set(state.count(wanted))
+        _overdue.labels(chunk_state.value).set(
+            max(0, now() - oldest[0].number("due")) / 1000 if oldest else 0
+        )
 
 
 class MetricsServer:

@@ -58,9 +58,23 @@ def ingest(
     recheck: Annotated[
         bool, typer.Option("--recheck", help="Fetch URLs again that the index holds already.")
     ] = False,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Hand the images to the workers instead of reading them here.")
+    ] = False,
+    job: Annotated[
+        str | None,
+        typer.Option("--job", metavar="JOB", help="With --queue: the id of the job, or go on with it."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Bring images in. Unchanged ones are skipped, so a second run continues the first."""
+    if job and not queue:
+        raise InvalidRequest("--job goes with --queue")
+    if queue and (failures or jobs):
+        raise InvalidRequest("with --queue the workers read the images: no --jobs and no --failures")
+    if queue:
+        _hand_over(sources, index, collection, recheck, job, json=json)
+        return
     from ingest.failures import FailureList
 
     start = time.monotonic()
@@ -103,6 +117,48 @@ def ingest(
             raise typer.Exit(130)
     if tally.failed:
         raise typer.Exit(1)
+
+
+def _hand_over(
+    sources: list[str], index: str | None, collection: str, recheck: bool, job: str | None, *, json: bool
+) -> None:
+    """Let the workers do it, and say how to follow them."""
+    from ingest.places import is_remote
+
+    start = time.monotonic()
+    accepted = 0
+    with opened(index, create=True) as index_, progress(quiet=json) as bar:
+        task = bar.add_task("hand over", total=None)
+        if not bar.disable:
+            Thread(target=_expect, args=(bar, task, sources), daemon=True).start()
+
+        def on_accepted(count: int) -> None:
+            nonlocal accepted
+            accepted = count
+            bar.update(task, completed=count, description="hand over")
+
+        def on_start(id: str) -> None:
+            nonlocal job
+            job = id
+
+        try:
+            index_.queue.hand_over(
+                [str(source) if is_remote(source) else str(Path(source).absolute()) for source in sources],
+                job=job,
+                collection=collection,
+                recheck=recheck,
+                on_start=on_start,
+                on_accepted=on_accepted,
+                on_full=lambda: bar.update(task, description="the queue is full"),
+            )
+        except KeyboardInterrupt:
+            again = f"; --job {job} continues" if job else ""
+            complain(f"interrupted after {accepted} images{again}")
+            raise typer.Exit(130) from None
+    if json:
+        emit({"job": job, "accepted": accepted, "seconds": round(time.monotonic() - start, 3)})
+    else:
+        say(f"job {job}: {accepted} images handed over; `facsimile job {job} --watch` shows how far they are")
 
 
 def _expect(bar: Progress, task: TaskID, sources: list[str]) -> None:

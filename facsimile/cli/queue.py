@@ -1,0 +1,202 @@
+"""`worker`, `beat`, `jobs`, `job`, `letters`: bulk work by way of the queue."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facsimile.cli.options import IndexOption, JsonOption, opened
+from facsimile.cli.output import complain, emit, progress, say
+from search.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from facsimile.queueing import Queue
+    from workers.jobs import Job
+
+#: the queues that a worker serves unless told otherwise, those that somebody waits for first
+QUEUES = "live,maintenance,compute,fetch"
+
+#: seconds between two looks at a job that is watched
+_LOOK = 1.0
+
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The id of a job.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("worker")(worker)
+    app.command("beat")(beat)
+    app.command("jobs")(jobs)
+    app.command("job")(job)
+    app.command("letters")(letters)
+
+
+def worker(
+    index: IndexOption = None,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", "-j", min=0, help="Processes; 0: one per core.")
+    ] = 0,
+    queues: Annotated[
+        str, typer.Option("--queues", help="Which queues to serve, the most urgent first.")
+    ] = QUEUES,
+    metrics_port: Annotated[
+        int, typer.Option("--metrics-port", min=0, max=65535, help="Serve /metrics and /healthz; 0: no.")
+    ] = 0,
+    with_beat: Annotated[
+        bool, typer.Option("--beat/--no-beat", help="Keep the schedule as well; any number of workers may.")
+    ] = True,
+) -> None:
+    """Work on what is in the queue until stopped. SIGTERM lets chunks under way end, then gives work back."""
+    from facsimile.settings import settings, share_metrics, stop_softly
+    from workers.names import queue_names
+
+    chosen = settings()
+    stop_softly()
+    with tempfile.TemporaryDirectory(prefix="facsimile-worker-") as folder:
+        share_metrics(Path(folder))
+        from facsimile.queueing import worker_app
+        from workers.names import queue_names
+        from workers.running import run_worker
+
+        port = metrics_port or chosen.worker_metrics_port
+        names = queue_names(queues)
+        code = run_worker(
+            worker_app(index or chosen.index, chosen),
+            concurrency=concurrency or chosen.worker_concurrency or chosen.processes,
+            queues=names,
+            beat=with_beat,
+            metrics=(chosen.worker_metrics_host, port) if port else None,
+            metrics_folder=Path(folder),
+            level=chosen.log_level,
+            format=chosen.log_format,
+        )
+    sys.exit(code)
+
+
+def beat(index: IndexOption = None) -> None:
+    """Keep the schedule: take up what was left, gather single messages. For where workers do not."""
+    from facsimile.settings import settings
+
+    chosen = settings()
+    from facsimile.queueing import worker_app
+    from workers.running import run_beat
+
+    run_beat(worker_app(index or chosen.index, chosen), level=chosen.log_level, format=chosen.log_format)
+
+
+def jobs(index: IndexOption = None, json: JsonOption = False) -> None:
+    """The jobs of an index, the latest first."""
+    with opened(index) as index_:
+        found = list(index_.queue.jobs.all())
+    for each in found:
+        if json:
+            emit(each.as_json())
+        else:
+            say(_line(each))
+    if not found and not json:
+        say("no jobs")
+
+
+def job(
+    job: JobArgument,
+    index: IndexOption = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show a bar until the job has ended.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try what failed in it once more.")
+    ] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Pass over what is not begun yet.")] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Forget a job that has ended, with its dead letters.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """How far a job is; with an option, change its course. Exit code 1 where it has ended with failures."""
+    if retry_failed + cancel + forget > 1:
+        raise InvalidRequest("one at a time: --retry-failed, --cancel or --forget")
+    with opened(index) as index_:
+        queue = index_.queue
+        queue.jobs.get(job)
+        if forget:
+            queue.jobs.forget(job)
+            say(f"job {job} is forgotten")
+            return
+        if cancel:
+            queue.jobs.cancel(job)
+        if retry_failed:
+            again = queue.put_back(queue.letters.all(job))
+            if not json:
+                say(f"{again} images are tried once more")
+        found = _watched(queue, job, quiet=json) if watch else queue.watch(job)
+    if json:
+        emit(found.as_json())
+    else:
+        say(_line(found))
+    if found.finished and found.failed:
+        raise typer.Exit(1)
+
+
+def _watched(queue: Queue, job: str, *, quiet: bool) -> Job:
+    """The job when it has ended."""
+    with progress(quiet) as bar:
+        task = bar.add_task(job, total=None)
+        while True:
+            found = queue.watch(job)
+            bar.update(task, completed=found.decided, total=found.accepted or None)
+            if found.finished:
+                return found
+            time.sleep(_LOOK)
+
+
+def letters(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="LETTER", help="Ids of dead letters; otherwise all.")
+    ] = None,
+    index: IndexOption = None,
+    job: Annotated[str, typer.Option("--job", metavar="JOB", help="Only those of this job.")] = "",
+    retry: Annotated[bool, typer.Option("--retry", help="Put them back: try them once more.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Forget them.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Dead letters: what was accepted and could not be brought in, with its reason."""
+    if retry and drop:
+        raise InvalidRequest("either --retry or --drop")
+    if drop and not (ids or job):
+        raise InvalidRequest("name the letters to forget, or a --job")
+    with opened(index) as index_:
+        queue = index_.queue
+        found = iter(queue.letters.get(ids)) if ids else queue.letters.all(job)
+        if retry:
+            say(f"{queue.put_back(found)} images are tried once more")
+        elif drop:
+            wanted = [letter.id for letter in found]
+            queue.letters.drop(wanted)
+            say(f"{len(wanted)} dead letters are forgotten")
+        else:
+            count = 0
+            for letter in found:
+                count += 1
+                if json:
+                    emit(letter.as_json())
+                else:
+                    name = letter.item.source if letter.item else "(unreadable message)"
+                    say(f"{letter.id}  {name}: {letter.reason}")
+            if not count and not json:
+                say("no dead letters")
+        if ids and len(queue.letters.get(ids)) < len(ids) and not (retry or drop):
+            complain("some of these letters do not exist")
+            raise typer.Exit(1)
+
+
+def _line(job: Job) -> str:
+    left = job.seconds_left
+    time_left = "" if left is None or job.finished else f", about {left:,.0f} s left"
+    return (
+        f"{job.id}  {job.state.value}: {job.accepted} accepted, {job.added} added, {job.updated} updated, "
+        f"{job.unchanged} unchanged, {job.failed} failed, {job.cancelled} cancelled, {job.pending} pending "
+        f"in {job.seconds:,.1f} s ({job.rate:,.0f} images/s{time_left})"
+    )

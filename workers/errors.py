@@ -1,0 +1,35 @@
+"""Errors of the queue.
+
+FacsimileError
+└── QueueError                    work cannot be handed over, or looked up
+    ├── BrokerUnavailable         Redis is down or out of reach (transient)
+    ├── JobMissing                there is no job of this id
+    └── JobClosed                 the job takes no more work: it is finished or was cancelled
+"""
+
+from imaging.errors import FacsimileError
+
+
+class QueueError(FacsimileError):
+    """Work cannot be handed over, or looked up."""
+
+    exit_code = 1
+
+
+class BrokerUnavailable(QueueError):
+    """Redis is down or out of reach."""
+
+    exit_code = 3
+    transient = True
+
+
+class JobMissing(QueueError):
+    """There is no job of this id."""
+
+    exit_code = 2
+
+
+class JobClosed(QueueError):
+    """The job takes no more work: it is finished or was cancelled."""
+
+    exit_code = 2

@@ -1,0 +1,69 @@
+"""Single messages of other services become chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ingest.errors import MessageError
+from ingest.item import Item
+from ingest.message import parse
+from ingest.places import is_remote
+from search.index.state import State
+from workers.broker import Broker
+from workers.chunks import Chunk, Chunks, Published, Queue
+from workers.jobs import INTAKE, Jobs
+from workers.letters import Letters, unreadable
+
+#: messages that become one chunk
+TOGETHER = 48
+
+#: chunks that one call makes at most; the next one goes on
+MOST = 50
+
+
+def gather(
+    state: State,
+    broker: Broker,
+    publish: Callable[[Iterable[Published]], None],
+    *,
+    max_inline_bytes: int,
+    trusted: bool,
+) -> int:
+    """Turn the messages that wait into chunks, and publish these; how many messages that were.
+
+    A message leaves Redis only when its item, or its dead letter, is in the state of the index.
+    """
+    chunks, letters = Chunks(state), Letters(state)
+    count = 0
+    for _ in range(MOST):
+        with broker.taken(TOGETHER) as (token, messages):
+            if not messages:
+                break
+            Jobs(state).start(INTAKE)
+            items: list[Item] = []
+            for place, message in enumerate(messages):
+                try:
+                    items.append(parse(message, max_inline_bytes=max_inline_bytes))
+                except MessageError as error:
+                    letters.put([unreadable(INTAKE, f"{INTAKE}/{token}#m{place}", message, str(error))])
+            published = chunks.record(
+                [
+                    Chunk(
+                        id=f"{INTAKE}/{token}",
+                        job=INTAKE,
+                        items=tuple(items),
+                        queue=queue_of(items),
+                        accepted=len(messages),
+                        trusted=trusted,
+                    )
+                ]
+            )
+        publish(published)
+        count += len(messages)
+    return count
+
+
+def queue_of(items: Iterable[Item]) -> Queue:
+    """Where work on these items belongs: one that fetches waits more than it computes."""
+    remote = any(item.data is None and is_remote(item.source) for item in items)
+    return Queue.FETCH if remote else Queue.COMPUTE

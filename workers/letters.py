@@ -1,0 +1,118 @@
+"""Dead letters: what was accepted and could not be brought in, with its reason, until somebody decides."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ingest.item import Item, Outcome
+from ingest.message import format_item, item_of
+from search.index.state import Entry, Ref, State, Wanted
+
+KIND = "letter"
+
+#: characters of a message that nobody could read which are kept to look at
+RAW_KEPT = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One dead letter. `item` is None where the message could not be read; `raw` is its text then."""
+
+    id: str
+    job: str
+    reason: str
+    error: str
+    at: datetime
+    item: Item | None = None
+    trusted: bool = False
+    raw: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The letter as services read it, without inline images."""
+        item = format_item(self.item.without_data()) if self.item else {}
+        return {
+            "letter": self.id,
+            "job": self.job,
+            "reason": self.reason,
+            "error": self.error,
+            "at": self.at.isoformat(timespec="seconds"),
+            **item,
+            **({"raw": self.raw} if self.raw else {}),
+        }
+
+
+class Letters:
+    """The dead letters in the state of an index."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def put(self, letters: Iterable[Entry]) -> list[Ref]:
+        """Keep letters; the refs of those that are new."""
+        wanted = list(letters)
+        return [entry.ref for entry in self._state.put(wanted) if entry] if wanted else []
+
+    def drop_of(self, chunk: str, places: Iterable[int]) -> None:
+        """Forget the letters of these items of a chunk, if there are any."""
+        self._state.delete([Ref(KIND, f"{chunk}#{place}") for place in places])
+
+    def all(self, job: str = "") -> Iterator[Letter]:
+        """The letters of a job, or of all, oldest first."""
+        for entry in self._state.all(_wanted(job), order="at"):
+            yield _letter(entry)
+
+    def count(self, job: str = "") -> int:
+        """How many letters there are."""
+        return self._state.count(_wanted(job))
+
+    def get(self, ids: Iterable[str]) -> list[Letter]:
+        """The letters of these ids; missing ones are left out."""
+        return [_letter(entry) for entry in self._state.get(Ref(KIND, id) for id in ids).values()]
+
+    def drop(self, ids: Iterable[str]) -> None:
+        """Forget letters."""
+        self._state.delete([Ref(KIND, id) for id in ids])
+
+
+def letter_of(job: str, chunk: str, place: int, outcome: Outcome, *, trusted: bool) -> Entry:
+    """The letter of an item that failed; the same item of the same chunk always has the same."""
+    return Entry(
+        kind=KIND,
+        id=f"{chunk}#{place}",
+        terms={"job": (job,), "error": (outcome.error,)},
+        numbers={"at": int(time.time() * 1000)},
+        body={"item": format_item(outcome.item), "reason": outcome.reason, "trusted": trusted},
+    )
+
+
+def unreadable(job: str, id: str, raw: bytes, reason: str) -> Entry:
+    """The letter of a message that is none of ours."""
+    return Entry(
+        kind=KIND,
+        id=id,
+        terms={"job": (job,), "error": ("MessageError",)},
+        numbers={"at": int(time.time() * 1000)},
+        body={"raw": raw.decode("utf-8", "backslashreplace")[:RAW_KEPT], "reason": reason},
+    )
+
+
+def _wanted(job: str) -> Wanted:
+    return Wanted(kind=KIND, terms={"job": (job,)} if job else {})
+
+
+def _letter(entry: Entry) -> Letter:
+    item = entry.body.get("item")
+    return Letter(
+        id=entry.id,
+        job=entry.term("job"),
+        reason=entry.body["reason"],
+        error=entry.term("error"),
+        at=datetime.fromtimestamp(entry.number("at") / 1000, UTC),
+        item=item_of(item) if item else None,
+        trusted=entry.body.get("trusted", False),
+        raw=entry.body.get("raw", ""),
+    )

@@ -1,0 +1,122 @@
+"""The tasks: thin wrappers of what the other modules of this room do."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from celery import Celery
+from celery.signals import task_failure, worker_process_shutdown, worker_shutting_down
+
+from search.errors import StoreError
+from search.logs import logger
+from workers import app as names
+from workers import intake, metrics
+from workers.app import publisher
+from workers.broker import Broker
+from workers.chunks import Chunks, Queue
+from workers.errors import QueueError
+from workers.sweeper import EVERY, Sweeper
+from workers.work import Hand, Means, Stopping
+
+#: seconds between two looks for messages of other services
+GATHER_EVERY = 1.0
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """What a worker is told. `trusted` lets messages of other services name files of this machine."""
+
+    broker_url: str
+    means: Means
+    max_inline_bytes: int
+    trusted: bool = False
+
+
+def register(app: Celery, options: WorkerOptions) -> None:
+    """Give an application its tasks and their schedule. Nothing is opened before the first task runs."""
+    stopping = multiprocessing.Event()
+    hand = Hand(options.means, stopping)
+    broker = Broker(options.broker_url)
+    publish = publisher(app)
+
+    @app.task(name=names.WORK, bind=True)
+    def work(task: Any, id: str) -> None:
+        try:
+            publish(hand.run(id, task.request.id))
+        except Stopping:
+            log.info("gives back", chunk=id)
+
+    @app.task(name=names.INTAKE)
+    def take(message: Mapping[str, Any]) -> None:
+        broker.push(orjson.dumps(message))
+
+    def upkeep(step: Callable[[], object]) -> None:
+        """A step that the next beat repeats, should it fail."""
+        try:
+            step()
+        except (StoreError, QueueError) as error:
+            if not error.transient:
+                hand.close()
+            log.warning("upkeep has to wait", reason=str(error), error=type(error).__name__)
+
+    @app.task(name=names.GATHER)
+    def gather() -> None:
+        upkeep(
+            lambda: (
+                intake.gather(
+                    hand.index.state,
+                    broker,
+                    publish,
+                    max_inline_bytes=options.max_inline_bytes,
+                    trusted=options.trusted,
+                )
+                if broker.intake()
+                else 0
+            )
+        )
+
+    @app.task(name=names.SWEEP)
+    def sweep() -> None:
+        upkeep(lambda: Sweeper(hand.index.state, publish, broker.waiting).sweep())
+        upkeep(lambda: metrics.observe(broker, hand.index.state))
+
+    @app.task(name=names.LOST)
+    def lost(id: str, holder: str) -> None:
+        upkeep(lambda: publish(Chunks(hand.index.state).lost(id, holder)))
+
+    app.conf.beat_schedule = {
+        name: {
+            "task": task,
+            "schedule": seconds,
+            "options": {"queue": Queue.MAINTENANCE.value, "expires": seconds},
+        }
+        for name, task, seconds in (
+            ("gather", names.GATHER, GATHER_EVERY),
+            ("sweep", names.SWEEP, EVERY),
+        )
+    }
+    app.conf.beat_scheduler = "celery.beat:Scheduler"  # what is due is in the ledger, so nothing to remember
+
+    @task_failure.connect(weak=False)
+    def child_lost(sender: Any = None, task_id: str = "", exception: Any = None, **more: Any) -> None:
+        """In the main process: a child died over a chunk, which need not wait for the end of its lease."""
+        if getattr(sender, "name", "") == names.WORK and isinstance(
+            exception, WorkerLostError | TimeLimitExceeded
+        ):
+            app.send_task(names.LOST, args=[more["args"][0], task_id], queue=Queue.MAINTENANCE.value)
+
+    @worker_shutting_down.connect(weak=False)
+    def shutting_down(**_: Any) -> None:
+        stopping.set()
+
+    @worker_process_shutdown.connect(weak=False)
+    def closed(**_: Any) -> None:
+        hand.close()
+        broker.close()
