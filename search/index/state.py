@@ -28,8 +28,9 @@ class Entry:
     """One document. `terms` are matched, `numbers` compared and added up, the `body` is only kept.
 
     Terms are short texts (up to 1,024 bytes of UTF-8), one or several under a name; numbers are integers of
-    64 bits (times are milliseconds since 1970); the body is a JSON object. `version` is the index's token
-    of what is stored, None for an entry that is new.
+    64 bits (times are milliseconds since 1970); the body is a JSON object of up to 20 MB. Kinds and names are
+    1 to 64 of A-Z a-z 0-9 _ -. `version` is the index's token of what is stored, None for an entry that is
+    new.
     """
 
     kind: str
@@ -114,7 +115,9 @@ class State(ABC):
     ) -> Listing:
         """Entries ordered by a number and then by id, or by id alone; those without the number are left out.
 
-        The cursor survives writes and restarts; InvalidRequest where it is none of this listing's.
+        `descending` turns the whole order round. A page ends at 1,000 entries or 16 MB of bodies, if that is
+        before the limit. The cursor survives writes and restarts; InvalidRequest where it is none of this
+        listing's.
         """
 
     def all(self, wanted: Wanted, *, order: str = "", descending: bool = False) -> Iterator[Entry]:
@@ -137,7 +140,7 @@ class State(ABC):
 
     @abstractmethod
     def sums(self, wanted: Wanted, names: Sequence[str]) -> dict[str, int]:
-        """The sum of each of these numbers over the entries; 0 where none has it."""
+        """The sum of each of these numbers over the entries, exact up to 2**53; 0 where none has it."""
 
     @abstractmethod
     def refresh(self) -> None:
