@@ -47,7 +47,7 @@ _ledger = Gauge("facsimile_ledger_chunks", "Unfinished chunks", ["state"], multi
 _letters = Gauge("facsimile_dead_letters", "Items that nobody will try again", multiprocess_mode="mostrecent")
 _overdue = Gauge(
     "facsimile_overdue_seconds",
-    "How long the oldest chunk of a state has been due (queued: it waits behind others, or its message is lost)",
+    "How long the oldest chunk of a state has been due; a queued one may only wait behind others",
     ["state"],
     multiprocess_mode="mostrecent",
 )
