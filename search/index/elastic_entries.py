@@ -57,6 +57,7 @@ def state_mappings() -> dict[str, Any]:
 
 
 def writing_entry(entry: Entry, body: bytes, mark: str) -> Operation:
+    """Write an entry if what is stored is still of its version; `mark` names the call that does it."""
     action: dict[str, Any] = {"_id": document_id(Key(*entry.ref))}
     if entry.version is not None:
         action["if_seq_no"], action["if_primary_term"] = entry.version
@@ -74,14 +75,17 @@ def writing_entry(entry: Entry, body: bytes, mark: str) -> Operation:
 
 
 def version_of(found: Mapping[str, Any]) -> tuple[int, int]:
+    """The version of a document: its sequence number and term."""
     return found["_seq_no"], found["_primary_term"]
 
 
 def is_large(found: Mapping[str, Any]) -> bool:
+    """Whether the body of a document lies in `large`."""
     return bool(found["_source"]["bytes"] > SMALL_BODY)
 
 
 def entry_of(found: Mapping[str, Any]) -> Entry:
+    """The entry of a document that came with its body."""
     source = found["_source"]
     return Entry(
         kind=source["kind"],

@@ -59,6 +59,7 @@ def put_entry(connection: sqlite3.Connection, entry: Entry, body: bytes) -> Entr
 
 
 def remove_entry(connection: sqlite3.Connection, ref: Ref) -> None:
+    """Forget an entry, if it is there, within the caller's transaction."""
     stored = connection.execute(f"SELECT terms, numbers {BY_REF}", ref).fetchone()
     if stored is None:
         return
@@ -75,6 +76,7 @@ def remove_entry(connection: sqlite3.Connection, ref: Ref) -> None:
 
 
 def entry_of(row: tuple[Any, ...]) -> Entry:
+    """The entry of a row of `COLUMNS`."""
     kind, id, terms, numbers, body, number = row
     return Entry(
         kind=kind,
@@ -138,6 +140,7 @@ def summed(connection: sqlite3.Connection, wanted: Wanted, name: str) -> int:
 def select(
     connection: sqlite3.Connection, what: str, conditions: Sequence[Condition], end: str = ""
 ) -> sqlite3.Cursor:
+    """The rows of a SELECT that meet all the conditions; `end` says in which order and how many."""
     sql = " AND ".join(sql for sql, _ in conditions)
     values = [value for _, values in conditions for value in values]
     return connection.execute(f"{what} WHERE {sql} {end}", values)

@@ -55,9 +55,10 @@ class EmbeddedState(State):
 
     def get(self, refs: Iterable[Ref]) -> dict[Ref, Entry]:
         found: dict[Ref, Entry] = {}
+        some = distinct(refs)
         with self._reading() as connection:
             if connection:
-                for ref in distinct(refs):
+                for ref in some:
                     for row in connection.execute(f"SELECT {COLUMNS} {BY_REF}", ref):
                         found[ref] = entry_of(row)
         return found
@@ -82,12 +83,11 @@ class EmbeddedState(State):
         check_wanted(wanted, *[order] * bool(order))
         after = None if cursor is None else place_of(wanted, order, descending, cursor)
         size = max(1, min(limit, MOST_ENTRIES))
-        by = ("place.value, place.id" if order else "place.id").split(", ")
+        columns = ("place.value", "place.id") if order else ("place.id",)
         conditions = [of_kind(wanted, order)]
         if after:
-            places = after if order else after[1:]
-            sign = "<" if descending else ">"
-            conditions.append((f"({', '.join(by)}) {sign} ({', '.join('?' for _ in by)})", tuple(places)))
+            sign, marks = "<" if descending else ">", ", ".join("?" for _ in columns)
+            conditions.append((f"({', '.join(columns)}) {sign} ({marks})", after[-len(columns) :]))
         direction = "DESC" if descending else "ASC"
         entries: list[Entry] = []
         weight = 0
@@ -100,7 +100,7 @@ class EmbeddedState(State):
                 f"SELECT {COLUMNS} FROM {'numbers' if order else 'entries'} AS place "
                 "CROSS JOIN entries ON entries.kind = place.kind AND entries.id = place.id",
                 conditions,
-                f"ORDER BY {', '.join(f'{column} {direction}' for column in by)} LIMIT {size + 1}",
+                f"ORDER BY {', '.join(f'{column} {direction}' for column in columns)} LIMIT {size + 1}",
             )
             for row in rows:
                 if len(entries) == size or weight > PAGE_BYTES:
