@@ -24,7 +24,14 @@ Format = Literal["auto", "json", "text"]
 HIDDEN = "***"
 
 #: what these tell of every request or message at `info` is of use only to who looks for a fault in them
-TALKATIVE = ("elastic_transport", "httpx", "httpcore", "celery.worker.strategy", "celery.app.trace")
+TALKATIVE = (
+    "elastic_transport",
+    "httpx",
+    "httpcore",
+    "celery.app.trace",
+    "celery.beat",
+    "celery.worker.strategy",
+)
 
 _SECRET = r"(?:password|passwd|passphrase|secret|token|signature|credential|authorization|api[-_]?key)"  # noqa: S105
 

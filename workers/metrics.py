@@ -103,6 +103,7 @@ class MetricsServer:
     """Answers `/metrics`, and `/healthz` with 200, or with 503 and the reason that `ready` returns.
 
     `folder` is where the children write, None where this process works by itself. `port` 0 takes a free one.
+    It answers from a thread until it is closed. Raises OSError where the port is taken.
     """
 
     def __init__(
@@ -165,10 +166,3 @@ class MetricsServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def serve(
-    port: int, ready: Callable[[], str | None], *, host: str = "127.0.0.1", folder: Path | None = None
-) -> MetricsServer:
-    """A server in a thread of this process; raises OSError where the port is taken."""
-    return MetricsServer(host, port, ready, folder=folder)

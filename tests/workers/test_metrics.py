@@ -41,7 +41,7 @@ for each in children:
 for each in children:
     each.join()
 reason = []
-with metrics.serve(0, lambda: reason[0] if reason else None, folder=folder) as server:
+with metrics.MetricsServer("127.0.0.1", 0, lambda: reason[0] if reason else None, folder=folder) as server:
     print(server.port, flush=True)
     sys.stdin.readline()
     reason.append("Redis is away")

@@ -1,0 +1,78 @@
+"""What operators are given fits the program: compose file, scrape configuration, alerts, dashboard."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client import Counter, Gauge, Histogram
+
+from workers import metrics
+
+ROOT = Path(__file__).parent.parent.parent
+ALERTS = yaml.safe_load((ROOT / "deploy" / "alerts-workers.yml").read_text())
+DASHBOARD = json.loads((ROOT / "deploy" / "dashboard-workers.json").read_text())
+PAGE = (ROOT / "docs" / "deployment.md").read_text()
+
+
+def known() -> dict[str, set[str]]:
+    """Every series of the workers, with the names of its labels."""
+    found: dict[str, set[str]] = {}
+    for metric in vars(metrics).values():
+        if not isinstance(metric, Counter | Gauge | Histogram):
+            continue
+        for family in metric.describe():
+            names = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
+            found |= {family.name + name: set(metric._labelnames) for name in names}
+    return found
+
+
+ASKED = [rule["expr"] for group in ALERTS["groups"] for rule in group["rules"]]
+ASKED += [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+
+
+@pytest.mark.parametrize("expression", ASKED)
+def test_alerts_and_panels_ask_for_what_workers_tell(expression):
+    series = re.findall(r"\b(facsimile_\w+)(?:\{(\w+))?", expression)
+    assert series or "up{" in expression
+    for name, label in series:
+        assert name in known()
+        assert not label or label in known()[name]
+    for label in re.findall(r"by \((\w+)\)", expression):
+        assert label == "le" or any(label in known()[name] for name, _ in series)
+
+
+def test_every_metric_and_every_alert_is_documented():
+    for name in known():
+        assert f"`{re.sub('_(bucket|sum|count)$', '', name)}" in PAGE
+    for group in ALERTS["groups"]:
+        for rule in group["rules"]:
+            assert f"| {rule['alert']} |" in PAGE
+            assert rule["annotations"]["summary"]
+
+
+def test_panels_do_not_cover_each_other():
+    taken = set()
+    for panel in DASHBOARD["panels"]:
+        at = panel["gridPos"]
+        cells = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
+        assert not cells & taken
+        assert max(x for x, _ in cells) < 24
+        taken |= cells
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+
+
+def test_workers_can_be_scaled_and_are_found_by_prometheus():
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    worker = services["worker"]
+    assert not worker.keys() & {"container_name", "ports"}
+    port = worker["command"].split()[-1]
+    (job,) = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["scrape_configs"]
+    (found,) = job["dns_sd_configs"]
+    assert (found["names"], str(found["port"])) == (["worker"], port)
+    assert f":{port}/healthz" in worker["healthcheck"]["test"][-1]
+    assert worker["environment"]["FACSIMILE_BROKER_URL"].startswith("redis://redis:")
+    assert services["beat"]["command"] == "beat"
