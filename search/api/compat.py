@@ -5,7 +5,6 @@ Its `filepath` is our id, in the caller's default collection. What differs is na
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -13,13 +12,14 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from pydantic_core import from_json
 
 from imaging.record import Key
 from search.api.access import Caller, Reader, Writer
 from search.api.pictures import Query
 from search.api.problems import Problems
 from search.api.service import Draft
-from search.api.uploads import form
+from search.api.uploads import form, form_body
 from search.api.work import Work, Working
 from search.comparison import compare as compared
 from search.errors import InvalidRequest
@@ -49,10 +49,10 @@ class Envelope(BaseModel):
 
 
 def fault(status: int, sentence: str, headers: Mapping[str, str]) -> Response:
-    """An error as the clients of match know it."""
+    """An error as the clients of match know it: whatever is wrong with what they sent is 400."""
     told = {404: "not found", 405: "method not allowed"}.get(status, sentence)
     body = Envelope(status="fail", error=[told], method="", result=[])
-    return JSONResponse(body.model_dump(), status, dict(headers))
+    return JSONResponse(body.model_dump(), 400 if status in (415, 422) else status, dict(headers))
 
 
 def _done(method: str, result: list[Any] | None = None) -> Envelope:
@@ -61,8 +61,13 @@ def _done(method: str, result: list[Any] | None = None) -> Envelope:
 
 _FAULTS: dict[int | str, dict[str, Any]] = {
     status: {"model": Envelope, "description": "The sentence is in `error`"}
-    for status in (400, 401, 403, 404, 408, 413, 415, 421, 422, 424, 429, 503)
+    for status in (400, 401, 403, 408, 413, 421, 424, 429, 503)
 }
+
+
+_PATH = {"filepath": "the caller's name of the image"}
+_URL = {"url": "an address to fetch; counts where there is a file too"}
+_IMAGE = {"image": "the image file"}
 
 
 class _Form:
@@ -102,7 +107,7 @@ class _Form:
         if not given:
             return {}
         try:
-            found = json.loads(given)
+            found = from_json(given, allow_inf_nan=False)
         except ValueError as error:
             raise InvalidRequest(f"bad request: metadata is no JSON ({error})") from None
         return found if isinstance(found, dict) else {PLAIN: found}
@@ -116,7 +121,11 @@ class _Form:
         return self._files[f"image{suffix}"][0], ""
 
 
-@router.post("/add", responses=_FAULTS)
+@router.post(
+    "/add",
+    responses=_FAULTS,
+    openapi_extra=form_body(_PATH | _URL | {"metadata": "JSON"}, _IMAGE, ["filepath"]),
+)
 async def add(request: Request, caller: Writer, work: Work) -> Envelope:
     """Store an image under a path; it is found by the next search."""
     given = await _Form.of(request)
@@ -130,7 +139,7 @@ async def add(request: Request, caller: Writer, work: Work) -> Envelope:
     return _done("add")
 
 
-@router.delete("/delete", responses=_FAULTS)
+@router.delete("/delete", responses=_FAULTS, openapi_extra=form_body(_PATH, required=["filepath"]))
 async def delete(request: Request, caller: Writer, work: Work) -> Envelope:
     """Forget the image with exactly this path, if there is one."""
     key = Key(caller.target(None), (await _Form.of(request)).text("filepath"))
@@ -139,7 +148,11 @@ async def delete(request: Request, caller: Writer, work: Work) -> Envelope:
     return _done("delete")
 
 
-@router.post("/search", responses=_FAULTS)
+@router.post(
+    "/search",
+    responses=_FAULTS,
+    openapi_extra=form_body(_URL | {"all_orientations": "`true` (the default) or `false`"}, _IMAGE),
+)
 async def search(request: Request, caller: Reader, work: Work) -> Envelope:
     """The copies of an image, best first."""
     given = await _Form.of(request)
@@ -163,7 +176,13 @@ async def search(request: Request, caller: Reader, work: Work) -> Envelope:
     )
 
 
-@router.post("/compare", responses=_FAULTS)
+@router.post(
+    "/compare",
+    responses=_FAULTS,
+    openapi_extra=form_body(
+        {"url1": "an address to fetch", "url2": "another"}, {"image1": "an image file", "image2": "another"}
+    ),
+)
 async def compare(request: Request, caller: Reader, work: Work) -> Envelope:
     """How sure it is that two images are copies, in percent."""
     given = await _Form.of(request)
@@ -172,13 +191,15 @@ async def compare(request: Request, caller: Reader, work: Work) -> Envelope:
     return _done("compare", [{"score": round(found.match.score * 100, 2) if found.match else 0.0}])
 
 
-@router.api_route("/count", methods=["GET", "POST"], responses=_FAULTS)
+@router.get("/count", responses=_FAULTS)
+@router.post("/count", responses=_FAULTS)
 async def count(caller: Reader, work: Work) -> Envelope:
     """How many images there are."""
     return _done("count", [await work.ask(work.service.index.count, _own(caller))])
 
 
-@router.api_route("/list", methods=["GET", "POST"], responses=_FAULTS)
+@router.get("/list", responses=_FAULTS)
+@router.post("/list", responses=_FAULTS)
 async def listing(request: Request, caller: Reader, work: Work) -> Envelope:
     """The paths of the images, in their order."""
     given = await _Form.of(request)
@@ -186,7 +207,8 @@ async def listing(request: Request, caller: Reader, work: Work) -> Envelope:
     return _done("list", await work.ask(_paths, work.service.index, _own(caller), offset, limit))
 
 
-@router.api_route("/ping", methods=["GET", "POST"], responses=_FAULTS)
+@router.get("/ping", responses=_FAULTS)
+@router.post("/ping", responses=_FAULTS)
 async def ping(caller: Reader) -> Envelope:
     """Whether the server answers."""
     return _done("ping")

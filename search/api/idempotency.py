@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-import orjson
 from fastapi import Header, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -43,7 +43,7 @@ async def once(
         return _response(*await write())
     state = work.service.index.state
     name = f"{caller.name} {request.method} {request.scope['path']} {key}"
-    mark = _digest(orjson.dumps(what, option=orjson.OPT_SORT_KEYS))
+    mark = _digest(json.dumps(what, sort_keys=True).encode())
     began = Entry(
         kind=KIND,
         id=_digest(name.encode()),

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from imaging.errors import BrokenImage, EmptyImage, FacsimileError, ImageTooLarge, ModelError, NotAnImage
 from search.errors import (
@@ -152,6 +153,8 @@ class Problems:
 
         async def known(request: Request, error: Exception) -> Response:
             problem = self._problem(error)
+            if problem.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+                problem.headers = {"Allow": ", ".join(_allowed(request))}
             return self.answer(request.url.path, request.state.request_id, problem)
 
         for kind in (FacsimileError, RequestValidationError, HTTPException):
@@ -184,6 +187,18 @@ def invalid(faults: Sequence[Any], *before: str) -> Problem:
     ]
     told = "; ".join(f"{part['where']}: {part['message']}" for part in parts[:3])
     return Problem(INVALID, told, errors=parts)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that some route has for the path; the framework tells those of one route alone."""
+    return [
+        method
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 def _kind_of(status: int) -> Kind:

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote, unquote
 
 from fastapi import Path, Query
-from pydantic import Base64Bytes, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    Base64Bytes,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+)
+from pydantic_core import from_json
 
 from imaging.record import MAX_ID_BYTES, ImageRecord, Key
 from search.errors import InvalidRequest
 from search.index.validation import COLLECTION
 
+#: the context of a validation whose values are the fields of a form
+FORM = "form"
 
-def listed(value: Any) -> Any:
+
+def listed(value: Any, info: ValidationInfo) -> Any:
     """A field of a form that came once is a list of one."""
-    return [value] if isinstance(value, str) else value
+    return [value] if info.context == FORM and isinstance(value, str) else value
 
 
-def _parsed(value: Any) -> Any:
+def _parsed(value: Any, info: ValidationInfo) -> Any:
     """An object in a field of a form is JSON."""
-    if not isinstance(value, str):
+    if info.context != FORM or not isinstance(value, str):
         return value
     try:
-        return json.loads(value or "{}")
+        return from_json(value or "{}", allow_inf_nan=False)
     except ValueError as error:
         raise ValueError(f"this is no JSON: {error}") from None
 

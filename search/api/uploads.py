@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -11,6 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search.api.problems import BUSY, MEDIA, SLOW_BODY, TOO_LARGE, Problem, invalid
+from search.api.schemas import FORM
 from search.api.service import Options
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -89,12 +91,11 @@ async def read(request: Request, model: type[Model]) -> tuple[Model, dict[str, l
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if kind == "application/json":
-            return model.model_validate_json(await request.body()), {}
+            return model.model_validate_json(await request.body(), strict=True), {}
         if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
             fields, files = await form(request)
-            return model.model_validate(
-                {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
-            ), files
+            given = {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
+            return model.model_validate(given, context=FORM), files
     except ValidationError as error:
         raise invalid(error.errors(include_url=False, include_input=False), "body") from None
     raise Problem(MEDIA, "send application/json or multipart/form-data")
@@ -122,25 +123,25 @@ def body(model: type[BaseModel], *, files: dict[str, str], example: dict[str, An
     """The `openapi_extra` of a route that reads its body by `read`; `files` are the fields that hold one."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     parts = schema.pop("$defs", {})
-    plain = {
-        name: {"type": "string", "description": part.get("description", "")}
-        for name, part in schema["properties"].items()
+    fields = {name: part.get("description", "") for name, part in schema["properties"].items()}
+    told = form_body(fields, files)
+    told["requestBody"]["content"]["application/json"] = {
+        "schema": {"$ref": f"#/components/schemas/{model.__name__}"},
+        "example": example,
     }
-    binary = {
-        name: {"type": "string", "format": "binary", "description": told} for name, told in files.items()
+    return told | {SCHEMAS: {**parts, model.__name__: schema}}
+
+
+def form_body(
+    fields: dict[str, str], files: dict[str, str] | None = None, required: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The same for a route that takes a form alone: what each field and each file is."""
+    properties = {name: {"type": "string", "description": told} for name, told in fields.items()} | {
+        name: {"type": "string", "format": "binary", "description": told}
+        for name, told in (files or {}).items()
     }
-    content: dict[str, Any] = {
-        "application/json": {
-            "schema": {"$ref": f"#/components/schemas/{model.__name__}"},
-            "example": example,
-        }
-    }
-    if files:
-        content["multipart/form-data"] = {"schema": {"type": "object", "properties": {**plain, **binary}}}
-    return {
-        "requestBody": {"required": True, "content": content},
-        SCHEMAS: {**parts, model.__name__: schema},
-    }
+    schema = {"type": "object", "properties": properties, "required": list(required)}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
 #: where `body` leaves the schemas of a route until `hoisted` takes them to the document's own
