@@ -58,7 +58,7 @@ class Facsimile:
         self._open_model = partial(model_of, wanted=chosen.model, options=chosen.running)
         self._model = self._open_model(self.index)
         self._location = location
-        self._finder = Finder(self.index, chosen.thresholds)
+        self._finder = Finder(self.index, chosen.thresholds, chosen.verification)
 
     @cached_property
     def queue(self) -> Queue:
@@ -135,6 +135,7 @@ class Facsimile:
         mode: Mode = "copies",
         orientations: Sequence[str] = ORIENTATIONS,
         probes: Probes = 2,
+        verify: bool = True,
     ) -> list[Match]:
         """Where this picture occurs, best first; with the mode `similar`, what looks like it."""
         request = self.request(
@@ -145,6 +146,7 @@ class Facsimile:
             mode=mode,
             orientations=orientations,
             probes=probes,
+            verify=verify,
         )
         return self.search_described([self.describe(image)], request)[0]
 
@@ -171,6 +173,7 @@ class Facsimile:
         mode: Mode = "copies",
         orientations: Sequence[str] = ORIENTATIONS,
         probes: Probes = 2,
+        verify: bool = True,
     ) -> Request:
         """The parts of a search, checked: raises InvalidRequest for one that makes no sense."""
         if not 1 <= limit <= MAX_LIMIT:
@@ -189,14 +192,19 @@ class Facsimile:
             orientations=tuple(orientations),
             probes=probes,
             words=text,
+            verify=verify,
         )
 
-    def compare(self, first: Image, second: Image) -> Comparison:
+    def compare(self, first: Image, second: Image, *, verify: bool = True) -> Comparison:
         """Every distance of two pictures, and the verdict that a search would give."""
         from search.comparison import compare
 
         return compare(
-            self.describe(first).description, self.describe(second).description, self.settings.thresholds
+            self.describe(first).description,
+            self.describe(second).description,
+            self.settings.thresholds,
+            self.settings.verification,
+            verify=verify,
         )
 
     def duplicates(

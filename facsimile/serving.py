@@ -54,7 +54,7 @@ def opened(location: str, chosen: Settings) -> tuple[Service, Loader]:
 
     service = Service(
         index=index,
-        finder=Finder(index, chosen.thresholds),
+        finder=Finder(index, chosen.thresholds, chosen.verification),
         describe=partial(describe_many, limits=chosen.limits, model=model),
         fetch=partial(_fetched, loader),
         write=write,

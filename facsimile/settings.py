@@ -19,6 +19,7 @@ from imaging.models import DEFAULT_MODEL, model
 from imaging.models.base import Model
 from imaging.models.base import Options as ModelOptions
 from search.errors import InvalidRequest
+from search.proof import Policy
 from search.ranking import Thresholds
 
 if TYPE_CHECKING:
@@ -64,6 +65,16 @@ class Settings(BaseSettings):
     )
     similar_cosine: float = Field(
         Thresholds().similar_cosine, ge=-1, le=1, description="cosine below which the answer ends"
+    )
+
+    verify_candidates: int = Field(
+        Policy().candidates, ge=0, description="best candidates of a query that geometry verifies; 0: none"
+    )
+    verify_seconds: float = Field(
+        Policy().seconds, gt=0, description="time after which no further candidate of a query is verified"
+    )
+    verify_agreement: float = Field(
+        Policy().agreement, ge=0, le=1, description="correlation of the common area from which it is a copy"
     )
 
     fetch_allow_private: bool = Field(False, description="fetch from private and loopback addresses too")
@@ -115,6 +126,9 @@ class Settings(BaseSettings):
         500, gt=0, description="chunks of 48 images in the queue at which a producer pauses"
     )
     queue_inline_bytes: int = Field(8 * MEGA, gt=0, description="largest image inside a message, in bytes")
+    queue_lease: float = Field(
+        30, ge=3, description="seconds after which the work of a worker that vanished is taken up again"
+    )
     queue_files: bool = Field(
         False, description="let messages of other services name files that the workers can read"
     )
@@ -137,6 +151,12 @@ class Settings(BaseSettings):
             similar=self.similar_distance,
             copy_score=self.copy_score,
             similar_cosine=self.similar_cosine,
+        )
+
+    @property
+    def verification(self) -> Policy:
+        return Policy(
+            candidates=self.verify_candidates, seconds=self.verify_seconds, agreement=self.verify_agreement
         )
 
     @property

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 from imaging.describe import looks
 from imaging.distance import cosine, hamming
-from imaging.record import Description, ImageRecord
+from imaging.record import BITS, Description, ImageRecord
 from search.match import Match
+from search.proof import Policy, Proof
 from search.query import Variant
-from search.ranking import Thresholds, judge, nearest
+from search.ranking import Thresholds, accepted, judge, nearest
+from search.verification import Verifier, confirmed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Comparison:
     """The distances of two pictures in bits of 256: upright and whole, without margins, at best.
 
-    `match` is the verdict that a search would give, None where it would find nothing.
+    `match` is the verdict that a search would give, None where it would find nothing; `proof` is what
+    geometry says, None where no transformation fits or nobody asked.
     """
 
     first: Description
@@ -28,6 +32,7 @@ class Comparison:
     orientation: str
     cosine: float | None
     match: Match | None
+    proof: Proof | None
 
     def as_json(self) -> dict[str, Any]:
         """The comparison as services read it."""
@@ -42,16 +47,29 @@ class Comparison:
             "hamming_trimmed": self.hamming_trimmed,
             "orientation": self.orientation,
             "transform": (dict(self.match.transform) or None) if self.match else None,
+            "note": (self.match.note or None) if self.match else None,
+            "proof": self.proof.as_json() if self.proof else None,
             "quality": [self.first.quality, self.second.quality],
         }
 
 
-def compare(first: Description, second: Description, thresholds: Thresholds | None = None) -> Comparison:
+def compare(
+    first: Description,
+    second: Description,
+    thresholds: Thresholds | None = None,
+    policy: Policy | None = None,
+    *,
+    verify: bool = True,
+) -> Comparison:
     """Every distance of two pictures; the second is the one asked about, the first the stored one."""
+    thresholds = thresholds or Thresholds()
     views = tuple(Variant(look.bits, (), look.orientation, look.trimmed) for look in looks(second))
     record = ImageRecord.of(first)
     near = nearest(views, record)
-    found = judge(second, views, [record], thresholds or Thresholds(), "copies")
+    proof = Verifier(second, policy or Policy()).proof(record) if verify else None
+    anything = dataclasses.replace(thresholds, similar=BITS, similar_cosine=-1)
+    told = judge(second, views, [record], anything if proof else thresholds)
+    found = accepted([confirmed(match, proof, thresholds) for match in told], thresholds)
     return Comparison(
         first=first,
         second=second,
@@ -63,6 +81,7 @@ def compare(first: Description, second: Description, thresholds: Thresholds | No
         if first.vector is None or second.vector is None
         else float(cosine(first.vector, second.vector)),
         match=found[0] if found else None,
+        proof=proof,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,8 +12,10 @@ from imaging.record import Description, ImageRecord
 from search.errors import InvalidRequest
 from search.index.base import Index
 from search.match import Match
+from search.proof import Policy
 from search.query import Filter, Question, Variant
-from search.ranking import Mode, Thresholds, fused, judge
+from search.ranking import Mode, Thresholds, accepted, fused, judge
+from search.verification import verified
 
 #: candidates by hash that are wanted beyond the limit of the answer, since exact ranking may reorder them
 _SPARE = 40
@@ -27,7 +30,8 @@ class Request:
 
     `mode`: see `search.ranking.judge`. `probes`: 0 to 3 bits nearest the median that each band also asks
     flipped, or `all` for every one-bit neighbour, with which no pair within Hamming distance 31 is missed
-    (more terms, slower). `words`: of title and tags, joined by reciprocal rank fusion.
+    (more terms, slower). `words`: of title and tags, joined by reciprocal rank fusion. `verify`: prove
+    the best candidates by geometry, in the mode `copies`.
     """
 
     limit: int = 10
@@ -36,14 +40,18 @@ class Request:
     orientations: tuple[str, ...] = ORIENTATIONS
     probes: Probes = 2
     words: str = ""
+    verify: bool = True
 
 
 class Finder:
     """Finds the copies of a picture in an index."""
 
-    def __init__(self, index: Index, thresholds: Thresholds | None = None) -> None:
+    def __init__(
+        self, index: Index, thresholds: Thresholds | None = None, policy: Policy | None = None
+    ) -> None:
         self.index = index
         self.thresholds = thresholds or Thresholds()
+        self.policy = policy or Policy()
 
     def search(self, query: Description, request: Request | None = None) -> list[Match]:
         """The matches of one picture, best first."""
@@ -69,13 +77,27 @@ class Finder:
         for query, view, found in zip(queries, views, candidates, strict=True):
             exact = [record for digest in _digests(query) for record in same.get(digest, ())]
             records = {record.key: record for record in [*exact, *found]}
-            matches = judge(query, view, records.values(), self.thresholds, request.mode)
-            answers.append((fused(matches, by_words) if request.words else matches)[: request.limit])
-        return answers
+            answers.append(judge(query, view, records.values(), self._reach(request), request.mode))
+        if _verifies(request):
+            answers = verified(self.index, queries, answers, self.thresholds, self.policy)
+            answers = [accepted(matches, self.thresholds) for matches in answers]
+        return [
+            (fused(matches, by_words) if request.words else matches)[: request.limit] for matches in answers
+        ]
 
     def search_words(self, request: Request) -> list[Match]:
         """The records that the words of the request find, best first."""
         return fused([], self._by_words(request))[: request.limit]
+
+    def _reach(self, request: Request) -> Thresholds:
+        """Where candidates end: farther out than the answer, where geometry may prove them."""
+        if not _verifies(request):
+            return self.thresholds
+        return dataclasses.replace(
+            self.thresholds,
+            similar=max(self.thresholds.similar, self.policy.distance),
+            similar_cosine=min(self.thresholds.similar_cosine, self.policy.cosine),
+        )
 
     def _by_words(self, request: Request) -> list[ImageRecord]:
         if not request.words:
@@ -98,7 +120,11 @@ class Finder:
                 )
             view = ()
         nearest = 0 if vector is None else wanted
-        return Question(view, self.thresholds.similar, wanted, request.filter, vector, nearest)
+        return Question(view, self._reach(request).similar, wanted, request.filter, vector, nearest)
+
+
+def _verifies(request: Request) -> bool:
+    return request.verify and request.mode == "copies"
 
 
 def _digests(query: Description) -> tuple[str, ...]:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imaging.record import ImageRecord
+from search.proof import Proof
 
 
 class Verdict(enum.StrEnum):
     """What can be said of a match, the strongest first.
 
     `identical`: the same bytes, or the same pixels after decoding. `copy`: the same picture, edited, proven
-    by distance. `similar`: alike, not proven. `text`: found by the words of the request alone.
+    by distance or by geometry. `similar`: alike, not proven. `text`: found by the words of the request alone.
     """
 
     IDENTICAL = "identical"
@@ -29,7 +30,9 @@ class Match:
 
     `score` is in 0..1 and falls with the distance (see `search.ranking.score`). `hamming` is the smallest
     distance in bits (0..256) over the ways to turn and trim both pictures; None where no hash could be
-    compared. `transform` says what was done to the stored picture to get the query's.
+    compared. `transform` says what was done to the stored picture to get the query's, as far as the hash
+    can tell. `proof` is what verification found, None where it was not made or nothing fits; `note` says what
+    a person should know.
     """
 
     record: ImageRecord
@@ -37,8 +40,18 @@ class Match:
     score: float
     hamming: int | None = None
     cosine: float | None = None
-    inliers: int | None = None
     transform: Mapping[str, Any] = field(default_factory=dict)
+    proof: Proof | None = None
+    note: str = ""
+
+    @property
+    def edit(self) -> str:
+        """What was done to the stored picture, in words: by geometry, or else by the hash; may be empty."""
+        if self.proof:
+            return self.proof.transformation.words
+        orientation = str(self.transform.get("orientation", "")).replace("-", " ")
+        margins = "other margins" if self.transform.get("margins") else ""
+        return ", ".join(part for part in (orientation, margins) if part)
 
     def as_json(self) -> dict[str, Any]:
         """The match as services read it; `transform` is null where the picture is only re-encoded."""
@@ -50,8 +63,10 @@ class Match:
             "score": round(self.score, 4),
             "hamming": self.hamming,
             "cosine": None if self.cosine is None else round(self.cosine, 4),
-            "inliers": self.inliers,
+            "inliers": self.proof.inliers if self.proof else None,
             "transform": dict(self.transform) or None,
+            "proof": self.proof.as_json() if self.proof else None,
+            "note": self.note or None,
             "metadata": dict(self.record.metadata),
             "sources": list(self.record.sources),
             "title": self.record.title,

@@ -59,11 +59,9 @@ def _says(match: Match) -> str:
     parts = [] if match.hamming is None else [f"{match.hamming} of 256 bits differ"]
     if match.cosine is not None:
         parts.append(f"cosine {match.cosine:.2f}")
-    if orientation := match.transform.get("orientation"):
-        parts.append(str(orientation).replace("-", " "))
-    if match.transform.get("margins"):
-        parts.append("other margins")
-    return ", ".join(parts)
+    if match.proof:
+        parts.append(f"{match.proof.inliers} features agree, pixels {match.proof.agreement:.2f}")
+    return ", ".join(part for part in [*parts, match.edit] if part)
 
 
 def _thumbnails(index: Index, keys: Sequence[Any]) -> dict[Any, str]:

@@ -75,6 +75,16 @@ def judge(
     return sorted((match for match in found if match), key=_place if mode == "copies" else _by_cosine)
 
 
+def accepted(matches: Iterable[Match], thresholds: Thresholds) -> list[Match]:
+    """Those within the thresholds of the answer or proven, in the order of `copies`."""
+    return sorted((match for match in matches if _within(match, thresholds)), key=_place)
+
+
+def _within(match: Match, thresholds: Thresholds) -> bool:
+    near = match.hamming is not None and match.hamming <= thresholds.similar
+    return match.verdict is not Verdict.SIMILAR or near or _alike(match.cosine, thresholds, "copies")
+
+
 def _judged(
     query: Description,
     variants: Sequence[Variant],

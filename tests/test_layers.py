@@ -20,6 +20,7 @@ ROOMS = ("imaging", "search", "ingest", "workers", "facsimile")
 #: where each library may be imported
 HOMES = {
     "PIL": ("imaging/decode.py", "search/evaluation/*"),
+    "cv2": ("imaging/features*.py",),
     "pillow_heif": ("imaging/decode.py",),
     "onnxruntime": ("imaging/models/*",),
     "torch": ("imaging/models/*",),

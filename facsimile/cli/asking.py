@@ -34,6 +34,10 @@ HtmlOption = Annotated[
     typer.Option("--html", metavar="FILE", callback=new_file, help="Write a page with pictures here."),
 ]
 
+VerifyOption = Annotated[
+    bool, typer.Option("--verify/--no-verify", help="Prove the best matches by geometry (default).")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -65,6 +69,7 @@ def search(
         str,
         typer.Option(help="0 to 3 doubtful bits a band, or all: nothing within distance 31 is missed."),
     ] = "2",
+    verify: VerifyOption = True,
     html: HtmlOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -85,6 +90,7 @@ def search(
             mode=mode,  # type: ignore[arg-type]
             orientations=("upright",) if upright else _all_orientations(),
             probes=int(probes) if probes.isdecimal() else probes,  # type: ignore[arg-type]
+            verify=verify,
         )
         if not images:
             _tell(text, index_.search_words(request), None, json=json)
@@ -207,14 +213,12 @@ def _table(matches: list[Match]) -> Any:
     table.add_column("source", overflow="fold")
     colours = {"identical": "magenta", "copy": "red", "similar": "yellow", "text": "cyan"}
     for match in matches:
-        edit = [str(match.transform.get("orientation", ""))]
-        edit += ["margins"] if match.transform.get("margins") else []
         table.add_row(
             Text(match.verdict, colours[match.verdict]),
             f"{match.score:.2f}",
             "" if match.hamming is None else str(match.hamming),
             "" if match.cosine is None else f"{match.cosine:.2f}",
-            " ".join(part for part in edit if part),
+            ", ".join(part for part in (match.note, match.edit) if part),
             Text(visible(match.record.source or match.record.id)),
         )
     return table
@@ -224,6 +228,7 @@ def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="A file, a URL, or id:ID.")],
     second: Annotated[str, typer.Argument(metavar="B")],
     index: IndexOption = None,
+    verify: VerifyOption = True,
     json: JsonOption = False,
 ) -> None:
     """Show every distance of two images."""
@@ -237,7 +242,7 @@ def compare(
         if any(name.startswith("id:") for name in (first, second)):  # two files need no index
             describe = stack.enter_context(opened(index)).describe
         a, b = (_named(describe, name).description for name in (first, second))
-    values = compared(a, b, chosen.thresholds).as_json()
+    values = compared(a, b, chosen.thresholds, chosen.verification, verify=verify).as_json()
     if json:
         emit({"a": first, "b": second, **values})
         return
@@ -250,6 +255,20 @@ def compare(
         say(f"cosine         {values['cosine']:.3f}")
     say(f"same bytes     {'yes' if values['same_bytes'] else 'no'}")
     say(f"same pixels    {'yes' if values['same_pixels'] else 'no'}")
+    if verify:
+        _say_proof(values["proof"])
+
+
+def _say_proof(proof: dict[str, Any] | None) -> None:
+    if proof is None:
+        say("geometry       no transformation fits")
+        return
+    say(f"geometry       {proof['finding']} ({proof['inliers']} features agree, {proof['feature'].upper()})")
+    say(f"pixels agree   {proof['agreement']:.2f} (median correlation of the common area)")
+    say(f"edit of A      {proof['transform']['words'] or 'none'}")
+    for name, side in (("A", "stored"), ("B", "query")):
+        corners = "  ".join(f"{100 * x:.0f},{100 * y:.0f}" for x, y in proof["area"][side])
+        say(f"area in {name}      {corners} (% of width, height)")
 
 
 def _named(describe: Callable[[str], Query], name: str) -> Query:

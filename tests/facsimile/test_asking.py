@@ -56,7 +56,7 @@ def test_people_read_a_table_on_stderr_where_stdout_is_no_terminal(filled: Shell
     done = filled("search", edited / "chelsea.png.flip.jpg")
     assert (done.code, done.out) == (0, "")
     row = next(line for line in done.err.splitlines() if line.startswith("copy"))
-    assert "flip-horizontal" in row
+    assert "mirrored" in row
     assert row.rstrip().endswith("chelsea.png")
 
 

@@ -1,0 +1,81 @@
+"""Local features: points of a picture that are found again in an edited copy, and which of two are the same.
+
+ORB (Rublee et al. 2011) is quick. SIFT (Lowe 2004), as its square root (Arandjelović, Zisserman 2012), finds
+more where a picture is blurred or has become small. OpenCV is at home here and in `imaging.features_fit`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["orb", "sift"]
+
+#: features of one picture at most, the strongest
+_MOST = {"orb": 500, "sift": 700}
+
+#: numbers of one descriptor
+_LENGTH = {"orb": 32, "sift": 128}
+
+#: a nearest feature counts when it is nearer than this share of the way to the second nearest (Lowe's ratio)
+_RATIO = 0.8
+
+#: ORB finds next to nothing in pictures with a longer side below this, so they are enlarged to it
+_LEAST_SIDE = 200
+
+cv2.setNumThreads(1)  # many processes share the cores
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """The features of one picture of some `kind`.
+
+    `points` is float32 [N, 4]: x and y in pixels, size in pixels, direction in radians. `descriptors` is
+    uint8 [N, 32] (ORB, compared by Hamming distance) or float32 [N, 128] (SIFT, Euclidean).
+    """
+
+    kind: Kind
+    points: NDArray[np.float32]
+    descriptors: NDArray[Any]
+
+
+def features(luma: NDArray[np.uint8], kind: Kind) -> Features:
+    """The features of a luma raster [H, W]; none where it is blank or tiny."""
+    scale = max(1.0, _LEAST_SIDE / max(luma.shape)) if kind == "orb" else 1.0
+    raster: Any = np.ascontiguousarray(luma)
+    if scale > 1:
+        raster = cv2.resize(raster, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    found, values = _detector(kind).detectAndCompute(raster, None)
+    if values is None:
+        return Features(kind, np.empty((0, 4), np.float32), np.empty((0, _LENGTH[kind]), np.uint8))
+    rows = [(*point.pt, point.size, np.deg2rad(point.angle)) for point in found]
+    points = np.array(rows, np.float32)
+    points[:, :3] /= scale
+    if kind == "sift":
+        values = np.sqrt(values / np.maximum(values.sum(axis=1, keepdims=True), 1e-9))
+    return Features(kind, points, values)
+
+
+@lru_cache(maxsize=2)
+def _detector(kind: Kind) -> Any:
+    if kind == "orb":
+        return cv2.ORB.create(_MOST["orb"], edgeThreshold=15, fastThreshold=7)
+    return cv2.SIFT.create(_MOST["sift"], contrastThreshold=0.02)
+
+
+def matched(first: Features, second: Features) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The points of both that are the same by the ratio test, one to one: two arrays [M, 4]."""
+    if len(first.points) < 2 or len(second.points) < 2:
+        return first.points[:0], second.points[:0]
+    hamming = first.kind == "orb"
+    norm, kind = (cv2.NORM_HAMMING, cv2.CV_32S) if hamming else (cv2.NORM_L2, cv2.CV_32F)
+    distance, nearest = cv2.batchDistance(first.descriptors, second.descriptors, kind, normType=norm, K=2)
+    rows = np.flatnonzero(distance[:, 0] < _RATIO * distance[:, 1])
+    rows = rows[np.argsort(distance[rows, 0], kind="stable")]
+    columns, at = np.unique(nearest[rows, 0], return_index=True)  # of several, the nearest
+    return first.points[rows[at]], second.points[columns]

@@ -1,0 +1,79 @@
+"""What geometry and pixels say of a candidate, and how much of it makes a proof."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from search.transformation import Transformation
+
+#: what a proof says: the same picture; the same scene, product or template in another picture
+Finding = Literal["copy", "same scene"]
+
+#: the note of a match whose geometry fits but whose pixels differ
+SAME_SCENE = "same scene"
+
+#: the local features that the proof came by (see `imaging.features`)
+Feature = Literal["orb", "sift"]
+
+#: the logistic model of the probability, fitted by `benchmarks/verification.py`
+_BASE, _PER_AGREEMENT, _PER_INLIERS = -30.0, 32.0, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How much is verified, and what proves; `docs/accuracy.md` says how that was measured.
+
+    `candidates`: how many of a query's best are verified. `seconds`: after this time per query no further one
+    is. `distance`, `cosine`: how far out candidates are verified; beyond the thresholds of the answer only
+    proven ones are kept. `inliers`: features that must agree on one transformation (ORB, SIFT). `cells`,
+    `agreement`: so many textured cells must be compared, and the median of their correlations be as high;
+    below, it is the same scene.
+    """
+
+    candidates: int = 24
+    seconds: float = 2.0
+    distance: int = 90
+    cosine: float = 0.4
+    inliers_orb: int = 8
+    inliers_sift: int = 6
+    cells: int = 24
+    agreement: float = 0.9
+
+    def least(self, kind: Feature) -> int:
+        """The inliers that this kind of feature needs."""
+        return self.inliers_orb if kind == "orb" else self.inliers_sift
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proof:
+    """What geometry and pixels say of one candidate.
+
+    `inliers`: features of both pictures that lie where one transformation puts them. `agreement`: the median
+    correlation of small cells under it, -1..1. `probability`: that it is a copy.
+    """
+
+    finding: Finding
+    feature: Feature
+    inliers: int
+    agreement: float
+    transformation: Transformation
+
+    @property
+    def probability(self) -> float:
+        """That the candidate is a copy, 0..1; logistic in agreement and inliers."""
+        evidence = _BASE + _PER_AGREEMENT * self.agreement + _PER_INLIERS * math.log(self.inliers)
+        return 1 / (1 + math.exp(-evidence))
+
+    def as_json(self) -> dict[str, Any]:
+        """The proof as services read it."""
+        return {
+            "finding": self.finding,
+            "feature": self.feature,
+            "inliers": self.inliers,
+            "agreement": round(self.agreement, 3),
+            "probability": round(self.probability, 4),
+            "transform": self.transformation.as_json(),
+            "area": self.transformation.area_as_json(),
+        }

@@ -1,0 +1,160 @@
+"""Proof by geometry: whether a candidate's pixels lie in the query, moved, cut, scaled or mirrored."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.decode import decode
+from imaging.errors import ImageError
+from imaging.features import Features, features, matched
+from imaging.features_fit import Fit, Overlap, fit, overlap, plausible
+from imaging.record import Description, ImageRecord, Key
+from search.index.base import Index
+from search.match import Match, Verdict
+from search.proof import SAME_SCENE, Feature, Finding, Policy, Proof
+from search.ranking import Thresholds
+from search.transformation import Transformation
+
+
+class Verifier:
+    """Verifies the candidates of one query; the query's features are computed once, when they are needed."""
+
+    def __init__(self, query: Description, policy: Policy) -> None:
+        self._policy = policy
+        self._size = (query.width, query.height)
+        self._luma = decode(query.thumbnail).luma
+        self._features: dict[tuple[Feature, bool], Features] = {}
+
+    def proof(self, candidate: ImageRecord, *, second_look: bool = True) -> Proof | None:
+        """What can be said of a candidate that carries its thumbnail; None where no transformation fits.
+
+        ORB first, upright, then mirrored; then, with `second_look`, SIFT, which takes five times as long.
+        """
+        if candidate.thumbnail is None:
+            return None
+        try:
+            luma = decode(candidate.thumbnail).luma
+        except ImageError:
+            return None
+        best: Proof | None = None
+        kinds: tuple[Feature, ...] = ("orb", "sift") if second_look else ("orb",)
+        for kind in kinds:
+            own = features(luma, kind)
+            for mirrored in (False, True):
+                found = fit(*matched(own, self._query(kind, mirrored)))
+                if found is None or found.inliers < self._policy.least(kind):
+                    continue
+                proof = self._judged(kind, found, mirrored, candidate, luma)
+                if proof and (best is None or proof.agreement > best.agreement):
+                    best = proof
+                if best and best.finding == "copy":
+                    return best
+        return best
+
+    def _query(self, kind: Feature, mirrored: bool) -> Features:
+        if (kind, mirrored) not in self._features:
+            self._features[kind, mirrored] = features(self._seen(mirrored), kind)
+        return self._features[kind, mirrored]
+
+    def _seen(self, mirrored: bool) -> NDArray[np.uint8]:
+        return self._luma[:, ::-1] if mirrored else self._luma
+
+    def _judged(
+        self, kind: Feature, found: Fit, mirrored: bool, candidate: ImageRecord, luma: NDArray[np.uint8]
+    ) -> Proof | None:
+        height, width = luma.shape
+        if not plausible(found.matrix, width, height):
+            return None
+        shared = overlap(luma, self._seen(mirrored), found.matrix)
+        if shared is None or shared.cells < self._policy.cells:
+            return None
+        finding: Finding = "copy" if shared.agreement >= self._policy.agreement else "same scene"
+        transformation = self._transformation(found, shared, mirrored, candidate, (width, height))
+        return Proof(finding, kind, found.inliers, shared.agreement, transformation)
+
+    def _transformation(
+        self, found: Fit, shared: Overlap, mirrored: bool, candidate: ImageRecord, size: tuple[int, int]
+    ) -> Transformation:
+        """In pixels of the two originals, the query not mirrored."""
+        height, width = self._luma.shape
+        back = np.array([(-1, 0, width), (0, 1, 0), (0, 0, 1)]) if mirrored else np.eye(3)
+        to_query = np.diag((self._size[0] / width, self._size[1] / height, 1))
+        from_stored = np.diag((size[0] / candidate.width, size[1] / candidate.height, 1))
+        area = tuple((float(x), float(y)) for x, y in shared.corners / size)
+        return Transformation.of(
+            to_query @ back @ found.matrix @ from_stored,
+            area,
+            (candidate.width, candidate.height, *self._size),
+        )
+
+
+def verified(
+    index: Index,
+    queries: Sequence[Description],
+    answers: Sequence[Sequence[Match]],
+    thresholds: Thresholds,
+    policy: Policy,
+) -> list[list[Match]]:
+    """The answers with their best candidates verified, in their old order; one request brings all thumbnails.
+
+    Raises the errors of `search.errors`.
+    """
+    chosen = [
+        [match for match in matches if match.verdict is not Verdict.IDENTICAL][: policy.candidates]
+        if query.quality
+        else []
+        for query, matches in zip(queries, answers, strict=True)
+    ]
+    records = index.get({match.record.key for matches in chosen for match in matches})
+    return [
+        _verified(query, matches, {match.record.key for match in best}, records, thresholds, policy)
+        for query, matches, best in zip(queries, answers, chosen, strict=True)
+    ]
+
+
+def _verified(
+    query: Description,
+    matches: Sequence[Match],
+    chosen: set[Key],
+    records: Mapping[Key, ImageRecord],
+    thresholds: Thresholds,
+    policy: Policy,
+) -> list[Match]:
+    if not chosen:
+        return list(matches)
+    end = time.monotonic() + policy.seconds
+    verifier = Verifier(query, policy)
+    told = []
+    for match in matches:
+        record = records.get(match.record.key) if match.record.key in chosen else None
+        proof = None
+        if record and time.monotonic() < end:
+            proof = verifier.proof(record, second_look=_worth(match, thresholds, policy))
+        told.append(confirmed(match, proof, thresholds))
+    return told
+
+
+def _worth(match: Match, thresholds: Thresholds, policy: Policy) -> bool:
+    """Whether the hash or the vector promises enough for a second look."""
+    near = match.hamming is not None and match.hamming <= thresholds.similar
+    return near or (match.cosine is not None and match.cosine >= policy.cosine)
+
+
+def confirmed(match: Match, proof: Proof | None, thresholds: Thresholds) -> Match:
+    """The match in the light of a proof. What the hash accepts unaided stays a copy; what the vector alone
+    took for a copy does not, where it is the same scene in another picture."""
+    if proof is None or match.verdict is Verdict.IDENTICAL:
+        return match
+    if proof.finding == "copy":
+        score = max(match.score, proof.probability)
+        return dataclasses.replace(match, verdict=Verdict.COPY, score=score, proof=proof)
+    by_hash = match.hamming is not None and match.hamming <= thresholds.copy
+    if by_hash:
+        return dataclasses.replace(match, proof=proof, note=SAME_SCENE)
+    score = min(match.score, proof.probability)
+    return dataclasses.replace(match, verdict=Verdict.SIMILAR, score=score, proof=proof, note=SAME_SCENE)
