@@ -254,6 +254,8 @@ class Facsimile:
 
     def close(self) -> None:
         """Let go of files and connections."""
+        if "queue" in self.__dict__:
+            self.queue.close()
         self.index.close()
 
     def __enter__(self) -> Self:

@@ -104,6 +104,7 @@ def worker_app(location: str, chosen: Settings) -> Celery:
         open_model=partial(model_of, wanted=chosen.model, options=chosen.running),
         limits=chosen.limits,
         item_seconds=chosen.image_seconds,
+        lease=chosen.queue_lease,
     )
     register(
         app,

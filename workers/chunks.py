@@ -25,11 +25,9 @@ from workers.letters import Letters, letter_of
 
 KIND = "chunk"
 
-#: seconds that a claim holds without being renewed: after that its worker counts as dead
+#: seconds that a claim holds without being renewed: after that its worker counts as dead. So long after it
+#: was published, a chunk that nobody claimed may have been lost by the broker.
 LEASE = 30.0
-
-#: seconds until a published chunk that nobody claimed may have been lost by the broker
-OVERDUE = 30.0
 
 #: how often an item may end its worker, and how often one is tried that may succeed later
 DEATHS = 3
@@ -98,15 +96,16 @@ class Published:
 class Chunks:
     """The chunks in the state of an index."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, lease: float = LEASE) -> None:
         self.state = state
+        self._lease = lease
         self.letters = Letters(state)
 
     # -- before the work -----------------------------------------------------------------------------------
 
     def record(self, chunks: Sequence[Chunk]) -> list[Published]:
         """Record chunks; the answer has those that are new, to be published. Others were recorded before."""
-        written = self.state.put([entry_of(chunk) for chunk in chunks])
+        written = self.state.put([entry_of(chunk, due=self._due()) for chunk in chunks])
         return [_published(entry) for entry in written if entry]
 
     def claim(self, id: str, holder: str) -> Claim | list[Published]:
@@ -132,7 +131,7 @@ class Chunks:
         if deaths >= DEATHS:
             self._bury(chunk, entry)
             return []
-        numbers = {**entry.numbers, "deaths": deaths + 1, "due": now() + _ms(LEASE)}
+        numbers = {**entry.numbers, "deaths": deaths + 1, "due": self._due()}
         terms = {**entry.terms, "state": (ChunkState.RUNNING.value,), "holder": (holder,)}
         (claimed,) = self.state.put([entry.replaced(terms=terms, numbers=numbers)])
         return Claim(chunk, claimed, deaths) if claimed else []
@@ -164,7 +163,7 @@ class Chunks:
 
     def renew(self, claim: Claim) -> bool:
         """Hold the lease for another while; False where another worker has it by now."""
-        numbers = {**claim.entry.numbers, "due": now() + _ms(LEASE)}
+        numbers = {**claim.entry.numbers, "due": self._due()}
         (entry,) = self.state.put([claim.entry.replaced(numbers=numbers)])
         if entry:
             claim.entry = entry
@@ -187,7 +186,7 @@ class Chunks:
         waiting = [
             entry.replaced(
                 terms={**entry.terms, "state": (ChunkState.QUEUED.value,), "holder": ()},
-                numbers={**entry.numbers, "due": now() + _ms(OVERDUE)},
+                numbers={**entry.numbers, "due": self._due()},
             )
             for entry in entries
         ]
@@ -225,6 +224,9 @@ class Chunks:
             return True
         self.state.delete(made)
         return False
+
+    def _due(self) -> int:
+        return now() + _ms(self._lease)
 
     def _keep(self, chunk: Chunk, failed: Iterable[tuple[int, Outcome]]) -> list[Ref]:
         """Make dead letters; they hold the items as they came, inline images included."""
@@ -266,22 +268,26 @@ def chunk_of(entry: Entry) -> Chunk:
     )
 
 
-def entry_of(chunk: Chunk, state: ChunkState = ChunkState.QUEUED, due: int | None = None) -> Entry:
+def entry_of(chunk: Chunk, *, due: int, state: ChunkState = ChunkState.QUEUED) -> Entry:
     """The entry of a new chunk."""
-    items = [format_item(item) for item in chunk.items]
     return Entry(
         kind=KIND,
         id=chunk.id,
         terms={"job": (chunk.job,), "queue": (chunk.queue.value,), "state": (state.value,)},
-        numbers={"accepted": chunk.accepted, "due": now() + _ms(OVERDUE) if due is None else due},
+        numbers={"accepted": chunk.accepted, "due": due},
         body={
-            "items": items,
-            "digest": sha256(orjson.dumps(items)).hexdigest(),
+            "items": [format_item(item) for item in chunk.items],
+            "digest": digest_of(chunk),
             "trusted": chunk.trusted,
             "recheck": chunk.recheck,
             "tries": chunk.tries,
         },
     )
+
+
+def digest_of(chunk: Chunk) -> str:
+    """What tells whether two chunks have the same items."""
+    return sha256(orjson.dumps([format_item(item) for item in chunk.items])).hexdigest()
 
 
 def _later(chunk: Chunk, items: Sequence[Item]) -> Entry:
@@ -293,7 +299,7 @@ def _later(chunk: Chunk, items: Sequence[Item]) -> Entry:
     after = dataclasses.replace(
         chunk, id=f"{base}~{chunk.tries + 1}", items=tuple(items), accepted=0, tries=chunk.tries + 1
     )
-    return entry_of(after, ChunkState.DELAYED, now() + _ms(pause))
+    return entry_of(after, due=now() + _ms(pause), state=ChunkState.DELAYED)
 
 
 def job_of(chunk_id: str) -> str:

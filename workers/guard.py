@@ -13,10 +13,7 @@ from typing import Self
 
 from search.errors import StoreError
 from search.logs import logger
-from workers.chunks import LEASE, Claim
-
-#: seconds between two looks; a lease outlives two that fail
-_LOOK = LEASE / 6
+from workers.chunks import Claim
 
 log = logger(__name__)
 
@@ -28,9 +25,10 @@ class Guard:
     after a crash. Waiting for the index does not count as hanging.
     """
 
-    def __init__(self, claim: Claim, renew: Callable[[Claim], object]) -> None:
+    def __init__(self, claim: Claim, renew: Callable[[Claim], object], lease: float) -> None:
         self._claim = claim
         self._renewal = renew
+        self._every = lease / 6  # a lease outlives some that fail
         self._deadline: float | None = None
         self._renewed = time.monotonic()
         self._ended = threading.Event()
@@ -47,11 +45,11 @@ class Guard:
             self._deadline = None
 
     def _watch(self) -> None:
-        while not self._ended.wait(_LOOK / 5):
+        while not self._ended.wait(self._every / 5):
             if self._deadline is not None and time.monotonic() > self._deadline:
                 log.error("an image took too long; ending this process", chunk=self._claim.chunk.id)
                 os.kill(os.getpid(), signal.SIGKILL)
-            if time.monotonic() - self._renewed >= _LOOK:
+            if time.monotonic() - self._renewed >= self._every:
                 self._renew()
 
     def _renew(self) -> None:

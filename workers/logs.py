@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from celery import signals
@@ -15,6 +16,7 @@ def take_over(level: Level = "info", format: Format = "auto") -> None:
     Call it before the worker or the beat starts. What tasks print goes where they print it.
     """
     configure(level, format)
+    logging.getLogger("celery.beat").setLevel(logging.WARNING)  # it tells of each look at the schedule
 
     def keep(**_: Any) -> None:
         """Celery leaves logging alone where this signal has a receiver."""

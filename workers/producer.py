@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ingest.item import Item, Outcome
 from search.index.state import Ref, State
-from workers.chunks import KIND, Chunk, Chunks, Published, Queue, entry_of
+from workers.chunks import KIND, Chunk, Chunks, Published, Queue, digest_of
 from workers.intake import queue_of
 from workers.letters import Letters, letter_of
 
@@ -88,7 +88,7 @@ class Producer:
             if before is None:
                 unknown.append(chunk)
                 continue
-            digest = entry_of(chunk).body["digest"]
+            digest = digest_of(chunk)
             if before.body["digest"] != digest:
                 unknown.append(_renamed(chunk, digest))
         return unknown

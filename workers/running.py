@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from celery import Celery, signals
+from celery.beat import EmbeddedService
 
 from search.logs import Format, Level
 from workers.broker import Broker
@@ -68,13 +69,16 @@ def run_worker(
     broker = Broker(app.conf.broker_url)
     progress = Progress(broker, queues)
     server = MetricsServer(*metrics, progress.fault, folder=metrics_folder) if metrics else None
+    # a thread, since nothing would start a process again that died
+    clock = EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler) if beat else None
+    if clock:
+        clock.start()
     try:
         worker = app.Worker(
             hostname=None,
             pool_cls="prefork",
             concurrency=concurrency,
             queues=list(queues),
-            beat=beat,
             without_gossip=True,
             without_mingle=True,
             quiet=True,
@@ -82,6 +86,8 @@ def run_worker(
         )
         worker.start()
     finally:
+        if clock:
+            clock.service.stop()
         if server:
             server.close()
         broker.close()

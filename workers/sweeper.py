@@ -14,9 +14,6 @@ EVERY = 5.0
 #: chunks that one sweep publishes at most of each kind; the next one goes on
 MOST = 2000
 
-#: seconds that those who hold leases have to renew them after the index was out of reach
-_RENEWAL = LEASE / 2
-
 _MARK = Ref("upkeep", "sweeper")
 
 
@@ -27,10 +24,15 @@ class Sweeper:
     """
 
     def __init__(
-        self, state: State, publish: Callable[[Iterable[Published]], None], waiting: Callable[[], int]
+        self,
+        state: State,
+        publish: Callable[[Iterable[Published]], None],
+        waiting: Callable[[], int],
+        lease: float = LEASE,
     ) -> None:
         self._state = state
-        self._chunks = Chunks(state)
+        self._lease = lease
+        self._chunks = Chunks(state, lease)
         self._jobs = Jobs(state)
         self._publish = publish
         self._waiting = waiting
@@ -65,7 +67,7 @@ class Sweeper:
             since = time
         if not self._state.put([entry.replaced(numbers={"last": time, "since": since})])[0]:
             return None
-        return time - since >= _RENEWAL * 1000
+        return time - since >= self._lease * 1000 / 2
 
     def _due(self, state: ChunkState) -> int:
         return self._again(_wanted(state, now()), MOST)

@@ -84,7 +84,7 @@ def register(app: Celery, options: WorkerOptions) -> None:
 
     @app.task(name=names.SWEEP)
     def sweep() -> None:
-        upkeep(lambda: Sweeper(hand.index.state, publish, broker.waiting).sweep())
+        upkeep(lambda: Sweeper(hand.index.state, publish, broker.waiting, options.means.lease).sweep())
         upkeep(lambda: metrics.observe(broker, hand.index.state))
 
     @app.task(name=names.LOST)

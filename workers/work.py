@@ -19,7 +19,7 @@ from search.errors import IndexMismatch, IndexMissing, StoreError
 from search.index.base import Index, Status
 from search.logs import bound, logger
 from workers import metrics
-from workers.chunks import Chunk, Chunks, Claim, Published
+from workers.chunks import LEASE, Chunk, Chunks, Claim, Published
 from workers.guard import Guard
 
 #: the longest pause between two tries while the index is away, in seconds
@@ -53,6 +53,7 @@ class Means:
     open_model: Callable[[Index], Model | None] = hashes_alone
     limits: Limits = field(default_factory=Limits)
     item_seconds: float = 60.0
+    lease: float = LEASE
 
 
 class Hand:
@@ -67,7 +68,7 @@ class Hand:
 
     def run(self, id: str, holder: str) -> list[Published]:
         """Work on a chunk to its end; what has to be published next. Waits while the index is away."""
-        claim = self._patiently(lambda: Chunks(self.index.state).claim(id, holder))
+        claim = self._patiently(lambda: self._chunks().claim(id, holder))
         if not isinstance(claim, Claim):
             return claim
         with bound(job=claim.chunk.job, chunk=claim.chunk.id):
@@ -77,9 +78,9 @@ class Hand:
         chunk = claim.chunk
         start = time.monotonic()
         try:
-            with Guard(claim, self._renew) as guard:
+            with Guard(claim, self._renew, self._means.lease) as guard:
                 outcomes = self._patiently(lambda: self._processed(chunk, guard))
-            counted = self._patiently(lambda: Chunks(self.index.state).finish(claim, outcomes))
+            counted = self._patiently(lambda: self._chunks().finish(claim, outcomes))
         except Stopping:
             log.warning("stopped while the index was away; the chunk is taken up later")
             raise
@@ -115,9 +116,12 @@ class Hand:
         metrics.stages(timings)
         return outcomes
 
+    def _chunks(self) -> Chunks:
+        return Chunks(self.index.state, self._means.lease)
+
     def _renew(self, claim: Claim) -> None:
         if index := self._index:  # else it is being opened again, in the other thread
-            Chunks(index.state).renew(claim)
+            Chunks(index.state, self._means.lease).renew(claim)
 
     @property
     def index(self) -> Index:
