@@ -72,10 +72,24 @@ def matched(first: Features, second: Features) -> tuple[NDArray[np.float32], NDA
     """The points of both that are the same by the ratio test, one to one: two arrays [M, 4]."""
     if len(first.points) < 2 or len(second.points) < 2:
         return first.points[:0], second.points[:0]
-    hamming = first.kind == "orb"
-    norm, kind = (cv2.NORM_HAMMING, cv2.CV_32S) if hamming else (cv2.NORM_L2, cv2.CV_32F)
-    distance, nearest = cv2.batchDistance(first.descriptors, second.descriptors, kind, normType=norm, K=2)
+    distance, nearest = _nearest(first, second)
     rows = np.flatnonzero(distance[:, 0] < _RATIO * distance[:, 1])
     rows = rows[np.argsort(distance[rows, 0], kind="stable")]
     columns, at = np.unique(nearest[rows, 0], return_index=True)  # of several, the nearest
     return first.points[rows[at]], second.points[columns]
+
+
+def _nearest(first: Features, second: Features) -> tuple[NDArray[Any], NDArray[Any]]:
+    """For each feature of the first the distances to the two nearest of the second, [N, 2], and where
+    the nearest is, [N, 1] or more."""
+    if first.kind == "orb":
+        return cv2.batchDistance(
+            first.descriptors, second.descriptors, cv2.CV_32S, normType=cv2.NORM_HAMMING, K=2
+        )
+    cosines = first.descriptors @ second.descriptors.T  # of unit length: several times as fast as distances
+    rows = np.arange(len(cosines))
+    best = cosines.argmax(axis=1)
+    nearest = cosines[rows, best]
+    cosines[rows, best] = -1
+    both = np.stack([nearest, cosines.max(axis=1)], axis=1)
+    return np.sqrt(np.maximum(2 - 2 * both, 0)), best[:, None]

@@ -13,13 +13,15 @@ Matrix = NDArray[np.float64]
 Points = NDArray[np.float32]
 
 #: pixels by which a feature may miss its place
-_TOLERANCE = 4.0
+_TOLERANCE = 3.0
 
 #: the same for the place that one other feature foretells: its direction and size are known roughly
 _FORETOLD = 20.0
 
-#: inliers from which the eight numbers of a perspective are trusted, not only the six of an affine map
+#: inliers from which the eight numbers of a perspective are tried, and how many times more of them they must
+#: find than the six of an affine map, which are surer
 _PERSPECTIVE = 8
+_BETTER = 1.1
 
 #: a plausible map stretches one direction at most so many times as much as another, anywhere in the picture,
 #: and one place so many times as much as another
@@ -82,9 +84,8 @@ def _exact(first: Points, second: Points) -> Fit | None:
         return None
     found = Fit(np.vstack([affine, (0, 0, 1)]).astype(np.float64), int(inside.sum()))
     if found.inliers >= _PERSPECTIVE:
-        matrix, inside = cv2.findHomography(first, second, cv2.USAC_MAGSAC, 0.75 * _TOLERANCE, maxIters=500)
-        # within a tighter tolerance, so that as many inliers are better ones
-        if matrix is not None and inside.sum() >= 0.9 * found.inliers:
+        matrix, inside = cv2.findHomography(first, second, cv2.USAC_MAGSAC, _TOLERANCE, maxIters=500)
+        if matrix is not None and inside.sum() >= _BETTER * found.inliers:
             found = Fit(np.asarray(matrix, np.float64), int(inside.sum()))
     return found
 

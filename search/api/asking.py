@@ -48,6 +48,7 @@ class How(BaseModel):
     probes: Literal[0, 1, 2, 3, "all"] = Field(
         2, description="more terms and better recall; all: no pair within Hamming distance 31 is missed"
     )
+    verify: bool = Field(True, description="prove the best matches by geometry")
     min_score: float = Field(0, ge=0, le=1, description="least score of a match that only pictures found")
 
     def request(self, caller: Caller) -> finder.Request:
@@ -59,6 +60,7 @@ class How(BaseModel):
             filter=Filter(caller.within(self.collections), terms),
             orientations=tuple(self.orientations),
             probes=self.probes,
+            verify=self.verify,
             words=self.text,
         )
 
@@ -90,6 +92,10 @@ class Found(BaseModel):
     transform: dict[str, Any] | None = Field(
         description="what was done to the stored image", examples=[{"orientation": "flip-horizontal"}]
     )
+    proof: dict[str, Any] | None = Field(
+        description="what geometry found: finding, inliers, agreement of the pixels, transform, area in both"
+    )
+    note: str | None = Field(description="what a person should know", examples=["same scene"])
     source: str
     sources: list[str]
     title: str
@@ -161,6 +167,8 @@ class Comparison(BaseModel):
     hamming_trimmed: int
     orientation: str
     transform: dict[str, Any] | None
+    proof: dict[str, Any] | None = Field(description="what geometry found, as in a search")
+    note: str | None
     quality: list[int]
 
 
@@ -238,7 +246,10 @@ async def compare_two(request: Request, caller: Reader, work: Work) -> Compariso
         await query_of(work, caller, asked or Asked(), files.get(name, []))
         for name, asked in (("first", wanted.first), ("second", wanted.second))
     ]
-    compared = await work.ask(compare, first.description, second.description, work.service.finder.thresholds)
+    finder = work.service.finder
+    compared = await work.ask(
+        compare, first.description, second.description, finder.thresholds, finder.policy
+    )
     return Comparison(**compared.as_json())
 
 

@@ -1,0 +1,69 @@
+"""A search with proof: the same verdicts, areas and notes from both indices."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from PIL import ImageOps
+
+from imaging.describe import describe
+from imaging.models import model
+from imaging.record import ImageRecord
+from search.finder import Finder, Request
+from search.index import signatures_of
+from search.index.base import Index
+from search.match import Verdict
+from search.proof import Policy
+from tests.conformance.conftest import Place
+from tests.conformance.synthetic import filled
+from tests.imaging.pictures import NAMES, encoded, photograph
+
+NETWORK = model("facsimile")
+
+
+@pytest.fixture
+def photographs(place: Place) -> Index:
+    """An index of real photographs, described by the bundled network."""
+    described = {name: describe(encoded(photograph(name, 800)), model=NETWORK) for name in NAMES}
+    records = [ImageRecord.of(description, id=name) for name, description in described.items()]
+    return filled(place.create(signatures_of(NETWORK)), *records)
+
+
+def test_a_mirrored_crop_becomes_a_copy_with_its_area(photographs: Index) -> None:
+    picture = photograph("chelsea.png", 800)
+    part = picture.crop((picture.width // 4, 0, picture.width, 3 * picture.height // 4))
+    query = describe(encoded(ImageOps.mirror(part)), model=NETWORK)
+    blind = Finder(photographs).search(query, Request(verify=False))
+    assert [(match.verdict, match.proof) for match in blind[:1]] == [(Verdict.SIMILAR, None)]
+    first, *others = Finder(photographs).search(query)
+    assert (first.record.id, first.verdict, first.edit) == (
+        "chelsea.png",
+        Verdict.COPY,
+        "crop of 56 %, mirrored",
+    )
+    assert first.proof is not None
+    told = first.as_json()
+    assert told["inliers"] == first.proof.inliers > 20
+    left = min(x for x, _ in told["proof"]["area"]["stored"])
+    assert left == pytest.approx(0.25, abs=0.02)
+    assert not any(match.verdict is Verdict.COPY for match in others)
+
+
+def test_what_is_not_verified_keeps_its_verdict(photographs: Index) -> None:
+    query = describe(encoded(photograph("coffee.png", 800).reduce(2), "JPEG", quality=20), model=NETWORK)
+    limits = Policy()
+    for policy in (dataclasses.replace(limits, candidates=0), dataclasses.replace(limits, seconds=0)):
+        (first, *_) = Finder(photographs, policy=policy).search(query)
+        assert (first.record.id, first.verdict, first.proof) == ("coffee.png", Verdict.COPY, None)
+    (first, *_) = Finder(photographs).search(query)
+    assert first.verdict is Verdict.COPY and first.proof is not None
+
+
+def test_what_lies_beyond_the_answer_is_only_there_when_proven(photographs: Index) -> None:
+    for name in ("astronaut.png", "camera.png"):
+        query = describe(encoded(photograph(name, 800).rotate(35)), model=NETWORK)
+        blind = Finder(photographs).search(query, Request(verify=False))
+        proven = Finder(photographs).search(query)
+        assert [match.record.id for match in proven if match.verdict is Verdict.COPY] == [name]
+        assert {match.record.id for match in proven} - {name} <= {match.record.id for match in blind}

@@ -1,0 +1,106 @@
+"""Local features: found again after an edit, and the transformation that they agree on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from imaging.features import Kind, features, matched
+from imaging.features_fit import fit, overlap, plausible
+from tests.imaging.pictures import photograph
+
+Luma = NDArray[np.uint8]
+KINDS: tuple[Kind, ...] = ("orb", "sift")
+
+
+def luma(name: str = "chelsea.png", longest: int = 320) -> Luma:
+    return np.asarray(photograph(name, longest).convert("L"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_crop_is_laid_where_it_was_cut(kind: Kind) -> None:
+    whole = luma()
+    part = whole[40:170, 60:240]
+    found = fit(*matched(features(whole, kind), features(part, kind)))
+    assert found is not None and found.inliers > 30
+    corners = np.array([(60, 40, 1), (240, 40, 1), (240, 170, 1), (60, 170, 1)]) @ found.matrix.T
+    expected = [(0, 0), (180, 0), (180, 130), (0, 130)]
+    np.testing.assert_allclose(corners[:, :2] / corners[:, 2:], expected, atol=2)
+    shared = overlap(whole, part, found.matrix)
+    assert shared is not None and shared.agreement > 0.95
+    np.testing.assert_allclose(shared.corners.min(axis=0), (60, 40), atol=2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "empty",
+    [np.full((200, 320), 127, np.uint8), np.zeros((1, 1), np.uint8), np.zeros((2, 300), np.uint8)],
+    ids=["blank", "one pixel", "a line"],
+)
+def test_a_picture_without_features_matches_nothing(kind: Kind, empty: Luma) -> None:
+    none = features(empty, kind)
+    assert none.points.shape == (0, 4)
+    for first, second in ((none, none), (none, features(luma(), kind)), (features(luma(), kind), none)):
+        assert fit(*matched(first, second)) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_photographs_agree_on_nothing(kind: Kind) -> None:
+    names = ("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg", "camera.png")
+    kept = [features(luma(name), kind) for name in names]
+    inliers = [
+        found.inliers if (found := fit(*matched(a, b))) else 0 for a in kept for b in kept if a is not b
+    ]
+    assert max(inliers) < 6
+
+
+def test_features_are_the_same_every_time() -> None:
+    first, second = features(luma(), "orb"), features(luma(), "orb")
+    assert np.array_equal(first.points, second.points)
+    assert np.array_equal(first.descriptors, second.descriptors)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    gain=st.floats(0.5, 1.0),
+    offset=st.floats(0, 100),
+    covered=st.floats(0, 0.4),
+)
+def test_pixels_agree_whatever_the_brightness_and_under_a_cover(
+    gain: float, offset: float, covered: float
+) -> None:
+    picture = luma()
+    other = np.clip(gain * picture + offset * (1 - gain), 0, 255).astype(np.uint8)
+    other[: round(covered * len(other))] = 200
+    shared = overlap(picture, other, np.eye(3))
+    assert shared is not None and shared.agreement > 0.9
+
+
+def test_pixels_of_another_picture_do_not_agree() -> None:
+    shared = overlap(luma(), luma("coffee.png"), np.eye(3))
+    assert shared is not None and shared.agreement < 0.3
+
+
+def test_pictures_that_do_not_meet_have_no_overlap() -> None:
+    aside = np.array([(1.0, 0, 5000), (0, 1, 0), (0, 0, 1)])
+    assert overlap(luma(), luma(), aside) is None
+
+
+@pytest.mark.parametrize(
+    ("matrix", "expected"),
+    [
+        (np.eye(3), True),
+        (np.diag((-1.0, 1, 1)), True),
+        (np.diag((0.1, 0.1, 1)), True),
+        (np.diag((1.0, 4, 1)), False),
+        (np.array([(1, 2.0, 0), (0, 1, 0), (0, 0, 1)]), False),
+        (np.array([(1.0, 0, 0), (0, 1, 0), (-0.01, 0, 1)]), False),
+        (np.array([(1.0, 0, 0), (0, 1, 0), (0.001, 0, 1)]), True),
+    ],
+    ids=["same", "mirrored", "small", "stretched", "sheared", "folded", "aslant"],
+)
+def test_a_plausible_map_neither_folds_nor_distorts(matrix: NDArray[np.float64], expected: bool) -> None:
+    assert plausible(matrix, 320, 240) is expected
