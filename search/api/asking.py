@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -68,6 +69,8 @@ class How(BaseModel):
 class SearchRequest(Asked, How):
     """One image, or words alone, and how to search."""
 
+    preview: bool = Field(False, description="tell the thumbnail of the image that was asked about, too")
+
 
 class BatchRequest(How):
     """Several images, and how to search for each."""
@@ -119,6 +122,9 @@ class Subject(BaseModel):
     height: int
     format: str
     quality: int
+    thumbnail: str | None = Field(
+        None, description="a data URL of a JPEG of at most 320 pixels a side, where `preview` asked for it"
+    )
 
 
 class Answer(BaseModel):
@@ -195,7 +201,10 @@ async def search(request: Request, caller: Reader, work: Work) -> Answer:
         return Answer(query=None, matches=[Found.of(match) for match in found], took_ms=_since(start))
     query = await query_of(work, caller, wanted, images)
     (matches,) = await _matches(work, [query], wanted, caller)
-    return Answer(query=_subject(query), matches=matches, took_ms=_since(start))
+    subject = _subject(query)
+    if wanted.preview:
+        subject.thumbnail = f"data:image/jpeg;base64,{b64encode(query.description.thumbnail).decode()}"
+    return Answer(query=subject, matches=matches, took_ms=_since(start))
 
 
 @router.post(
