@@ -15,6 +15,7 @@ from search.api import asking, collections, compat, idempotency, images, operati
 from search.api.access import Door
 from search.api.edge import Edge
 from search.api.keys import Keys
+from search.api.leaving import Leaving
 from search.api.metrics import Metrics
 from search.api.problems import Kind, Problems
 from search.api.service import Options, Service
@@ -75,6 +76,7 @@ def create_app(
     for router in routers:
         app.include_router(router)
     problems.install(app)
+    app.add_middleware(Leaving)
     app.add_middleware(BodyLimits, options=options)
     if options.origins:
         app.add_middleware(

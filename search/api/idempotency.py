@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import time
@@ -36,9 +37,16 @@ async def once(
 ) -> Response:
     """The answer of a write that is done at most once under its key, if it has one.
 
-    `what` is the request as JSON, which has to be the same each time. A write that failed may be tried again.
-    Raises Problem: 409 while the first is at work, 422 where the key came with something else.
+    `what` is the request as JSON, which has to be the same each time. A write that failed may be tried again;
+    one whose client goes away is finished all the same. Raises Problem: 409 while the first is at work, 422
+    where the key came with something else.
     """
+    return await asyncio.shield(asyncio.ensure_future(_once(request, caller, work, key, what, write)))
+
+
+async def _once(
+    request: Request, caller: Caller, work: Working, key: str | None, what: Any, write: Writing
+) -> Response:
     if key is None:
         return _response(*await write())
     state = work.service.index.state

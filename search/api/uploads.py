@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import UploadFile
+from starlette.datastructures import MutableHeaders, UploadFile
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search.api.problems import BUSY, MEDIA, SLOW_BODY, TOO_LARGE, Problem, invalid
@@ -51,29 +51,36 @@ class BodyLimits:
                 async with asyncio.timeout(deadline - now):
                     message = await receive()
             except TimeoutError:
-                raise Problem(SLOW_BODY, f"over {self._options.body_seconds:g} s", headers=CLOSING) from None
+                raise Problem(SLOW_BODY, f"over {self._options.body_seconds:g} s") from None
             size = len(message.get("body", b""))
             taken += size
             self._held += size
             if taken > most:
                 raise _too_large(most)
             if self._held > self._options.buffer_bytes:
-                raise Problem(BUSY, "too many images are on their way at present", headers=CLOSING)
+                raise Problem(BUSY, "too many images are on their way at present")
             complete = not message.get("more_body", False)
             return message
 
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start" and not complete and _has_body(scope):
+                # nobody reads the rest, which must not be taken for the next request
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
         try:
-            await self._app(scope, counted, send)
+            await self._app(scope, counted, sent)
         finally:
             self._held -= taken
 
 
-#: what of a body has not been read must not be taken for the next request
-CLOSING = {"Connection": "close"}
-
-
 def _too_large(most: int) -> Problem:
-    return Problem(TOO_LARGE, f"a body has at most {most} bytes", headers=CLOSING)
+    return Problem(TOO_LARGE, f"a body has at most {most} bytes")
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = dict(scope["headers"])
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
 
 
 def _check_length(scope: Scope, most: int) -> None:
