@@ -7,7 +7,7 @@ from hashlib import sha256
 from itertools import groupby, islice
 
 from search.index.state import State
-from workers.chunks import Chunk, Chunks, Published
+from workers.chunks import Chunk, Chunks, Published, Work
 from workers.intake import queue_of
 from workers.jobs import Jobs
 from workers.letters import Letter, Letters
@@ -22,14 +22,21 @@ def put_back(state: State, publish: Callable[[Iterable[Published]], None], lette
     """
     chunks, kept, jobs = Chunks(state), Letters(state), Jobs(state)
     count = 0
-    for (job, trusted), some in groupby(letters, key=lambda letter: (letter.job, letter.trusted)):
+    for (job, trusted, work), some in groupby(
+        letters, key=lambda letter: (letter.job, letter.trusted, letter.work)
+    ):
         readable = (letter for letter in some if letter.item is not None)
         while batch := list(islice(readable, CHUNK_ITEMS)):
             jobs.reopen(job)
             items = tuple(letter.item for letter in batch if letter.item)
             name = sha256("\n".join(letter.id for letter in batch).encode()).hexdigest()[:16]
             chunk = Chunk(
-                id=f"{job}/again-{name}", job=job, items=items, queue=queue_of(items), trusted=trusted
+                id=f"{job}/again-{name}",
+                job=job,
+                items=items,
+                work=Work(work),
+                queue=queue_of(items),
+                trusted=trusted,
             )
             published = chunks.record([chunk])
             kept.drop(letter.id for letter in batch)

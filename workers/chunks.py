@@ -58,17 +58,28 @@ class Queue(enum.StrEnum):
     MAINTENANCE = "facsimile.maintenance"
 
 
+class Work(enum.StrEnum):
+    """What is done with the items of a chunk: bring them in; compare stored suspects of a scan with all its
+    works; look stored works up among all its suspects."""
+
+    INGEST = "ingest"
+    SUSPECTS = "suspects"
+    WORKS = "works"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
     """Some items of one job that are worked on together.
 
     `accepted` is how many items it brings to its job: 0 where it only repeats items of another chunk.
-    `trusted` items may name files; others only what the web serves. `tries` counts from 1.
+    `trusted` items may name files; others only what the web serves. `tries` counts from 1. Stored items are
+    named by collection and id.
     """
 
     id: str
     job: str
     items: tuple[Item, ...]
+    work: Work = Work.INGEST
     queue: Queue = Queue.COMPUTE
     accepted: int = 0
     trusted: bool = False
@@ -138,15 +149,7 @@ class Chunks:
 
     def _split(self, chunk: Chunk, entry: Entry) -> list[Published]:
         parts = [
-            Chunk(
-                id=f"{chunk.id}.{place}",
-                job=chunk.job,
-                items=(item,),
-                queue=chunk.queue,
-                trusted=chunk.trusted,
-                recheck=chunk.recheck,
-                tries=chunk.tries,
-            )
+            dataclasses.replace(chunk, id=f"{chunk.id}.{place}", items=(item,), accepted=0)
             for place, item in enumerate(chunk.items)
         ]
         published = self.record(parts)
@@ -237,6 +240,7 @@ class Chunks:
                 place,
                 dataclasses.replace(each, item=chunk.items[place]),
                 trusted=chunk.trusted,
+                work=chunk.work,
             )
             for place, each in failed
         )
@@ -260,6 +264,7 @@ def chunk_of(entry: Entry) -> Chunk:
         id=entry.id,
         job=entry.term("job"),
         items=tuple(item_of(each) for each in entry.body["items"]),
+        work=Work(entry.body["work"]),
         queue=Queue(entry.term("queue")),
         accepted=entry.number("accepted"),
         trusted=entry.body["trusted"],
@@ -278,6 +283,7 @@ def entry_of(chunk: Chunk, *, due: int, state: ChunkState = ChunkState.QUEUED) -
         body={
             "items": [format_item(item) for item in chunk.items],
             "digest": digest_of(chunk),
+            "work": chunk.work.value,
             "trusted": chunk.trusted,
             "recheck": chunk.recheck,
             "tries": chunk.tries,

@@ -20,7 +20,8 @@ RAW_KEPT = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """One dead letter. `item` is None where the message could not be read; `raw` is its text then."""
+    """One dead letter. `item` is None where the message could not be read; `raw` is its text then. `work` is
+    what was to be done with the item (see `workers.chunks.Work`)."""
 
     id: str
     job: str
@@ -29,6 +30,7 @@ class Letter:
     at: datetime
     item: Item | None = None
     trusted: bool = False
+    work: str = ""
     raw: str = ""
 
     def as_json(self) -> dict[str, Any]:
@@ -78,14 +80,21 @@ class Letters:
         self._state.delete([Ref(KIND, id) for id in ids])
 
 
-def letter_of(job: str, chunk: str, place: int, outcome: Outcome, *, trusted: bool) -> Entry:
+def letter_of(
+    job: str, chunk: str, place: int, outcome: Outcome, *, trusted: bool, work: str = "ingest"
+) -> Entry:
     """The letter of an item that failed; the same item of the same chunk always has the same."""
     return Entry(
         kind=KIND,
         id=f"{chunk}#{place}",
         terms={"job": (job,), "error": (outcome.error,)},
         numbers={"at": int(time.time() * 1000)},
-        body={"item": format_item(outcome.item), "reason": outcome.reason, "trusted": trusted},
+        body={
+            "item": format_item(outcome.item),
+            "reason": outcome.reason,
+            "trusted": trusted,
+            "work": str(work),
+        },
     )
 
 
@@ -114,5 +123,6 @@ def _letter(entry: Entry) -> Letter:
         at=datetime.fromtimestamp(entry.number("at") / 1000, UTC),
         item=item_of(item) if item else None,
         trusted=entry.body.get("trusted", False),
+        work=entry.body.get("work", ""),
         raw=entry.body.get("raw", ""),
     )
