@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facsimile.settings import Settings
@@ -17,6 +18,7 @@ from ingest.loading import Loader
 from ingest.pipeline import process
 from search.api.app import create_app
 from search.api.keys import Keys
+from search.api.metrics import Metrics
 from search.api.problems import Kind
 from search.api.service import Draft, Service
 from search.finder import Finder
@@ -63,8 +65,10 @@ def opened(location: str, chosen: Settings) -> tuple[Service, Loader]:
     return service, loader
 
 
-def application(location: str, chosen: Settings, *, open_door: bool, local: bool) -> FastAPI:
-    """The application of one process of the server.
+def application(
+    location: str, chosen: Settings, *, open_door: bool, local: bool, shared: Path | None = None
+) -> FastAPI:
+    """The application of one process of the server; `shared` is the folder of the figures of all of them.
 
     With `open_door` nobody needs a key; `local` then keeps requests away that do not call this machine by a
     loopback name: they come from web pages that had their name point here.
@@ -72,7 +76,7 @@ def application(location: str, chosen: Settings, *, open_door: bool, local: bool
     service, _ = opened(location, chosen)
     options = dataclasses.replace(chosen.api, hosts=LOOPBACK) if local else chosen.api
     keys = None if open_door else Keys(service.index.state)
-    return create_app(service, options, keys=keys, kinds=KINDS, version=__version__)
+    return create_app(service, options, keys=keys, kinds=KINDS, metrics=Metrics(shared), version=__version__)
 
 
 def _item(draft: Draft) -> Item:

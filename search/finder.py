@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 
 from imaging.describe import Probes, looks
 from imaging.orientation import ORIENTATIONS
@@ -43,8 +44,12 @@ class Request:
     verify: bool = True
 
 
+#: hears what a search did: `ask`, `rank` and `verify` in seconds, and the number of `candidates` of a query
+Heard = Callable[[str, float], None]
+
+
 class Finder:
-    """Finds the copies of a picture in an index."""
+    """Finds the copies of a picture in an index; whoever measures it sets `heard`."""
 
     def __init__(
         self, index: Index, thresholds: Thresholds | None = None, policy: Policy | None = None
@@ -52,6 +57,7 @@ class Finder:
         self.index = index
         self.thresholds = thresholds or Thresholds()
         self.policy = policy or Policy()
+        self.heard: Heard = lambda what, number: None
 
     def search(self, query: Description, request: Request | None = None) -> list[Match]:
         """The matches of one picture, best first."""
@@ -66,6 +72,7 @@ class Finder:
         """
         request = request or Request()
         views = [self._views(query, request) for query in queries]
+        start = perf_counter()
         candidates = self.index.ask(
             [self._question(query, view, request) for query, view in zip(queries, views, strict=True)]
         )
@@ -73,14 +80,18 @@ class Finder:
             [digest for query in queries for digest in _digests(query)], request.filter
         )
         by_words = self._by_words(request)
+        start = self._told("ask", start)
         answers = []
         for query, view, found in zip(queries, views, candidates, strict=True):
             exact = [record for digest in _digests(query) for record in same.get(digest, ())]
             records = {record.key: record for record in [*exact, *found]}
+            self.heard("candidates", len(records))
             answers.append(judge(query, view, records.values(), self._reach(request), request.mode))
+        start = self._told("rank", start)
         if _verifies(request):
             answers = verified(self.index, queries, answers, self.thresholds, self.policy)
             answers = [accepted(matches, self.thresholds) for matches in answers]
+            self._told("verify", start)
         return [
             (fused(matches, by_words) if request.words else matches)[: request.limit] for matches in answers
         ]
@@ -88,6 +99,12 @@ class Finder:
     def search_words(self, request: Request) -> list[Match]:
         """The records that the words of the request find, best first."""
         return fused([], self._by_words(request))[: request.limit]
+
+    def _told(self, step: str, start: float) -> float:
+        """Tell how long a step took; the answer is the start of the next."""
+        now = perf_counter()
+        self.heard(step, now - start)
+        return now
 
     def _reach(self, request: Request) -> Thresholds:
         """Where candidates end: farther out than the answer, where geometry may prove them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -47,29 +48,32 @@ def serve(
     given = {"index": index, "api_host": host, "api_port": port, "api_workers": workers}
     chosen = changed({name: value for name, value in given.items() if value is not None})
     open_door = without_keys or not needs_keys(chosen)
-    config = Config(
-        partial(_application, chosen, open_door),
-        factory=True,
-        host=chosen.api_host,
-        port=chosen.api_port,
-        workers=chosen.api_workers,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_graceful_shutdown=LAST_SECONDS,
-    )
     with tempfile.TemporaryDirectory(prefix="facsimile-metrics-") as folder:
-        if chosen.api_workers > 1:
-            share_metrics(Path(folder))
+        shared = Path(folder) if chosen.api_workers > 1 else None
+        if shared:
+            share_metrics(shared)
+        config = Config(
+            partial(_application, chosen, open_door, shared),
+            factory=True,
+            host=chosen.api_host,
+            port=chosen.api_port,
+            workers=chosen.api_workers,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_graceful_shutdown=LAST_SECONDS,
+        )
         socket = config.bind_socket()
-        address, port_ = socket.getsockname()[:2]
-        say(f"serving {chosen.index} at http://{f'[{address}]' if ':' in address else address}:{port_}")
+        address, bound = socket.getsockname()[:2]
+        say(f"serving {chosen.index} at http://{f'[{address}]' if ':' in address else address}:{bound}")
         if open_door:
             complain("no API keys are asked for: whoever reaches this address may do everything")
-        if chosen.api_workers > 1:
+        if shared:
             Multiprocess(config, sockets=[socket]).run()
         else:
+            # the server sends itself the signal again once it has stopped, which would end us without a word
+            signal.signal(signal.SIGTERM, lambda *_: None)
             Server(config).run(sockets=[socket])
 
 
@@ -98,11 +102,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _application(chosen: Settings, open_door: bool) -> object:
+def _application(chosen: Settings, open_door: bool, shared: Path | None) -> object:
     """What each process of the server runs."""
     from facsimile.serving import application
     from search.logs import configure
 
     configure(chosen.log_level, chosen.log_format)
     local = open_door and is_loopback(chosen.api_host)
-    return application(chosen.index, chosen, open_door=open_door, local=local)
+    return application(chosen.index, chosen, open_door=open_door, local=local, shared=shared)

@@ -72,6 +72,8 @@ class Door:
         if self._keys is None:
             return Caller(f"address {address}")
         key = self._remembered(text) if text else None
+        if text:
+            work.metrics.cache("keys", hit=key is not None)
         if text and key is None:
             key = await work.ask(self._keys.verified, text)
             if key is not None:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from imaging.errors import FacsimileError
-from search.api import asking, collections, compat, idempotency, images, operation, storing
+from search.api import asking, collections, compat, idempotency, images, operation, page, storing
 from search.api.access import Door
 from search.api.edge import Edge
 from search.api.keys import Keys
@@ -36,15 +36,17 @@ def create_app(
     keys: Keys | None = None,
     routers: Iterable[APIRouter] = (),
     kinds: Mapping[type[FacsimileError], Kind] | None = None,
+    metrics: Metrics | None = None,
     version: str = "1",
 ) -> FastAPI:
     """The application over an opened service, which stays the caller's to close.
 
     Without `keys` everyone may do everything. `routers` bring further routes (jobs, scans, a page), `kinds`
-    say what the errors are that the room of the service knows and this one does not.
+    say what the errors are that the room of the service knows and this one does not. `metrics` are given
+    where several processes count together.
     """
     options = options or Options()
-    metrics = Metrics()
+    metrics = metrics or Metrics()
     problems = Problems(kinds, {compat.PREFIX: compat.fault})
     working = Working(service, options, metrics)
 
@@ -67,11 +69,10 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.working = working
-    app.state.metrics = metrics
     app.state.problems = problems
     app.state.readiness = operation.Readiness(service)
     app.state.door = Door(keys, options.rate)
-    for module in (asking, storing, images, collections, operation, compat):
+    for module in (asking, storing, images, collections, operation, compat, page):
         app.include_router(module.router)
     for router in routers:
         app.include_router(router)

@@ -56,4 +56,5 @@ async def remove(name: Annotated[Collection, Path()], caller: Writer, work: Work
     removed = await work.ask(work.service.index.delete_where, Filter(collections=(name,)))
     if not removed:
         raise RecordMissing(f"there is no collection {name}")
+    work.metrics.changed()
     return Removed(removed=removed)

@@ -85,7 +85,9 @@ async def thumbnail(
         "Vary": "Authorization, X-Api-Key",
     }
     held = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
-    if tag in held or "*" in held:
+    good = tag in held or "*" in held
+    work.metrics.cache("thumbnails", hit=good)
+    if good:
         return Response(status_code=304, headers=headers)
     return Response(record.thumbnail, media_type="image/jpeg", headers=headers)
 
@@ -124,4 +126,5 @@ def _page(work: Working, wanted: Filter, cursor: str | None, limit: int) -> Page
 def _deleted(work: Working, key: Key) -> int:
     deleted = work.service.index.delete([key])
     work.service.index.refresh()
+    work.metrics.changed()
     return deleted

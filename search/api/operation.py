@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -10,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from imaging.errors import FacsimileError
 from search.api.access import Admin
-from search.api.metrics import MEDIA_TYPE, Metrics
+from search.api.metrics import MEDIA_TYPE
 from search.api.problems import Kind, Problem, documented
 from search.api.service import Service
 from search.api.work import Work
@@ -93,7 +94,8 @@ async def ready(work: Work, readiness: Annotated[Readiness, Depends(_readiness)]
     response_class=Response,
     responses={**documented(400, 401, 403, 421, 429), 200: {"content": {"text/plain": {}}}},
 )
-async def metrics(request: Request, caller: Admin) -> Response:
-    """Figures for Prometheus; where keys are needed, a key with the scope `admin`."""
-    figures: Metrics = request.app.state.metrics
-    return Response(figures.text(), media_type=MEDIA_TYPE)
+async def metrics(caller: Admin, work: Work) -> Response:
+    """Figures for Prometheus; where keys are needed, to a key with the scope `admin`."""
+    with suppress(FacsimileError, Problem):  # figures are wanted most when the index is down
+        work.metrics.records(await work.ask(work.service.index.count))
+    return Response(work.metrics.text(), media_type=MEDIA_TYPE)

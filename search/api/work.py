@@ -30,6 +30,7 @@ class Working:
                 name, threads=threads, line=options.line, seconds=options.stage_seconds, metrics=metrics
             )
 
+        service.finder.heard = self._heard
         self._fetch = stage("fetch", options.fetches)
         self._describe = stage("describe", options.threads)
         self._index = stage("index", options.connections)
@@ -69,9 +70,16 @@ class Working:
     def _written(self, drafts: Sequence[Draft]) -> Sequence[Outcome]:
         outcomes = self.service.write(drafts)
         self.service.index.refresh()
+        self.metrics.changed()
         for outcome in outcomes:
-            self.metrics.written(str(outcome.status))
+            self.metrics.image(str(outcome.status))
         return outcomes
+
+    def _heard(self, what: str, number: float) -> None:
+        if what == "candidates":
+            self.metrics.candidates(int(number))
+        else:
+            self.metrics.stage(what, number)
 
     async def ask(self, question: Callable[..., T], *args: Any) -> T:
         """What the index answers."""

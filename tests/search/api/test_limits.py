@@ -198,7 +198,7 @@ def test_a_client_that_leaves_takes_its_place_in_the_line_with_it(start, heavy):
     wait_for(lambda: lives(api), bool)
     figures = wait_for(
         lambda: api.http.get("/metrics").text,
-        lambda text: 'facsimile_stage_requests{stage="describe"} 0.0' in text,
+        lambda text: 'facsimile_http_stage_requests{stage="describe"} 0.0' in text,
     )
     assert 'status="499"' in figures
 

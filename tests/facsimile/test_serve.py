@@ -1,0 +1,157 @@
+"""`facsimile serve` and `facsimile keys` as their users meet them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from tests.facsimile.shell import Shell
+from tests.imaging.pictures import encoded, photograph
+
+PICTURE = encoded(photograph("chelsea.png", 200), "JPEG")
+
+
+@dataclass
+class Server:
+    """A server in a process of its own."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    def stop(self, how: int = signal.SIGTERM) -> tuple[int, str]:
+        """How it ended, and its log."""
+        self.process.send_signal(how)
+        _, err = self.process.communicate(timeout=60)
+        return self.process.returncode, err
+
+
+@pytest.fixture
+def serve(embedded: Shell) -> Iterator[Callable[..., Server]]:
+    """Starts servers on the shell's index, each on a free port."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(*options: str, **variables: str) -> Server:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "facsimile", "serve", "--port", str(port), *options],
+            cwd=embedded.folder,
+            env={
+                **{name: value for name, value in os.environ.items() if not name.startswith("FACSIMILE_")},
+                "FACSIMILE_INDEX": embedded.index,
+                "FACSIMILE_MODEL": "none",
+                **variables,
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            assert process.poll() is None, process.communicate()
+            try:
+                if httpx.get(f"{url}/readyz").status_code == 200:
+                    return Server(process, url)
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError("the server did not start")
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        if process.stderr:
+            process.stderr.close()
+
+
+def lines(log: str) -> list[dict]:
+    return [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+
+
+def test_a_server_answers_and_writes_what_it_answered(serve):
+    server = serve()
+    stored = httpx.post(f"{server.url}/v1/images", files={"image": PICTURE}, data={"id": "cat"})
+    assert stored.status_code == 201
+    headers = {"X-Request-ID": "mine-1"}
+    found = httpx.post(f"{server.url}/v1/search", files={"image": PICTURE}, headers=headers)
+    assert found.headers["x-request-id"] == "mine-1"
+    assert [match["id"] for match in found.json()["matches"]] == ["cat"]
+    code, log = server.stop()
+    assert code == 0
+    (line,) = [line for line in lines(log) if line.get("request") == "mine-1"]
+    assert (line["method"], line["path"], line["status"]) == ("POST", "/v1/search", 200)
+    assert "no API keys are asked for" in log
+
+
+def test_a_request_that_has_begun_is_answered_before_the_end(serve):
+    server = serve()
+    part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + PICTURE
+    part += b"\r\n--x--\r\n"
+    port = httpx.URL(server.url).port
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        head = (
+            "POST /v1/images HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(part)}\r\n\r\n"
+        )
+        connection.sendall(head.encode() + part[:1000])
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        connection.sendall(part[1000:])
+        assert connection.recv(4096).startswith(b"HTTP/1.1 201")
+    assert server.process.wait(timeout=60) == 0
+
+
+def test_several_processes_count_together(serve):
+    server = serve("--workers", "2")
+    for _ in range(20):
+        assert httpx.get(f"{server.url}/v1/collections").status_code == 200
+    counted = 'facsimile_http_request_seconds_count{method="GET",route="/v1/collections",status="200"} 20.0'
+    assert counted in httpx.get(f"{server.url}/metrics").text
+    assert server.stop()[0] == 0
+
+
+def test_ctrl_c_ends_a_server(serve):
+    assert serve().stop(signal.SIGINT)[0] in (0, 130)
+
+
+def test_an_open_address_needs_keys_and_a_made_key_is_asked_for_everywhere(embedded, serve):
+    refused = embedded("serve", "--host", "0.0.0.0")
+    assert refused.code == 2
+    assert "facsimile keys create" in refused.complaint
+    made = embedded.json("keys", "create", "shop", "--scope", "read")
+    server = serve()
+    assert httpx.get(f"{server.url}/v1/collections").status_code == 401
+    headers = {"Authorization": f"Bearer {made['key']}"}
+    assert httpx.get(f"{server.url}/v1/collections", headers=headers).status_code == 200
+
+
+def test_a_web_page_that_has_its_name_point_here_is_refused(serve):
+    server = serve()
+    assert httpx.get(f"{server.url}/v1/collections", headers={"Host": "evil.example"}).status_code == 421
+
+
+def test_keys_are_made_listed_and_revoked(facsimile):
+    made = facsimile.json("keys", "create", "web shop", "-s", "write", "-s", "read", "-c", "shop")
+    assert made["key"].startswith(f"fk_{made['id']}_")
+    assert (made["scopes"], made["collections"]) == (["read", "write"], ["shop"])
+    listed = facsimile.json("keys", "list")
+    assert listed == {name: value for name, value in made.items() if name != "key"}
+    assert facsimile("keys", "revoke", made["id"]).code == 0
+    assert facsimile("keys", "list", "--json").out == ""
+    again = facsimile("keys", "revoke", made["id"])
+    assert (again.code, again.complaint) == (1, f"there is no key {made['id']}")
+    assert facsimile("keys", "create", "x", "--scope", "root").code == 2
