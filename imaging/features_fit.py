@@ -120,7 +120,7 @@ def overlap(first: NDArray[np.uint8], second: NDArray[np.uint8], matrix: Matrix)
     area, shared = cv2.intersectConvexConvex(placed, _frame(second_width, second_height).astype(np.float32))
     if area < _CELL**2:
         return None
-    shared = shared.reshape(-1, 2).astype(np.float64)
+    shared = cv2.approxPolyDP(shared, 1, True).reshape(-1, 2).astype(np.float64)  # no splinters at corners
     own = cv2.perspectiveTransform(shared[None], np.linalg.inv(matrix))[0]
     enlarged = float(np.sqrt(cv2.contourArea(placed) / (width * height)))
     low, size = shared.min(axis=0), np.ptp(shared, axis=0)

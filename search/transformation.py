@@ -43,29 +43,33 @@ class Transformation:
     in_stored: Polygon
 
     @classmethod
-    def of(cls, matrix: NDArray[np.float64], in_stored: Polygon, sizes: tuple[float, ...]) -> Transformation:
-        """From the matrix [3, 3] that takes pixels of the stored picture to the query's, the common area in
-        the stored picture, and the sizes in pixels: width, height of the stored picture, then of the query.
+    def of(
+        cls, matrix: NDArray[np.float64], in_stored: NDArray[np.float64], sizes: tuple[float, ...]
+    ) -> Transformation:
+        """From the matrix [3, 3] that takes pixels of the stored picture to the query's, the corners [N, 2]
+        of the common area in shares of the stored picture, and the sizes in pixels: width, height of the
+        stored picture, then of the query.
         """
         width, height, query_width, query_height = sizes
-        corners = np.array(in_stored) * (width, height)
+        inside = np.clip(in_stored, 0, 1)
+        corners = inside * (width, height)
         placed = np.c_[corners, np.ones(len(corners))] @ matrix.T
-        in_query = placed[:, :2] / placed[:, 2:] / (query_width, query_height)
+        in_query = np.clip(placed[:, :2] / placed[:, 2:] / (query_width, query_height), 0, 1)
         low, high = in_query.min(axis=0), in_query.max(axis=0)
         local = _derivative(matrix, corners.mean(axis=0))
         mirrored = bool(np.linalg.det(local) < 0)
         across, down = local[:, 0] * (-1 if mirrored else 1), local[:, 1]
         enlargements = [math.sqrt(abs(np.linalg.det(_derivative(matrix, corner)))) for corner in corners]
         return cls(
-            kept=min(1.0, _area(np.array(in_stored))),
-            covers=min(1.0, _area(in_query)),
+            kept=_area(inside),
+            covers=_area(in_query),
             box=(float(low[0]), float(low[1]), *(float(side) for side in high - low)),  # type: ignore[arg-type]
             mirrored=mirrored,
             turned=math.degrees(math.atan2(across[1], across[0])),
             scale=(float(np.hypot(*across)), float(np.hypot(*down))),
             perspective=max(enlargements) / max(min(enlargements), 1e-9),
-            in_query=tuple((float(x), float(y)) for x, y in in_query),
-            in_stored=in_stored,
+            in_query=_polygon(in_query),
+            in_stored=_polygon(inside),
         )
 
     @property
@@ -98,7 +102,7 @@ class Transformation:
             "covers": round(self.covers, 3),
             "box": [round(share, 3) for share in self.box],
             "mirrored": self.mirrored,
-            "turned": round(self.turned, 1),
+            "turned": round(self.turned, 1) + 0.0,
             "scale": [round(factor, 3) for factor in self.scale],
             "perspective": round(self.perspective, 2),
         }
@@ -113,6 +117,10 @@ def _derivative(matrix: NDArray[np.float64], place: NDArray[np.float64]) -> NDAr
     """How the transformation moves what lies around a place: [2, 2]."""
     x, y, w = matrix @ np.array([*place, 1.0])
     return (matrix[:2, :2] - np.outer((x / w, y / w), matrix[2, :2])) / w  # type: ignore[no-any-return]
+
+
+def _polygon(corners: NDArray[np.float64]) -> Polygon:
+    return tuple((float(x), float(y)) for x, y in corners + 0.0)  # -0 becomes 0
 
 
 def _area(corners: NDArray[np.float64]) -> float:

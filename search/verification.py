@@ -85,12 +85,9 @@ class Verifier:
         back = np.array([(-1, 0, width), (0, 1, 0), (0, 0, 1)]) if mirrored else np.eye(3)
         to_query = np.diag((self._size[0] / width, self._size[1] / height, 1))
         from_stored = np.diag((size[0] / candidate.width, size[1] / candidate.height, 1))
-        area = tuple((float(x), float(y)) for x, y in shared.corners / size)
-        return Transformation.of(
-            to_query @ back @ found.matrix @ from_stored,
-            area,
-            (candidate.width, candidate.height, *self._size),
-        )
+        matrix = to_query @ back @ found.matrix @ from_stored
+        sizes = (candidate.width, candidate.height, *self._size)
+        return Transformation.of(matrix, shared.corners / size, sizes)
 
 
 def verified(
