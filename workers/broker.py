@@ -37,12 +37,17 @@ class Broker:
         )
 
     def waiting(self) -> int:
-        """How many messages of chunks the broker holds, those that workers have taken included."""
-        return sum(self.lengths().values())
+        """How many messages of chunks wait for a worker.
+
+        Those that workers have taken do not count: the ledger knows which chunks are under way, and Celery
+        keeps the messages of a worker that died for long.
+        """
+        lengths = self.lengths()
+        return sum(lengths[queue.value] for queue in Queue if queue is not Queue.MAINTENANCE)
 
     def lengths(self) -> dict[str, int]:
-        """The messages in each queue, under way (`unacked`), and single messages of other services."""
-        names = [queue.value for queue in Queue if queue is not Queue.MAINTENANCE]
+        """The messages in each queue, and of those that workers have taken (`unacked`)."""
+        names = [queue.value for queue in Queue]
         with self._translated():
             pipeline = self._redis.pipeline(transaction=False)
             for name in names:

@@ -66,7 +66,7 @@ def register(app: Celery, options: WorkerOptions) -> None:
                 hand.close()
             log.warning("upkeep has to wait", reason=str(error), error=type(error).__name__)
 
-    @app.task(name=names.GATHER)
+    @app.task(name=names.GATHER, acks_late=False)
     def gather() -> None:
         upkeep(
             lambda: (
@@ -82,7 +82,7 @@ def register(app: Celery, options: WorkerOptions) -> None:
             )
         )
 
-    @app.task(name=names.SWEEP)
+    @app.task(name=names.SWEEP, acks_late=False)
     def sweep() -> None:
         upkeep(lambda: Sweeper(hand.index.state, publish, broker.waiting, options.means.lease).sweep())
         upkeep(lambda: metrics.observe(broker, hand.index.state))

@@ -1,4 +1,4 @@
-"""What may die while images are brought in by the queue: afterwards each is indexed or listed as failed, once.
+"""What may die while the queue brings images in: afterwards each is indexed or listed as failed, once.
 
 The chunks of a fault are not chosen: a fault strikes while work is under way, as in life.
 """
@@ -17,13 +17,13 @@ import pytest
 
 from tests.elasticsearch_node import ElasticsearchNode
 from tests.redis_server import RedisServer
-from tests.workers.conftest import PICTURES, Site
+from tests.workers.conftest import PICTURES, SLOW, Site
 
 #: what makes a file a poison to the workers of these tests: reading it ends the process
 POISON = b"poison to the decoder"
 
 #: a decoder that crashes, for which there is no real picture
-CRASHES = f"""
+CRASHES = f"""{SLOW}
 import os, signal
 import ingest.pipeline
 whole = ingest.pipeline.describe_many
