@@ -74,7 +74,9 @@ def application(
     loopback name: they come from web pages that had their name point here.
     """
     service, _ = opened(location, chosen)
-    options = dataclasses.replace(chosen.api, hosts=LOOPBACK) if local else chosen.api
+    options = chosen.api
+    if local and not options.hosts:
+        options = dataclasses.replace(options, hosts=LOOPBACK)
     keys = None if open_door else Keys(service.index.state)
     return create_app(service, options, keys=keys, kinds=KINDS, metrics=Metrics(shared), version=__version__)
 

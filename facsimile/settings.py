@@ -112,6 +112,9 @@ class Settings(BaseSettings):
     api_line: int = Field(32, ge=0, description="requests that may wait for each of these, beyond them 503")
     api_seconds: float = Field(30, gt=0, description="longest time of one stage, and for a body to arrive")
     api_buffer: int = Field(512 * MEGA, gt=0, description="bytes of all bodies in memory of one process")
+    api_hosts: str = Field(
+        "", description="names that requests may call the API by, with commas; unset, without keys: loopback names"
+    )
     api_origins: str = Field("", description="origins of foreign web pages that may ask, with commas")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -216,7 +219,8 @@ class Settings(BaseSettings):
             body_seconds=self.api_seconds,
             buffer_bytes=self.api_buffer,
             rate=self.api_rate / self.api_workers,
-            origins=tuple(filter(None, (each.strip() for each in self.api_origins.split(",")))),
+            hosts=_listed(self.api_hosts),
+            origins=_listed(self.api_origins),
         )
 
     @property
@@ -225,6 +229,11 @@ class Settings(BaseSettings):
         if self.jobs:
             return self.jobs
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """What is between the commas."""
+    return tuple(filter(None, (each.strip() for each in text.split(","))))
 
 
 @cache

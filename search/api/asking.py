@@ -54,7 +54,10 @@ class How(BaseModel):
 
     def request(self, caller: Caller) -> finder.Request:
         """The request to the finder, limited to what the caller may see."""
-        terms = {key: tuple(values) for key, values in self.filter.items()}
+        terms = {
+            key: (values,) if isinstance(values, str) else tuple(values)
+            for key, values in self.filter.items()
+        }
         return finder.Request(
             limit=self.limit,
             mode=self.mode,

@@ -60,8 +60,8 @@ Id = Annotated[
     str,
     Field(min_length=1, max_length=MAX_ID_BYTES, description="the caller's own name of an image"),
 ]
-#: values of one key, any of which a record may have
-Values = Annotated[list[str], BeforeValidator(listed), Field(min_length=1, max_length=100)]
+#: the value of one key, or several, any of which a record may have
+Values = str | Annotated[list[str], Field(min_length=1, max_length=100)]
 Terms = Annotated[
     dict[str, Values],
     BeforeValidator(_parsed),

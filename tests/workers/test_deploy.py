@@ -70,8 +70,8 @@ def test_workers_can_be_scaled_and_are_found_by_prometheus():
     worker = services["worker"]
     assert not worker.keys() & {"container_name", "ports"}
     port = worker["command"].split()[-1]
-    (job,) = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["scrape_configs"]
-    (found,) = job["dns_sd_configs"]
+    jobs = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["scrape_configs"]
+    (found,) = next(job for job in jobs if job["job_name"] == "facsimile-worker")["dns_sd_configs"]
     assert (found["names"], str(found["port"])) == (["worker"], port)
     assert f":{port}/healthz" in worker["healthcheck"]["test"][-1]
     assert worker["environment"]["FACSIMILE_BROKER_URL"].startswith("redis://redis:")
