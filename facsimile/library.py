@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self, get_args
 
 from facsimile.settings import Settings, changed, settings
 from imaging.describe import Probes, describe
+from imaging.errors import FacsimileError
 from imaging.models.base import Model
 from imaging.orientation import ORIENTATIONS
 from imaging.record import DEFAULT_COLLECTION, Description, Key
@@ -21,13 +22,16 @@ from search.index.base import Index
 from search.match import Match
 from search.query import Filter
 from search.ranking import Mode
+from search.stored import descriptions
 
 if TYPE_CHECKING:
     from facsimile.queueing import Queue
+    from facsimile.scanning import Scanned, Scanning
     from ingest.item import Outcome, Tally
     from search.comparison import Comparison
     from search.duplicates import Cluster
     from search.errors import StoreError
+    from workers.jobs import Job
 
 Image = bytes | str | Path
 
@@ -59,6 +63,18 @@ class Facsimile:
         self._model = self._open_model(self.index)
         self._location = location
         self._finder = Finder(self.index, chosen.thresholds, chosen.verification)
+
+    @property
+    def opener(self) -> Callable[[], Index]:
+        """What opens this index in another process."""
+        return partial(open_index, self._location, self._options)
+
+    @cached_property
+    def scanning(self) -> Scanning:
+        """The scans of this index, and what they found."""
+        from facsimile.scanning import Scanning
+
+        return Scanning(self)
 
     @cached_property
     def queue(self) -> Queue:
@@ -96,7 +112,7 @@ class Facsimile:
             passed_over=passed_over,
         )
         work = Work(
-            open_index=partial(open_index, self._location, self._options),
+            open_index=self.opener,
             open_loader=partial(Loader, self.settings.fetching),
             open_model=self._open_model,
             limits=self.settings.limits,
@@ -121,6 +137,31 @@ class Facsimile:
         removed = self.index.delete([key for id in ids for key in self.index.keys_of(id, within)])
         self.index.refresh()
         return removed
+
+    def scan(
+        self,
+        *suspects: str | Path,
+        catalogue: str,
+        name: str = "",
+        suspects_collection: str = "",
+        include_similar: bool = False,
+        jobs: int = 0,
+        on_outcome: Callable[[Outcome], None] | None = None,
+        on_progress: Callable[[Job], None] = lambda job: None,
+    ) -> Scanned:
+        """Compare suspects (as `ingest` takes them, or a collection) with a collection of works.
+
+        Suspects are read into `suspects_collection` (`suspects-NAME`); without any, it is compared as it is.
+        A second call compares only what is new on either side. `scanning.findings` has what was found.
+        """
+        sources = [str(source) for source in suspects]
+        scan = self.scanning.opened(
+            name, catalogue, suspects_collection, sources, include_similar=include_similar
+        )
+        read = None
+        if sources:
+            read = self.ingest(*sources, collection=scan.suspects, jobs=jobs, on_outcome=on_outcome)
+        return self.scanning.compare(scan, processes=jobs, read=read, on_progress=on_progress)
 
     # -- asking --------------------------------------------------------------------------------------------
 
@@ -236,19 +277,10 @@ class Facsimile:
         if not records:
             raise RecordMissing(f"no record has the id {id}")
         key, record = next(iter(records.items()))
-        if record.thumbnail is None:
-            raise RecordMissing(f"the record {id} keeps no thumbnail to search with")
-        return Query(
-            dataclasses.replace(
-                describe(record.thumbnail, limits=self.settings.limits),
-                sha256=record.sha256,
-                pixels=record.pixels,
-                bits=record.bits,
-                bits_trimmed=record.bits_trimmed,
-                vector=record.vector,
-            ),
-            key,
-        )
+        (told,) = descriptions([record], limits=self.settings.limits)
+        if isinstance(told, FacsimileError):
+            raise told
+        return Query(told, key)
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -277,7 +309,6 @@ class Query:
 
 def described(image: Image, chosen: Settings, model: Model | None) -> Query:
     """The signatures of an image that is in no index. Raises SourceError, ImageError, ModelError."""
-    from imaging.errors import FacsimileError
     from ingest.item import Item
     from ingest.loading import Loader
 

@@ -4,7 +4,9 @@ FacsimileError
 └── QueueError                    work cannot be handed over, or looked up
     ├── BrokerUnavailable         Redis is down or out of reach (transient)
     ├── JobMissing                there is no job of this id
-    └── JobClosed                 the job takes no more work: it is finished or was cancelled
+    ├── JobClosed                 the job takes no more work: it is finished or was cancelled
+    ├── ScanMissing               there is no scan, or run of one, of this name
+    └── FindingMissing            there is no finding of this id
 """
 
 from imaging.errors import FacsimileError
@@ -31,5 +33,17 @@ class JobMissing(QueueError):
 
 class JobClosed(QueueError):
     """The job takes no more work: it is finished or was cancelled."""
+
+    exit_code = 2
+
+
+class ScanMissing(QueueError):
+    """There is no scan, or run of one, of this name."""
+
+    exit_code = 2
+
+
+class FindingMissing(QueueError):
+    """There is no finding of this id."""
 
     exit_code = 2

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -47,11 +47,13 @@ class Job:
     """How far a job is. Every accepted item is in exactly one of the counts, or `pending`.
 
     `rate` is in items per second since the start; `seconds_left` is None where it cannot be told.
+    `collections` are those it writes to, empty where the sources themselves say that.
     """
 
     id: str
     state: JobState
     sources: tuple[str, ...]
+    collections: tuple[str, ...]
     started: datetime
     finished: datetime | None
     accepted: int
@@ -110,13 +112,19 @@ class Jobs:
 
     # -- life ----------------------------------------------------------------------------------------------
 
-    def start(self, id: str | None = None, sources: Sequence[str] = ()) -> str:
+    def start(
+        self, id: str | None = None, sources: Sequence[str] = (), collections: Collection[str] = ()
+    ) -> str:
         """Make a job, or go on with one that is open; its id. Raises JobClosed where it takes no more."""
         id = checked(id or new_id())
         new = Entry(
             kind=KIND,
             id=id,
-            terms={"state": (JobState.OPEN.value,), "over": ("no",)},
+            terms={
+                "state": (JobState.OPEN.value,),
+                "over": ("no",),
+                "collection": tuple(sorted(set(collections))),
+            },
             numbers={"created": now()},
             body={"sources": list(sources)[:100]},
         )
@@ -137,9 +145,12 @@ class Jobs:
         """Let a job take work again: what failed in it is put back."""
         self._move(id, (JobState.FINISHED, JobState.CANCELLED), JobState.CLOSED)
 
-    def forget(self, id: str) -> None:
-        """Forget a job that has come to its end, with its dead letters. Raises JobClosed while it runs."""
-        if self._stored(id).term("over") != "yes":
+    def forget(self, id: str, *, running: bool = False) -> None:
+        """Forget a job that has come to its end, with its dead letters.
+
+        Raises JobClosed while it runs, unless that does not matter: then what is under way is not counted.
+        """
+        if self._stored(id).term("over") != "yes" and not running:
             raise JobClosed(f"job {id} still has work under way: cancel it, and wait for its end")
         self.state.refresh()
         for kind in (CHUNK, "letter"):
@@ -154,7 +165,7 @@ class Jobs:
             if entry.term("state") not in before:
                 return False
             changed = entry.replaced(
-                terms={"state": (after.value,), "over": ("no",)},
+                terms={**entry.terms, "state": (after.value,), "over": ("no",)},
                 numbers={name: value for name, value in entry.numbers.items() if name != "finished"},
             )
             if self.state.put([changed])[0]:
@@ -180,6 +191,16 @@ class Jobs:
         for entry in self.state.all(Wanted(kind=KIND), order="created", descending=True):
             yield self._job(entry)
 
+    def page(
+        self, *, cursor: str | None, limit: int, collections: Collection[str] = ()
+    ) -> tuple[list[Job], str | None]:
+        """Some jobs, the latest first, and where the next part begins; only those that write to these."""
+        self.state.refresh()
+        terms = {"collection": tuple(collections)} if collections else {}
+        wanted = Wanted(kind=KIND, terms=terms)
+        found = self.state.find(wanted, order="created", descending=True, limit=limit, cursor=cursor)
+        return [self._job(entry) for entry in found.entries], found.cursor
+
     def unfinished(self) -> Iterator[Entry]:
         """The jobs that may have chunks."""
         return self.state.all(Wanted(kind=KIND, terms={"over": ("no",)}))
@@ -194,6 +215,7 @@ class Jobs:
             id=entry.id,
             state=JobState(entry.term("state")),
             sources=tuple(entry.body.get("sources", ())),
+            collections=entry.terms.get("collection", ()),
             started=_time(entry.number("created")),
             finished=_time(entry.number("finished")) if entry.number("finished") else None,
             failed=self.letters.count(entry.id),
@@ -236,7 +258,7 @@ class Jobs:
         self.state.put(
             [
                 entry.replaced(
-                    terms={"state": (after.value,), "over": ("yes",)},
+                    terms={**entry.terms, "state": (after.value,), "over": ("yes",)},
                     numbers={**entry.numbers, "finished": entry.number("last") or now()},
                 )
             ]

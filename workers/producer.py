@@ -74,10 +74,14 @@ class Producer:
             on_accepted(accepted)
         return accepted
 
-    def submit(self, job: str, item: Item, id: str) -> None:
-        """Hand over one item that somebody waits for; the same id again does nothing."""
-        chunk = Chunk(id=f"{job}/{id}", job=job, items=(item,), queue=Queue.LIVE, accepted=1)
-        self._publish(self._chunks.record([chunk]))
+    def submit(self, job: str, items: Iterable[Item]) -> None:
+        """Hand over items that somebody waits for, each in a chunk of its own; all are recorded first."""
+        chunks = (
+            Chunk(id=f"{job}/{place}", job=job, items=(item,), queue=Queue.LIVE, accepted=1)
+            for place, item in enumerate(items)
+        )
+        for published in [self._chunks.record([chunk]) for chunk in chunks]:
+            self._publish(published)
 
     def _unknown(self, chunks: Sequence[Chunk]) -> list[Chunk]:
         """The chunks that no earlier run recorded; one whose items have changed since gets another id."""

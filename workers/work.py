@@ -1,4 +1,4 @@
-"""What a worker process does with a chunk: claim it, run the one pipeline, count the outcomes."""
+"""What a worker process does with a chunk: claim it, bring its items in or compare them, count the ends."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from search.errors import IndexMismatch, IndexMissing, StoreError
 from search.index.base import Index, Status
 from search.logs import bound, logger
 from workers import metrics
-from workers.chunks import LEASE, Chunk, Chunks, Claim, Published
+from workers.chunks import LEASE, Chunk, Chunks, Claim, Published, Work
 from workers.guard import Guard
+from workers.scanning.compare import compared
 
 #: the longest pause between two tries while the index is away, in seconds
 _LONGEST_PAUSE = 10.0
@@ -101,6 +102,8 @@ class Hand:
         index = self.index
         if not chunk.items:
             return []
+        if chunk.work is not Work.INGEST:
+            return compared(chunk, index, self._means.limits)
         remote = sum(is_remote(item.source) for item in chunk.items)
         timings = Timings()
         with guard.limit(self._means.item_seconds * (1 + remote / THREADS)):

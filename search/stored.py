@@ -1,0 +1,48 @@
+"""Stored pictures as queries: what only a picture's bytes tell is told again by its thumbnail."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from imaging.decode import Limits
+from imaging.describe import describe_many
+from imaging.errors import FacsimileError
+from imaging.record import Description, ImageRecord
+from search.errors import RecordMissing
+
+
+def descriptions(
+    records: Sequence[ImageRecord], *, limits: Limits | None = None
+) -> list[Description | FacsimileError]:
+    """The signatures of records that carry their thumbnails, with the error of each that cannot be told.
+
+    All that the index keeps is taken from there; only the spectra, from which other orientations are made,
+    come from the thumbnail.
+    """
+    shown = [record for record in records if record.thumbnail is not None]
+    described = iter(describe_many([record.thumbnail or b"" for record in shown], limits=limits))
+    return [
+        RecordMissing(f"the record {record.id} keeps no thumbnail to search with")
+        if record.thumbnail is None
+        else _told(record, next(described))
+        for record in records
+    ]
+
+
+def _told(record: ImageRecord, described: Description | FacsimileError) -> Description | FacsimileError:
+    if isinstance(described, FacsimileError):
+        return described
+    return dataclasses.replace(
+        described,
+        sha256=record.sha256,
+        pixels=record.pixels,
+        width=record.width,
+        height=record.height,
+        format=record.format,
+        size=record.size,
+        quality=record.quality,
+        bits=record.bits,
+        bits_trimmed=record.bits_trimmed,
+        vector=record.vector,
+    )

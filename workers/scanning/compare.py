@@ -1,0 +1,166 @@
+"""What a chunk of a scan does: compare stored suspects with works, and keep what was found."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from imaging.decode import Limits
+from imaging.errors import FacsimileError
+from imaging.record import Description, ImageRecord, Key
+from ingest.item import Item, Outcome
+from search.finder import MAX_LIMIT, Finder, Request
+from search.index.base import Index, Status
+from search.match import Match, Verdict
+from search.query import Filter
+from search.stored import descriptions
+from workers.chunks import Chunk, Work
+from workers.scanning.findings import Findings, Hit
+from workers.scanning.scans import Run, Scans
+
+#: works that one suspect is compared with at first; where all of them are findings, more are asked for
+WORKS = 20
+
+#: suspects that come into question for one work; where all of them look like copies, every one is compared
+SUSPECTS = 500
+
+#: suspects that are compared in one request
+TOGETHER = 16
+
+#: by suspect and work, what became of the finding
+Told = dict[tuple[Key, Key], Status]
+
+
+def compared(chunk: Chunk, index: Index, limits: Limits) -> list[Outcome]:
+    """The outcomes of a chunk, one for each item.
+
+    An item is `added` where it brought a new finding, `updated` where it changed one, otherwise `unchanged`;
+    so is one whose record is gone. Raises the errors of `search.errors` where the index as a whole fails.
+    """
+    run = Scans(index.state).run(chunk.job)
+    rules = dataclasses.replace(run.rules, signatures=index.signatures)  # it may have been built anew since
+    comparer = Comparer(index, dataclasses.replace(run, rules=rules), limits)
+    keys = [Key(item.collection, item.id or "") for item in chunk.items]
+    ended = comparer.works(keys) if chunk.work is Work.WORKS else comparer.suspects(keys)
+    return [_outcome(item, ended.get(key)) for item, key in zip(chunk.items, keys, strict=True)]
+
+
+def _outcome(item: Item, ended: Status | FacsimileError | None) -> Outcome:
+    if isinstance(ended, FacsimileError):
+        return Outcome.failed(item, ended)
+    return Outcome(item, ended or Status.UNCHANGED)
+
+
+class Comparer:
+    """Compares the two sides of one run.
+
+    The suspect is always the query and the work the stored picture, so that a finding does not depend on
+    which of the two was new. `crowd` is how many suspects may come into question for one work.
+    """
+
+    def __init__(
+        self, index: Index, run: Run, limits: Limits | None = None, *, crowd: int = SUSPECTS
+    ) -> None:
+        self._index = index
+        self._run = run
+        self._limits = limits
+        self._crowd = crowd
+        self._finder = Finder(index, run.rules.thresholds, run.rules.policy)
+        self._findings = Findings(index.state)
+        unproven = (Verdict.SIMILAR,) if run.rules.similar else ()
+        self._verdicts = (Verdict.IDENTICAL, Verdict.COPY, *unproven)
+
+    def suspects(self, keys: Sequence[Key]) -> dict[Key, Status | FacsimileError]:
+        """Compare these suspects with all works; what became of each that is still there."""
+        ended, told = self._compare(keys)
+        return {**_by(told, 0), **ended}
+
+    def works(self, keys: Sequence[Key]) -> dict[Key, Status | FacsimileError]:
+        """Compare all suspects that come into question with these works."""
+        works, faults = self._described(keys)
+        ids = tuple(record.id for record, _ in works)
+        near: set[Key] = set()
+        for matches in self._near(works):
+            if len(matches) == self._crowd and matches[-1].verdict is not Verdict.SIMILAR:
+                near.update(self._all_suspects())
+            near.update(match.record.key for match in matches)
+        told: Told = {}
+        for batch in _batches(sorted(near), TOGETHER):
+            told.update(self._compare(batch, ids)[1])
+        return {**_by(told, 1), **faults}
+
+    def _compare(
+        self, keys: Sequence[Key], works: tuple[str, ...] = ()
+    ) -> tuple[dict[Key, FacsimileError], Told]:
+        suspects, faults = self._described(keys)
+        found = self._matches([query for _, query in suspects], works, WORKS)
+        hits = [
+            Hit(record, match)
+            for (record, _), matches in zip(suspects, found, strict=True)
+            for match in matches
+        ]
+        return faults, self._findings.record(self._run, hits)
+
+    def _matches(
+        self, queries: Sequence[Description], works: tuple[str, ...], limit: int
+    ) -> list[list[Match]]:
+        """The works that each query shows, best first, as far as they become findings."""
+        if not queries:
+            return []
+        within = Filter((self._run.catalogue,), {"id": works} if works else {})
+        answers = self._finder.search_many(queries, Request(limit=limit, filter=within))
+        found = [[match for match in matches if match.verdict in self._verdicts] for matches in answers]
+        crowded = [place for place, matches in enumerate(found) if len(matches) == limit < MAX_LIMIT]
+        more = self._matches([queries[place] for place in crowded], works, MAX_LIMIT)
+        for place, matches in zip(crowded, more, strict=True):
+            found[place] = matches
+        return found
+
+    def _near(self, works: Sequence[tuple[ImageRecord, Description]]) -> list[list[Match]]:
+        """The suspects that come into question for each work: as far out as geometry may prove anything."""
+        rules = self._run.rules
+        reach = dataclasses.replace(
+            rules.thresholds,
+            similar=max(rules.thresholds.similar, rules.policy.distance),
+            similar_cosine=min(rules.thresholds.similar_cosine, rules.policy.cosine),
+        )
+        if not works:
+            return []
+        within = Filter((self._run.suspects,))
+        return Finder(self._index, reach).search_many(
+            [query for _, query in works], Request(limit=self._crowd, filter=within, verify=False)
+        )
+
+    def _all_suspects(self) -> Iterator[Key]:
+        for record in self._index.scan(Filter((self._run.suspects,))):
+            yield record.key
+
+    def _described(
+        self, keys: Sequence[Key]
+    ) -> tuple[list[tuple[ImageRecord, Description]], dict[Key, FacsimileError]]:
+        """The records that are still there, each as a query, and those that cannot be one."""
+        records = list(self._index.get(keys).values())
+        good: list[tuple[ImageRecord, Description]] = []
+        faults: dict[Key, FacsimileError] = {}
+        for record, told in zip(records, descriptions(records, limits=self._limits), strict=True):
+            if isinstance(told, FacsimileError):
+                faults[record.key] = told
+            else:
+                good.append((record, told))
+        return good, faults
+
+
+def _by(told: Told, side: int) -> dict[Key, Status | FacsimileError]:
+    """What became of each record of a side: the most that became of one of its findings."""
+    order = (Status.UNCHANGED, Status.UPDATED, Status.ADDED)
+    ended: dict[Key, Status | FacsimileError] = {}
+    for status in order:
+        ended.update({pair[side]: status for pair, each in told.items() if each is status})
+    return ended
+
+
+def _batches(keys: Iterable[Key], size: int) -> Iterator[list[Key]]:
+    iterator = iter(keys)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -1,0 +1,293 @@
+"""Findings: a suspect's bytes that show a work, with the evidence and what people decided about them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from imaging.record import ImageRecord, Key
+from search.errors import InvalidRequest
+from search.index.base import Status
+from search.index.state import Entry, Ref, State, Wanted
+from search.match import Match
+from workers.chunks import now
+from workers.errors import FindingMissing, QueueError
+from workers.scanning.scans import Run
+
+KIND = "finding"
+
+#: how often a write is tried again when another process changed the same finding in between
+_CONFLICTS = 20
+
+#: longest comment in characters
+MAX_COMMENT = 10_000
+
+#: the site of a suspect that came from no web address
+FILES = "files"
+
+
+class Review(enum.StrEnum):
+    """What people decided about a finding."""
+
+    OPEN = "open"
+    CONFIRMED = "confirmed"
+    DISMISSED = "dismissed"
+    LICENSED = "licensed"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A suspect in which a work was found."""
+
+    suspect: ImageRecord
+    match: Match
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding, as its entry keeps it; see `docs/scanning.md` for the fields of its body."""
+
+    entry: Entry
+
+    @property
+    def id(self) -> str:
+        return self.entry.id
+
+    @property
+    def scan(self) -> str:
+        return self.entry.term("scan")
+
+    @property
+    def state(self) -> Review:
+        return Review(self.entry.term("state"))
+
+    @property
+    def suspect(self) -> Mapping[str, Any]:
+        return self.entry.body["suspect"]  # type: ignore[no-any-return]
+
+    @property
+    def work(self) -> Mapping[str, Any]:
+        return self.entry.body["work"]  # type: ignore[no-any-return]
+
+    @property
+    def suspect_keys(self) -> list[Key]:
+        """The records that hold these bytes."""
+        return [Key(*key) for key in self.entry.body["keys"]]
+
+    @property
+    def work_key(self) -> Key:
+        return Key(self.work["collection"], self.work["id"])
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The hosts that the suspect was met on."""
+        return tuple(self.entry.terms["site"])
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding as services read it."""
+        body = {name: value for name, value in self.entry.body.items() if name != "keys"}
+        return {
+            "finding": self.id,
+            "scan": self.scan,
+            "state": self.state.value,
+            "sites": list(self.sites),
+            "found": _iso(self.entry.number("found")),
+            "changed": _iso(self.entry.number("changed")),
+            **body,
+        }
+
+
+class Findings:
+    """The findings in the state of an index."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def record(self, run: Run, hits: Iterable[Hit]) -> dict[tuple[Key, Key], Status]:
+        """Keep what was found, as often as it is told; by suspect and work: added, updated or unchanged.
+
+        The same bytes at several addresses, or under several ids, are one finding of a work. What people
+        decided about a finding stays.
+        """
+        hits = list(hits)
+        by_id: dict[str, list[Hit]] = {}
+        for hit in hits:
+            by_id.setdefault(_id(run.scan, hit), []).append(hit)
+        outcomes: dict[str, Status] = {}
+        for _ in range(_CONFLICTS):
+            waiting = [id for id in by_id if id not in outcomes]
+            if not waiting:
+                return {
+                    (hit.suspect.key, hit.match.record.key): outcomes[id]
+                    for id, some in by_id.items()
+                    for hit in some
+                }
+            self._record_once(run, {id: by_id[id] for id in waiting}, outcomes)
+        raise QueueError("other processes kept changing the same findings: try again")
+
+    def _record_once(self, run: Run, by_id: Mapping[str, list[Hit]], outcomes: dict[str, Status]) -> None:
+        stored = self._state.get(Ref(KIND, id) for id in by_id)
+        writes: list[Entry] = []
+        for id, hits in by_id.items():
+            before = stored.get(Ref(KIND, id))
+            after = _entry(id, run, hits, before)
+            if before and not _differs(before, after):
+                outcomes[id] = Status.UNCHANGED
+            else:
+                writes.append(after)
+        for written in self._state.put(writes) if writes else []:
+            if written:
+                outcomes[written.id] = Status.UPDATED if written.ref in stored else Status.ADDED
+
+    def get(self, id: str) -> Finding:
+        """One finding. Raises FindingMissing."""
+        entry = self._state.get([Ref(KIND, id)]).get(Ref(KIND, id))
+        if entry is None:
+            raise FindingMissing(f"there is no finding {id}")
+        return Finding(entry)
+
+    def all(
+        self, *, scan: str = "", states: Sequence[str] = (), work: str = "", site: str = "", run: str = ""
+    ) -> Iterator[Finding]:
+        """The findings that have all that is asked for, the first found first.
+
+        `work` is COLLECTION/ID, `site` a host, `run` the run that found them first.
+        """
+        asked = {"scan": (scan,), "state": tuple(states), "work": (work,), "site": (site,), "run": (run,)}
+        terms = {name: values for name, values in asked.items() if any(values)}
+        self._state.refresh()
+        for entry in self._state.all(Wanted(kind=KIND, terms=terms), order="found"):
+            yield Finding(entry)
+
+    def review(self, id: str, *, state: str = "", comment: str = "", reviewer: str = "") -> Finding:
+        """Decide about a finding, or say something about it; each goes into its history.
+
+        Raises FindingMissing, and InvalidRequest for a state that there is none of.
+        """
+        if state and state not in set(Review):
+            raise InvalidRequest(f"no state {state!r}: there are {', '.join(Review)}")
+        if len(comment) > MAX_COMMENT:
+            raise InvalidRequest(f"a comment has at most {MAX_COMMENT} characters")
+        if not state and not comment:
+            raise InvalidRequest("give a state or a comment")
+        for _ in range(_CONFLICTS):
+            entry = self.get(id).entry
+            said = {"at": _iso(now()), "reviewer": reviewer, "state": state or None, "comment": comment}
+            changed = entry.replaced(
+                terms={**entry.terms, "state": (state or entry.term("state"),)},
+                numbers={**entry.numbers, "changed": now()},
+                body={
+                    **entry.body,
+                    "reviewer": reviewer or entry.body["reviewer"],
+                    "history": [*entry.body["history"], said],
+                },
+            )
+            if written := self._state.put([changed])[0]:
+                return Finding(written)
+        raise QueueError("other processes kept changing this finding: try again")
+
+
+def _id(scan: str, hit: Hit) -> str:
+    facts = [scan, *hit.match.record.key, hit.suspect.sha256]
+    return sha256(orjson.dumps(facts)).hexdigest()[:24]
+
+
+def _entry(id: str, run: Run, hits: Sequence[Hit], before: Entry | None) -> Entry:
+    match = hits[0].match
+    earlier = before.body if before else {}
+    sources = [
+        *earlier.get("suspect", {}).get("sources", ()),
+        *(s for hit in hits for s in hit.suspect.sources),
+    ]
+    keys = [*map(tuple, earlier.get("keys", ())), *(tuple(hit.suspect.key) for hit in hits)]
+    suspect = {**_facts(hits[0].suspect), "sources": list(dict.fromkeys(sources))}
+    work = match.record
+    return Entry(
+        kind=KIND,
+        id=id,
+        terms={
+            "scan": (run.scan,),
+            "state": before.terms["state"] if before else (Review.OPEN.value,),
+            "verdict": (match.verdict.value,),
+            "work": (f"{work.collection}/{work.id}",),
+            "site": tuple(dict.fromkeys(map(_site, suspect["sources"]))) or (FILES,),
+            "run": before.terms["run"] if before else (run.id,),
+        },
+        numbers={"found": before.number("found") if before else now(), "changed": now()},
+        body={
+            "verdict": match.verdict.value,
+            "score": round(match.score, 4),
+            "hamming": match.hamming,
+            "cosine": None if match.cosine is None else round(match.cosine, 4),
+            "edit": match.edit,
+            "note": match.note,
+            "transform": dict(match.transform) or None,
+            "proof": match.proof.as_json() if match.proof else None,
+            "suspect": suspect,
+            "work": _facts(work),
+            "evidence": {
+                "suspect_sha256": hits[0].suspect.sha256,
+                "work_sha256": work.sha256,
+                "urls": suspect["sources"],
+                "first_seen": earlier["evidence"]["first_seen"] if earlier else _iso(now()),
+                "compared": _iso(now()),
+                "run": run.id,
+                **run.rules.as_json(),
+            },
+            "keys": [list(key) for key in dict.fromkeys(keys)],
+            "reviewer": earlier.get("reviewer", ""),
+            "history": earlier.get("history", []),
+        },
+        version=before.version if before else None,
+    )
+
+
+def _differs(before: Entry, after: Entry) -> bool:
+    """Whether there is more to tell than that it was compared once more."""
+    return _lasting(before) != _lasting(after)
+
+
+def _lasting(entry: Entry) -> bytes:
+    passing = ("compared", "run")
+    evidence = {name: told for name, told in entry.body["evidence"].items() if name not in passing}
+    return orjson.dumps({**entry.body, "evidence": evidence}, option=orjson.OPT_SORT_KEYS)
+
+
+def _facts(record: ImageRecord) -> dict[str, Any]:
+    """A record as a finding keeps it: all but thumbnail and vector."""
+    return {
+        "id": record.id,
+        "collection": record.collection,
+        "source": record.source,
+        "sources": list(record.sources),
+        "sha256": record.sha256,
+        "pixels": record.pixels,
+        "width": record.width,
+        "height": record.height,
+        "format": record.format,
+        "size": record.size,
+        "hash": record.bits.tobytes().hex(),
+        "title": record.title,
+        "tags": list(record.tags),
+        "metadata": dict(record.metadata),
+        "added_at": record.added_at.astimezone(UTC).isoformat(timespec="milliseconds"),
+    }
+
+
+def _site(source: str) -> str:
+    try:
+        host = urlsplit(source).hostname if source.startswith(("http://", "https://")) else None
+    except ValueError:  # an address in brackets that is none
+        host = None
+    return (host or FILES)[:255]
+
+
+def _iso(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,155 @@
+"""What a run of a scan has to compare: whatever is new on either side since the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import islice
+
+from imaging.record import ImageRecord
+from ingest.item import Item
+from search.index.base import Index
+from search.index.state import Ref
+from search.query import Filter
+from workers.chunks import Chunk, Chunks, Published, Work, now
+from workers.errors import JobMissing
+from workers.jobs import Jobs, new_id
+from workers.scanning.marks import Marks, Side, mark_of
+from workers.scanning.scans import RUN, Phase, Rules, Run, Scan, Scans
+
+#: items of a chunk, each of which may take as long as verifying all its candidates
+CHUNK_ITEMS = 16
+
+#: chunks that are recorded in one go
+_TOGETHER = 100
+
+
+class Planner:
+    """Begins runs of scans, and brings them to their end.
+
+    Both sides are listed when a run is planned. New suspects are compared with all works, and new works with
+    the suspects that are not new. A record that comes later is not in the lists, so it counts as new in the
+    next run, whatever this one happened to see of it: every pair of records is compared at least once, and a
+    finding that is told twice is kept once.
+    """
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._state = index.state
+        self._scans = Scans(index.state)
+        self._jobs = Jobs(index.state)
+        self._marks = Marks(index.state)
+
+    def plan(self, scan: Scan, rules: Rules) -> list[Published]:
+        """Begin a run of an idle scan; the chunks to be published, those of a plan cut short dropped.
+
+        Nothing, where another process planned it meanwhile.
+        """
+        begun = scan.replaced(phase=Phase.PLANNING, job=new_id(), begun=now())
+        saved = self._scans.save(begun)
+        if saved is None:
+            return []
+        if scan.phase is Phase.PLANNING:
+            self._drop(scan.job)
+        published = self._recorded(saved, rules)
+        if self._scans.save(saved.replaced(phase=Phase.COMPARING)):
+            return published
+        self._drop(saved.job)
+        return []
+
+    def finish(self, scan: Scan) -> Scan | None:
+        """The scan after the end of its run; None while that goes on, or where another process was faster.
+
+        What failed counts as new in the next run; after one that was cancelled, everything does that did.
+        """
+        job = self._jobs.get(scan.job)
+        if job.finished is None:
+            return None
+        idle = scan.replaced(phase=Phase.IDLE, job="", ended=now())
+        if job.state == "cancelled":
+            self._marks.forget(scan.job)
+            return self._scans.save(idle)
+        for side in Side:
+            self._marks.drop(scan.job, side, self._failed(scan))
+        run = self._scans.run(scan.job)
+        saved = self._scans.save(idle.replaced(run=run.id, rules=run.rules.digest))
+        if saved and scan.run:
+            self._marks.forget(scan.run)
+        return saved
+
+    def _recorded(self, scan: Scan, rules: Rules) -> list[Published]:
+        """Record the run with its marks and chunks."""
+        run = self._jobs.start(scan.job, scan.sources)
+        known = scan.run if scan.rules == rules.digest else ""
+        self._index.refresh()
+        old, new, suspects = self._sides(scan, Side.SUSPECTS, known)
+        _, new_works, works = self._sides(scan, Side.WORKS, known)
+        back = new_works if old else []  # without earlier suspects the new ones meet every work
+        self._state.put(
+            [
+                Run(
+                    id=run,
+                    scan=scan.name,
+                    catalogue=scan.catalogue,
+                    suspects=scan.suspects,
+                    rules=rules,
+                    at=datetime.now(UTC),
+                    all_suspects=suspects,
+                    all_works=works,
+                    new_suspects=len(new),
+                    new_works=len(new_works),
+                ).entry()
+            ]
+        )
+        chunks = Chunks(self._state)
+        published: list[Published] = []
+        both = [*_chunks(run, Work.SUSPECTS, new), *_chunks(run, Work.WORKS, back)]
+        for start in range(0, len(both), _TOGETHER):
+            published += chunks.record(both[start : start + _TOGETHER])
+        self._jobs.close(run)
+        return published
+
+    def _sides(self, scan: Scan, side: Side, known: str) -> tuple[int, list[Item], int]:
+        """Mark the records of a side: how many are known, the others as items, and how many there are."""
+        collection = scan.suspects if side is Side.SUSPECTS else scan.catalogue
+        before = self._marks.read(known, side) if known else set()
+        new: list[Item] = []
+        count = 0
+
+        def marks() -> Iterator[bytes]:
+            nonlocal count
+            for record in self._index.scan(Filter((collection,))):
+                count += 1
+                mark = mark_of(record)
+                if mark not in before:
+                    new.append(_item(record))
+                yield mark
+
+        self._marks.write(scan.job, side, marks())
+        return count - len(new), new, count
+
+    def _failed(self, scan: Scan) -> set[bytes]:
+        letters = self._jobs.letters.all(scan.job)
+        items = [letter.item for letter in letters if letter.item]
+        keys = [key for item in items for key in self._index.keys_of(item.id or "", (item.collection,))]
+        return {mark_of(record) for record in self._index.get(keys, full=False).values()} if keys else set()
+
+    def _drop(self, run: str) -> None:
+        """Let go of a plan that nobody will work on."""
+        self._marks.forget(run)
+        with suppress(JobMissing):  # it was not begun yet
+            self._jobs.forget(run, running=True)
+        self._state.delete([Ref(RUN, run)])
+
+
+def _item(record: ImageRecord) -> Item:
+    return Item("", id=record.id, collection=record.collection)
+
+
+def _chunks(run: str, work: Work, items: Iterable[Item]) -> Iterator[Chunk]:
+    iterator = iter(items)
+    number = 0
+    while some := tuple(islice(iterator, CHUNK_ITEMS)):
+        yield Chunk(id=f"{run}/{work}-{number:08}", job=run, items=some, work=work, accepted=len(some))
+        number += 1

@@ -1,0 +1,54 @@
+"""A scan carried out by the process that asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from search.index.base import Index
+from search.index.state import Wanted
+from workers.chunks import KIND as CHUNK
+from workers.jobs import Job
+from workers.local import work_off
+from workers.scanning.plan import Planner
+from workers.scanning.scans import Phase, Rules, Scans
+from workers.work import Means
+
+#: chunks for each process: with less to do, another one takes longer to start than it saves
+_WORTH = 8
+
+
+def carry_out(
+    name: str,
+    rules: Rules,
+    index: Index,
+    means: Means,
+    *,
+    processes: int = 1,
+    on_progress: Callable[[Job], None] = lambda job: None,
+) -> list[Job]:
+    """Finish the run of a scan that was cut short, if any, then compare what is new by now; the jobs.
+
+    Raises the errors of the index. Whatever ends this process, the same call goes on where it was.
+    """
+    scans, planner = Scans(index.state), Planner(index)
+    jobs: list[Job] = []
+
+    def compare() -> None:
+        scan = scans.get(name)
+        if scan.phase is not Phase.COMPARING:
+            return
+        chunks = index.state.count(Wanted(kind=CHUNK, terms={"job": (scan.job,)}))
+        job = work_off(
+            scan.job,
+            index.state,
+            means,
+            processes=max(1, min(processes, chunks // _WORTH)),
+            on_progress=on_progress,
+        )
+        planner.finish(scan)
+        jobs.append(job)
+
+    compare()
+    planner.plan(scans.get(name), rules)
+    compare()
+    return jobs
