@@ -79,13 +79,14 @@ def serve(
 
 def needs_keys(chosen: Settings) -> bool:
     """Whether callers have to show a key. Raises InvalidRequest where they would, and there is none."""
-    from facsimile.library import Facsimile
     from search.api.keys import Keys
+    from search.index import is_remote, open_index, signatures_of
 
     if chosen.api_keys == "off":
         return False
-    with Facsimile(chosen.index, chosen, create=True) as opened:
-        made = Keys(opened.index.state).all()
+    elastic = chosen.elastic if is_remote(chosen.index) else None
+    with open_index(chosen.index, elastic, create=signatures_of(chosen.new_model())) as index:
+        made = Keys(index.state).all()
     if not made and (chosen.api_keys == "on" or not is_loopback(chosen.api_host)):
         raise InvalidRequest(
             f"nobody could ask: there are no API keys, and {chosen.api_host} is open to others. "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -65,7 +66,7 @@ class Door:
     def __init__(self, keys: Keys | None, rate: float) -> None:
         self.rates = Rates(rate)
         self._keys = keys
-        self._believed: OrderedDict[str, tuple[float, ApiKey]] = OrderedDict()
+        self._believed: OrderedDict[bytes, tuple[float, ApiKey]] = OrderedDict()
 
     async def caller(self, text: str | None, address: str, work: Work) -> Caller:
         """Who this is. Raises Problem where a key is needed and none was given, or none of ours."""
@@ -84,14 +85,20 @@ class Door:
         return Caller(f"key {key.id}", key.scopes, key.collections)
 
     def _remembered(self, text: str) -> ApiKey | None:
-        until, key = self._believed.get(text, (0.0, None))
+        until, key = self._believed.get(_digest(text), (0.0, None))
         return key if time.monotonic() < until else None
 
     def _remember(self, text: str, key: ApiKey) -> None:
-        self._believed[text] = (time.monotonic() + BELIEVED, key)
-        self._believed.move_to_end(text)
+        digest = _digest(text)
+        self._believed[digest] = (time.monotonic() + BELIEVED, key)
+        self._believed.move_to_end(digest)
         if len(self._believed) > _MOST:
             self._believed.popitem(last=False)
+
+
+def _digest(text: str) -> bytes:
+    """What a key is remembered by: neither memory nor the time of a look-up tells the key."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 
 _BEARER = HTTPBearer(auto_error=False, description="an API key that `facsimile keys create` made")

@@ -34,6 +34,9 @@ HEADERS = {
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
+#: asked by orchestrators, which know a server by its address alone
+_PROBES = ("/healthz", "/readyz")
+
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -72,7 +75,7 @@ class Edge:
 
         with bound(request=request_id):
             try:
-                if refused := self._refused(scope["method"], headers):
+                if refused := self._refused(scope, headers):
                     await self._problems.answer(scope["path"], request_id, refused)(scope, receive, sent)
                 else:
                     await self._app(scope, receive, sent)
@@ -88,16 +91,18 @@ class Edge:
             finally:
                 self._tell(scope, status, time.perf_counter() - start)
 
-    def _refused(self, method: str, headers: Headers) -> Problem | None:
+    def _refused(self, scope: Scope, headers: Headers) -> Problem | None:
         """Why this request is not even looked at: it is meant for another host, or a foreign page sent it.
 
         Both keep web pages from a server that knows no keys, since browsers reach the loopback address.
         """
         host = headers.get("host", "")
+        if scope["path"] in _PROBES:
+            return None
         if self._options.hosts and _name(host) not in self._options.hosts:
             return Problem(MISDIRECTED, "ask for this server by a name that it has")
         origin = headers.get("origin")
-        if not origin or method in _SAFE or origin in self._options.origins:
+        if not origin or scope["method"] in _SAFE or origin in self._options.origins:
             return None
         return None if origin.partition("://")[2] == host else Problem(FOREIGN)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -85,10 +86,12 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
             keys: bool = False,
             settings: dict[str, Any] | None = None,
             routers: Any = (),
+            service_changes: dict[str, Any] | None = None,
             **options: Any,
         ) -> Running:
             chosen: Settings = changed({"model": "none", **(settings or {})})
             service, loader = opened(location or str(tmp_path / "index"), chosen)
+            service = dataclasses.replace(service, **(service_changes or {}))
             stack.callback(service.index.close)
             stack.callback(loader.close)
             held = Keys(service.index.state) if keys else None

@@ -120,3 +120,32 @@ def test_an_id_of_two_collections_has_to_be_told_apart(api):
     assert api.http.get("/v1/images/a").json()["collection"] == "two"
     assert api.http.delete("/v1/collections/two").json() == {"removed": 1}
     assert api.http.delete("/v1/collections/two").status_code == 404
+
+
+def test_where_there_is_a_queue_a_write_is_handed_over_unless_the_caller_waits(start):
+    handed = []
+
+    def submit(drafts):
+        handed.extend(drafts)
+        return "5f0c"
+
+    api = start(service_changes={"submit": submit})
+    data = {"id": "a", "collection": "shop"}
+    later = api.http.post("/v1/images", files={"image": picture()}, data=data)
+    assert (later.status_code, later.headers["location"]) == (202, "/v1/jobs/5f0c")
+    assert later.json() == {"job": "5f0c", "status_url": "/v1/jobs/5f0c"}
+    batch = api.http.post("/v1/images/batch", files=[("image", picture(1)), ("image", picture(2))])
+    assert batch.status_code == 202
+    assert [(draft.id, draft.collection) for draft in handed] == [
+        ("a", "shop"),
+        (None, "default"),
+        (None, "default"),
+    ]
+    assert api.http.get("/v1/collections").json()["images"] == 0
+    now = api.http.post("/v1/images", params={"wait": True}, files={"image": picture()}, data=data)
+    assert now.status_code == 201
+
+
+def test_without_a_queue_nobody_can_be_sent_away(api):
+    answer = api.http.post("/v1/images", params={"wait": False}, files={"image": picture()})
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:facsimile:invalid")
