@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Self
 
 from facsimile.settings import Settings
 from imaging.record import DEFAULT_COLLECTION
+from ingest.errors import SourceTooLarge
+from ingest.item import Item
 from ingest.loading import Loader
 from ingest.sources import all_items
 from search.index import is_remote, model_of, open_index
 from search.index.base import Index
+from search.logs import logger
 from workers.again import put_back
 from workers.app import make_app, publisher
 from workers.broker import Broker
+from workers.errors import BrokerUnavailable
 from workers.jobs import Job, Jobs
 from workers.letters import Letter, Letters
 from workers.producer import Producer
@@ -23,6 +27,9 @@ from workers.work import Means
 
 if TYPE_CHECKING:
     from celery import Celery
+
+
+log = logger(__name__)
 
 
 class Queue:
@@ -66,6 +73,27 @@ class Queue:
     @property
     def producer(self) -> Producer:
         return Producer(self._state, self._publish, self._broker.waiting, limit=self._settings.queue_limit)
+
+    def submit(self, items: Sequence[Item]) -> str:
+        """Hand over images that somebody has sent, with their bytes; the id of their job.
+
+        They are accepted once they are in the ledger; should Redis be away, workers get them when it is
+        back. Raises SourceTooLarge, and the errors of the index.
+        """
+        most = self._settings.queue_inline_bytes
+        if any(len(item.data or b"") > most for item in items):
+            raise SourceTooLarge(f"the queue takes images of up to {most} bytes; send others with wait=true")
+        job = self.jobs.start(collections={item.collection for item in items})
+        try:
+            self.producer.submit(job, items)
+        except BrokerUnavailable as error:
+            log.warning("the workers get these later", job=job, reason=str(error))
+        self.jobs.close(job)
+        return job
+
+    def ping(self) -> None:
+        """Raise BrokerUnavailable where Redis does not answer."""
+        self._broker.ping()
 
     def put_back(self, letters: Iterable[Letter]) -> int:
         """Let the workers try dead letters again; how many that were."""

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facsimile.queueing import Queue
 from facsimile.settings import Settings
 from facsimile.version import __version__
 from imaging.describe import describe_many
@@ -23,6 +24,8 @@ from search.api.problems import Kind
 from search.api.service import Draft, Service
 from search.finder import Finder
 from search.index import is_remote, model_of, open_index, signatures_of, stored_signatures
+from workers import routes
+from workers.errors import BrokerUnavailable, JobClosed, JobMissing
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -32,6 +35,9 @@ KINDS: Mapping[type[FacsimileError], Kind] = {
     SourceError: Kind(424, "fetch-rejected", "The address gives no image"),
     SourceRefused: Kind(422, "url-refused", "This address may not be fetched"),
     SourceTooLarge: Kind(413, "source-too-large", "There are more bytes behind the address than the limit"),
+    JobMissing: Kind(404, "job-missing", "There is no such job"),
+    JobClosed: Kind(409, "job-closed", "The job has come to its end"),
+    BrokerUnavailable: Kind(503, "queue-unavailable", "The queue cannot be reached at present", 5),
     FetchFailed: Kind(424, "fetch-failed", "The address cannot be fetched at present", 10),
 }
 
@@ -54,6 +60,7 @@ def opened(location: str, chosen: Settings) -> tuple[Service, Loader]:
             [_item(draft) for draft in drafts], index=index, loader=loader, limits=chosen.limits, model=model
         )
 
+    queue = Queue(index, chosen) if chosen.api_queue else None
     service = Service(
         index=index,
         finder=Finder(index, chosen.thresholds, chosen.verification),
@@ -61,6 +68,8 @@ def opened(location: str, chosen: Settings) -> tuple[Service, Loader]:
         fetch=partial(_fetched, loader),
         write=write,
         stored=partial(stored_signatures, location, elastic),
+        submit=None if queue is None else lambda drafts: queue.submit([_item(draft) for draft in drafts]),
+        checks={} if queue is None else {"queue": queue.ping},
     )
     return service, loader
 
@@ -78,7 +87,15 @@ def application(
     if local and not options.hosts:
         options = dataclasses.replace(options, hosts=LOOPBACK)
     keys = None if open_door else Keys(service.index.state)
-    return create_app(service, options, keys=keys, kinds=KINDS, metrics=Metrics(shared), version=__version__)
+    return create_app(
+        service,
+        options,
+        keys=keys,
+        kinds=KINDS,
+        routers=[routes.router],
+        metrics=Metrics(shared),
+        version=__version__,
+    )
 
 
 def _item(draft: Draft) -> Item:

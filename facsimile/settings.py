@@ -112,8 +112,10 @@ class Settings(BaseSettings):
     api_line: int = Field(32, ge=0, description="requests that may wait for each of these, beyond them 503")
     api_seconds: float = Field(30, gt=0, description="longest time of one stage, and for a body to arrive")
     api_buffer: int = Field(512 * MEGA, gt=0, description="bytes of all bodies in memory of one process")
+    api_queue: bool = Field(False, description="have workers store what comes without wait=true")
     api_hosts: str = Field(
-        "", description="names that requests may call the API by, with commas; unset, without keys: loopback names"
+        "",
+        description="names that requests may call the API by, with commas; unset, without keys: loopback names",
     )
     api_origins: str = Field("", description="origins of foreign web pages that may ask, with commas")
 

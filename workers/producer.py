@@ -62,7 +62,7 @@ class Producer:
         the same call with the same job continues, and hands over again what it finds changed.
         """
         accepted = 0
-        for batch in _batches(_chunks(job, items, recheck), TOGETHER):
+        for batch in _batches(_chunks(job, items, recheck), min(TOGETHER, self._limit)):
             self._wait(on_full)
             for chunk, failed in batch:
                 self._letters.put(

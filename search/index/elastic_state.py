@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -39,6 +40,10 @@ from search.index.state_entries import (
 
 #: entries fetched by id in one request
 REFS_AT_ONCE = 500
+
+#: how a server answers for an index whose shard it is still starting, and how often it is asked again
+STARTING = "no_shard_available_action_exception"
+STARTING_ATTEMPTS = 6
 
 #: what a first answer leaves out
 _LARGE = ["large"]
@@ -130,9 +135,13 @@ class ElasticState(State):
         stored: dict[Ref, Mapping[str, Any]] = {}
         for start in range(0, len(refs), REFS_AT_ONCE):
             some = refs[start : start + REFS_AT_ONCE]
-            answer = self._client.mget(
-                index=self._alias, ids=[document_id(Key(*ref)) for ref in some], **parameters
-            )
+            for attempt in range(STARTING_ATTEMPTS):
+                answer = self._client.mget(
+                    index=self._alias, ids=[document_id(Key(*ref)) for ref in some], **parameters
+                )
+                if not any(each.get("error", {}).get("type") == STARTING for each in answer["docs"]):
+                    break
+                time.sleep(0.1 * 2**attempt)  # another process has just made the index
             for ref, found in zip(some, answer["docs"], strict=True):
                 if "error" in found:
                     if found["error"]["type"] == MISSING:  # nothing was ever written
