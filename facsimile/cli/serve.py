@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import signal
+import socket
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -64,17 +65,19 @@ def serve(
             limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=LAST_SECONDS,
         )
-        socket = config.bind_socket()
-        address, bound = socket.getsockname()[:2]
+        listening = config.bind_socket()
+        # else head and body of an answer, sent one after the other, wait 40 ms for each other (RFC 896)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        address, bound = listening.getsockname()[:2]
         say(f"serving {chosen.index} at http://{f'[{address}]' if ':' in address else address}:{bound}")
         if open_door:
             complain("no API keys are asked for: whoever reaches this address may do everything")
         if shared:
-            Multiprocess(config, sockets=[socket]).run()
+            Multiprocess(config, sockets=[listening]).run()
         else:
             # the server sends itself the signal again once it has stopped, which would end us without a word
             signal.signal(signal.SIGTERM, lambda *_: None)
-            Server(config).run(sockets=[socket])
+            Server(config).run(sockets=[listening])
 
 
 def needs_keys(chosen: Settings) -> bool:
