@@ -13,6 +13,7 @@ from search.errors import InvalidRequest
 from search.index.state import Wanted
 from search.query import Filter
 from workers.jobs import Job
+from workers.scanning.allowances import Allowances
 from workers.scanning.findings import KIND, Findings
 from workers.scanning.run import carry_out
 from workers.scanning.scans import Rules, Run, Scan, Scans
@@ -59,6 +60,7 @@ class Scanning:
         self._index = library.index
         self.scans = Scans(library.index.state)
         self.findings = Findings(library.index.state)
+        self.allowances = Allowances(library.index.state)
 
     def opened(
         self,
@@ -83,6 +85,10 @@ class Scanning:
             similar=include_similar,
         )
         return self.scans.opened(wanted)
+
+    def states(self, name: str) -> dict[str, int]:
+        """How many findings of a scan are in each state of review, allowed ones included."""
+        return self._index.state.counts(Wanted(kind=KIND, terms={"scan": (name,)}), "state")
 
     def rules(self, *, similar: bool) -> Rules:
         """What the settings want comparisons to go by."""

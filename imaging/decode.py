@@ -169,6 +169,18 @@ def thumbnail(picture: Picture, data: bytes) -> bytes:
     return encoded.getvalue()
 
 
+def shrunk(jpeg: bytes, side: int) -> bytes:
+    """A thumbnail as a smaller one, at most so many pixels a side; one that is as small already as it is."""
+    with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
+        if max(image.size) <= side:
+            return jpeg
+        image.draft(None, (side, side))
+        image.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
+        encoded = io.BytesIO()
+        image.save(encoded, "JPEG", quality=75)
+    return encoded.getvalue()
+
+
 #: what stands between the scans of a picture, and can hold neither words nor coordinates
 _PICTURE_SEGMENTS = frozenset((0xC0, 0xC1, 0xC2, 0xC4, 0xDA, 0xDB, 0xDD))
 

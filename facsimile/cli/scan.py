@@ -1,0 +1,321 @@
+"""`scan`, `scans`, `findings`, `review`, `allow`: where works occur among suspects, and what to do about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facsimile.cli.options import IndexOption, JsonOption, opened
+from facsimile.cli.output import complain, emit, progress, say
+from search.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from facsimile.library import Facsimile
+    from facsimile.scanning import Scanned
+    from ingest.item import Outcome
+    from workers.jobs import Job
+    from workers.scanning.findings import Finding
+    from workers.scanning.scans import Scan
+
+#: suspects that cannot be read which are told one by one
+SHOWN = 20
+
+allow = typer.Typer(no_args_is_help=True, help="The allow-list: suspects that may show works.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("scan")(scan)
+    app.command("scans")(scans)
+    app.command("findings")(findings)
+    app.command("review")(review)
+    allow.command("add")(allow_add)
+    allow.command("list")(allow_list)
+    allow.command("remove")(allow_remove)
+    app.add_typer(allow, name="allow")
+
+
+def _new_folder(path: Path | None) -> Path | None:
+    """A wrong name is told before the work, not after it."""
+    if path is None:
+        return None
+    if path.exists() and not path.is_dir():
+        raise InvalidRequest(f"{path} is no folder")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidRequest(f"the folder {path} cannot be made: {error.strerror}") from None
+    return path
+
+
+def scan(
+    suspects: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SUSPECTS",
+            help="What `ingest` takes: files, folders, globs, archives, URLs, lists. Without any, the "
+            "collection of suspects is compared as it is.",
+        ),
+    ] = None,
+    index: IndexOption = None,
+    catalogue: Annotated[
+        str, typer.Option("--catalogue", metavar="C", help="The collection of works.")
+    ] = "default",
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="The scan; otherwise the catalogue's name.")
+    ] = "",
+    suspects_collection: Annotated[
+        str,
+        typer.Option(
+            "--suspects-collection", metavar="S", help="Where suspects are kept; otherwise suspects-NAME."
+        ),
+    ] = "",
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="DIR", callback=_new_folder, help="Write a report here."),
+    ] = None,
+    include_similar: Annotated[
+        bool, typer.Option("--include-similar", help="Find what is only similar, too, for people to judge.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on after an interruption, as a scan does by itself.")
+    ] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: one per core.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Find works of a catalogue among suspects. Only what is new on either side is compared again."""
+    with opened(index) as index_:
+        try:
+            scanned = _scan(
+                index_,
+                [str(each) for each in suspects or ()],
+                catalogue,
+                name,
+                suspects_collection,
+                include_similar=include_similar,
+                jobs=jobs,
+                quiet=json,
+            )
+        except KeyboardInterrupt:
+            complain("interrupted; the same command goes on")
+            raise typer.Exit(130) from None
+        if report:
+            _write(index_, scanned.scan, report)
+    if json:
+        emit(scanned.as_json())
+    else:
+        _say(scanned, report)
+    if scanned.read and scanned.read.interrupted:
+        raise typer.Exit(130)
+    if scanned.failed:
+        raise typer.Exit(1)
+
+
+def _scan(
+    index: Facsimile,
+    suspects: list[str],
+    catalogue: str,
+    name: str,
+    suspects_collection: str,
+    *,
+    include_similar: bool,
+    jobs: int,
+    quiet: bool,
+) -> Scanned:
+    with progress(quiet) as bar:
+        task = bar.add_task("read suspects" if suspects else "compare", total=None)
+        shown = 0
+
+        def on_outcome(outcome: Outcome) -> None:
+            nonlocal shown
+            bar.advance(task)
+            shown += bool(outcome.reason)
+            if outcome.reason and shown <= SHOWN:
+                complain(f"{outcome.item.source}: {outcome.reason}")
+
+        def on_progress(job: Job) -> None:
+            bar.update(task, description="compare", completed=job.decided, total=job.accepted)
+
+        return index.scan(
+            *suspects,
+            catalogue=catalogue,
+            name=name,
+            suspects_collection=suspects_collection,
+            include_similar=include_similar,
+            jobs=jobs,
+            on_outcome=on_outcome,
+            on_progress=on_progress,
+        )
+
+
+def _write(index: Facsimile, scan: Scan, folder: Path) -> None:
+    from workers.scanning.report import Report
+
+    found = index.scanning.allowances.reported(index.scanning.findings.all(scan=scan.name))
+    Report(index.index, scan, found).write(folder)
+
+
+def _say(scanned: Scanned, report: Path | None) -> None:
+    counts = scanned.run.counts
+    say(
+        f"{counts['new_suspects']} new of {counts['suspects']} suspects, {counts['new_works']} new of "
+        f"{counts['works']} works compared: {scanned.new} new findings, {scanned.failed} failed"
+    )
+    if report:
+        say(f"wrote {report / 'index.html'}")
+
+
+def scans(index: IndexOption = None, json: JsonOption = False) -> None:
+    """The scans of an index."""
+    with opened(index) as index_:
+        found = [(scan, index_.scanning.states(scan.name)) for scan in index_.scanning.scans.all()]
+    for scan, states in found:
+        if json:
+            emit({**scan.as_json(), "findings": states})
+            continue
+        told = ", ".join(f"{count} {state}" for state, count in states.items()) or "no findings"
+        say(f"{scan.name}  {scan.suspects} with {scan.catalogue}, {scan.phase}: {told}")
+    if not found and not json:
+        say("no scans")
+
+
+def findings(
+    index: IndexOption = None,
+    scan: Annotated[str, typer.Option("--scan", metavar="NAME", help="Only those of this scan.")] = "",
+    state: Annotated[
+        list[str] | None, typer.Option("--state", metavar="S", help="Only these: open, confirmed, …")
+    ] = None,
+    work: Annotated[
+        str, typer.Option("--work", metavar="COLLECTION/ID", help="Only those of this work.")
+    ] = "",
+    site: Annotated[str, typer.Option("--site", metavar="HOST", help="Only those on this site.")] = "",
+    by: Annotated[
+        str, typer.Option("--by", metavar="work|site|cluster", help="Count them by this instead.")
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """What scans found, less what is on the allow-list."""
+    from workers.scanning.findings import Review
+    from workers.scanning.groups import clusters
+
+    if unknown := set(state or ()) - set(Review):
+        raise InvalidRequest(f"no state {min(unknown)!r}: there are {', '.join(Review)}")
+    if by not in ("", "work", "site", "cluster"):
+        raise InvalidRequest(f"findings are grouped by work, site or cluster, not {by!r}")
+    with opened(index) as index_:
+        wanted = index_.scanning.findings.all(scan=scan, states=state or (), work=work, site=site)
+        found = list(index_.scanning.allowances.reported(wanted))
+    names = clusters(found)
+    if by:
+        _say_groups(found, by, names, json=json)
+        return
+    for each in found:
+        if json:
+            emit({**each.as_json(), "cluster": names.get(each.id)})
+        else:
+            say(_line(each))
+    if not found and not json:
+        say("no findings")
+
+
+def _say_groups(found: list[Finding], by: str, names: dict[str, str], *, json: bool) -> None:
+    counts: Counter[str] = Counter()
+    for each in found:
+        groups = {"work": each.entry.terms["work"], "site": each.sites, "cluster": (names.get(each.id, ""),)}
+        counts.update(groups[by])
+    for group, count in counts.most_common():
+        if json:
+            emit({by: group or None, "findings": count})
+        else:
+            say(f"{count:>7}  {group or 'on their own'}")
+
+
+def _line(finding: Finding) -> str:
+    told = finding.entry.body
+    edit = ", ".join(part for part in (told["note"], told["edit"]) if part)
+    suspected, shown = (record["source"] or record["id"] for record in (finding.suspect, finding.work))
+    told_edit = f"  ({edit})" if edit else ""
+    return f"{finding.id}  {finding.state.value}  {told['verdict']}  {suspected}  shows  {shown}{told_edit}"
+
+
+def review(
+    ids: Annotated[list[str], typer.Argument(metavar="FINDING", help="Ids of findings.")],
+    index: IndexOption = None,
+    state: Annotated[
+        str, typer.Option("--state", metavar="S", help="open, confirmed, dismissed or licensed.")
+    ] = "",
+    comment: Annotated[str, typer.Option("--comment", metavar="TEXT", help="What is to be said.")] = "",
+    reviewer: Annotated[str, typer.Option("--reviewer", metavar="NAME", help="Who says so.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Decide about findings. A later scan keeps what was decided."""
+    with opened(index) as index_:
+        for id in ids:
+            found = index_.scanning.findings.review(id, state=state, comment=comment, reviewer=reviewer)
+            if json:
+                emit(found.as_json())
+            else:
+                say(_line(found))
+
+
+def allow_add(
+    index: IndexOption = None,
+    source: Annotated[
+        str, typer.Option("--source", metavar="GLOB", help="Whole addresses or paths, * for any text.")
+    ] = "",
+    site: Annotated[str, typer.Option("--site", metavar="HOST", help="A host with its subdomains.")] = "",
+    collection: Annotated[
+        str, typer.Option("--collection", "-c", metavar="C", help="All suspects of a collection.")
+    ] = "",
+    suspect: Annotated[str, typer.Option("--suspect", metavar="ID", help="The record of a suspect.")] = "",
+    work: Annotated[str, typer.Option("--work", metavar="ID", help="A work that anybody may show.")] = "",
+    scan: Annotated[str, typer.Option("--scan", metavar="NAME", help="For this scan only.")] = "",
+    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="Why, or by which licence.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Allow what is named: its findings are never reported."""
+    named = {"source": source, "site": site, "collection": collection, "suspect": suspect, "work": work}
+    given = [(by, pattern) for by, pattern in named.items() if pattern]
+    if not given:
+        raise InvalidRequest("name a --source, --site, --collection, --suspect or --work")
+    with opened(index) as index_:
+        for by, pattern in given:
+            added = index_.scanning.allowances.add(by, pattern, scan=scan, note=note)
+            if json:
+                emit(added.as_json())
+            else:
+                say(f"{added.id}  {by} {pattern} is allowed")
+
+
+def allow_list(index: IndexOption = None, json: JsonOption = False) -> None:
+    """What is allowed."""
+    with opened(index) as index_:
+        found = list(index_.scanning.allowances.all())
+    for each in found:
+        if json:
+            emit(each.as_json())
+        else:
+            within = f" in the scan {each.scan}" if each.scan else ""
+            say(f"{each.id}  {each.by} {each.pattern}{within}" + (f": {each.note}" if each.note else ""))
+    if not found and not json:
+        say("nothing is allowed")
+
+
+def allow_remove(
+    ids: Annotated[list[str], typer.Argument(metavar="ALLOWANCE", help="Ids as `allow list` shows them.")],
+    index: IndexOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take something off the list; its findings are reported again."""
+    with opened(index) as index_:
+        removed = index_.scanning.allowances.remove(ids)
+    if json:
+        emit({"removed": removed})
+    else:
+        say(f"{removed} removed")
+    if removed < len(set(ids)):
+        complain("some of these are not on the list")
+        raise typer.Exit(1)
