@@ -1,0 +1,51 @@
+// How far the jobs of the queue are, where there is one.
+
+import { asked } from "./api.js";
+import { find, make } from "./elements.js";
+import { counted } from "./words.js";
+
+const EVERY = 3000;
+
+let waiting = null;
+
+/** The jobs, or null where this server has no queue or the key may not see it. */
+async function listed() {
+  try {
+    return (await asked("/v1/jobs")).jobs;
+  } catch (error) {
+    if ([401, 403, 404].includes(error.status)) return null;
+    throw error;
+  }
+}
+
+/** Offer this part of the page only where there are jobs to see. */
+export async function offerJobs() {
+  const jobs = await listed().catch(() => null);
+  document.querySelector('nav [href="#jobs"]').hidden = !jobs;
+}
+
+export async function showJobs() {
+  clearTimeout(waiting);
+  try {
+    const jobs = (await listed()) ?? [];
+    const told = jobs.length ? `${counted(jobs.length, "job")}.` : "There is no job.";
+    if (find("jobs-status").textContent !== told) find("jobs-status").textContent = told;
+    find("jobs-list").replaceChildren(...jobs.map(item));
+  } catch (error) {
+    find("jobs-status").textContent = error.message;
+  }
+  if (!find("jobs").hidden) waiting = setTimeout(showJobs, EVERY);
+}
+
+function item(job) {
+  const done = job.accepted - job.pending;
+  const parts = ["added", "updated", "unchanged", "failed", "cancelled"].filter((name) => job[name])
+    .map((name) => `${job[name].toLocaleString("en")} ${name}`);
+  const left = job.pending && job.seconds_left ? `, about ${Math.ceil(job.seconds_left)} s left` : "";
+  return make("li", { class: job.failed ? "failed" : "" },
+    make("strong", {}, job.job), ` ${job.state}, began ${new Date(job.started).toLocaleString()}`,
+    make("progress", { max: Math.max(1, job.accepted), value: done, "aria-label": `Done of job ${job.job}` }),
+    make("span", { class: "soft" },
+      `${done.toLocaleString("en")} of ${counted(job.accepted, "picture")}${left}`,
+      parts.length ? `: ${parts.join(", ")}` : ""));
+}
