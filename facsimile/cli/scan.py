@@ -1,4 +1,4 @@
-"""`scan`, `scans`, `findings`, `review`, `allow`: where works occur among suspects, and what to do about it."""
+"""`scan`, `scans`, `findings`, `review`, `allow`: works among suspects, and what is decided about them."""
 
 from __future__ import annotations
 
