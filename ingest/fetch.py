@@ -8,7 +8,7 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -84,16 +84,25 @@ class Fetcher:
                 time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Send a body once; the status of the answer, of which no more is read. Redirects are not followed.
+
+        Raises SourceRefused, FetchRejected, FetchFailed, TooSlow.
+        """
+        target = _allowed(url)
+        _deadline.set(time.monotonic() + self._limits.total_seconds)
+        request = {"content": body, "headers": headers, "follow_redirects": False}
+        with (
+            self._turns.of(target.host),
+            _translated(target),
+            self._client().stream("POST", target, **request) as response,  # type: ignore[arg-type]
+        ):
+            return response.status_code
+
     def _attempt(self, target: httpx.URL) -> bytes:
-        # a client for each fetch: cookies live over redirects and never reach another image's request
-        client = httpx.Client(
-            transport=self._transport,
-            trust_env=False,
-            headers={"User-Agent": self._limits.user_agent, "Accept-Encoding": "identity"},
-            timeout=httpx.Timeout(self._limits.read_seconds, connect=self._limits.connect_seconds),
-        )
+        client = self._client()
         url = target
-        try:
+        with _translated(target):
             for _ in range(self._limits.max_redirects + 1):
                 # redirects are followed here, since httpx reads their bodies whole, at any size
                 with client.stream("GET", url, follow_redirects=False) as response:
@@ -101,13 +110,16 @@ class Fetcher:
                         _accept(response, target)
                         return _body(response, target, self._limits.max_bytes)
                     url = _allowed(str(response.next_request.url))
-        except httpcore.UnsupportedProtocol as error:
-            raise SourceRefused(f"{_shown(target)} leads to an address that is not http or https") from error
-        except (httpcore.TimeoutException, httpx.TimeoutException) as error:
-            raise TooSlow(f"{_shown(target)} took too long to answer") from error
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpx.TransportError) as error:
-            raise FetchFailed(f"{_shown(target)} cannot be fetched at present ({error})") from error
         raise FetchRejected(f"{_shown(target)} redirects more than {self._limits.max_redirects} times")
+
+    def _client(self) -> httpx.Client:
+        """One for each fetch: cookies live over redirects and never reach another image's request."""
+        return httpx.Client(
+            transport=self._transport,
+            trust_env=False,
+            headers={"User-Agent": self._limits.user_agent, "Accept-Encoding": "identity"},
+            timeout=httpx.Timeout(self._limits.read_seconds, connect=self._limits.connect_seconds),
+        )
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -120,6 +132,19 @@ class Fetcher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextmanager
+def _translated(target: httpx.URL) -> Iterator[None]:
+    """The errors of the network as ours."""
+    try:
+        yield
+    except httpcore.UnsupportedProtocol as error:
+        raise SourceRefused(f"{_shown(target)} leads to an address that is not http or https") from error
+    except (httpcore.TimeoutException, httpx.TimeoutException) as error:
+        raise TooSlow(f"{_shown(target)} took too long to answer") from error
+    except (httpcore.NetworkError, httpcore.ProtocolError, httpx.TransportError) as error:
+        raise FetchFailed(f"{_shown(target)} cannot be fetched at present ({error})") from error
 
 
 def _allowed(url: str) -> httpx.URL:
@@ -227,6 +252,7 @@ class _Transport(httpx.BaseTransport):
                     target=request.url.raw_path,
                 ),
                 headers=request.headers.raw,
+                content=request.stream,
                 extensions=request.extensions,
             )
         )

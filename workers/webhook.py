@@ -1,0 +1,145 @@
+"""Webhooks: telling another service what happened, signed, until it has heard or we give up.
+
+The headers are those of Standard Webhooks (standardwebhooks.com), for which receivers have libraries.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from imaging.errors import FacsimileError
+from ingest.fetch import Fetcher, FetchLimits
+from search.errors import InvalidRequest
+from search.index.state import Entry, State, Wanted
+from search.logs import logger
+from workers.chunks import now
+
+KIND = "delivery"
+
+#: how often an event is sent at most, and the seconds before the second time; each later pause is three times
+#: as long, so that the last try is some hours after the first
+TRIES = 8
+BACKOFF = 10
+
+#: milliseconds for which an event under way is left to whoever sends it
+_LEASE = 60_000
+
+PENDING, DELIVERED, GIVEN_UP = "pending", "delivered", "given up"
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where events go. The secret signs them; `whsec_` and base64, or any text."""
+
+    url: str
+    secret: str = field(repr=False)
+    allow_private: bool = False
+
+    @property
+    def key(self) -> bytes:
+        """The bytes of the secret. Raises InvalidRequest."""
+        prefix, mark, encoded = self.secret.partition("whsec_")
+        try:
+            key = base64.b64decode(encoded, validate=True) if mark and not prefix else self.secret.encode()
+        except binascii.Error:
+            raise InvalidRequest("the secret of the webhook begins with whsec_ and is no base64") from None
+        if len(key) < 16:
+            raise InvalidRequest("the secret of the webhook is shorter than 16 bytes")
+        return key
+
+
+def signed(endpoint: Endpoint, id: str, seconds: int, body: bytes) -> dict[str, str]:
+    """The headers of an event: its id, the time of sending in seconds since 1970, and what proves both."""
+    text = b".".join((id.encode(), str(seconds).encode(), body))
+    signature = base64.b64encode(hmac.digest(endpoint.key, text, sha256)).decode()
+    return {
+        "Content-Type": "application/json",
+        "webhook-id": id,
+        "webhook-timestamp": str(seconds),
+        "webhook-signature": f"v1,{signature}",
+    }
+
+
+class Webhooks:
+    """Events to be sent, in the state of an index."""
+
+    def __init__(self, state: State, endpoint: Endpoint | None) -> None:
+        self._state = state
+        self._endpoint = endpoint
+
+    def announce(self, id: str, kind: str, about: str, tell: Callable[[], Mapping[str, Any]]) -> None:
+        """Have an event sent; nothing where nobody listens, or where one of this id was announced before."""
+        if self._endpoint is None:
+            return
+        body = {"type": kind, "id": id, "data": dict(tell())}
+        self._state.put(
+            [
+                Entry(
+                    kind=KIND,
+                    id=id,
+                    terms={"state": (PENDING,), "about": (about,)},
+                    numbers={"due": now(), "at": now()},
+                    body={"event": orjson.dumps(body).decode(), "reason": ""},
+                )
+            ]
+        )
+
+    def deliver(self) -> int:
+        """Send what is due, once; how much of it was heard."""
+        if self._endpoint is None:
+            return 0
+        self._state.refresh()
+        due = self._state.find(
+            Wanted(kind=KIND, terms={"state": (PENDING,)}, between={"due": (None, now() + 1)}), order="due"
+        )
+        with Fetcher(FetchLimits(total_seconds=20, allow_private=self._endpoint.allow_private)) as fetcher:
+            return sum(self._send(entry, self._endpoint, fetcher) for entry in due.entries)
+
+    def last(self, about: str) -> dict[str, Any] | None:
+        """What became of the latest event of a scan."""
+        wanted = Wanted(kind=KIND, terms={"about": (about,)})
+        for entry in self._state.find(wanted, order="at", descending=True, limit=1).entries:
+            return {
+                "state": entry.term("state"),
+                "tries": entry.number("tries"),
+                "reason": entry.body["reason"] or None,
+            }
+        return None
+
+    def _send(self, entry: Entry, endpoint: Endpoint, fetcher: Fetcher) -> bool:
+        tries = entry.number("tries") + 1
+        numbers = {**entry.numbers, "tries": tries, "due": now() + _LEASE}
+        (claimed,) = self._state.put([entry.replaced(numbers=numbers)])
+        if claimed is None:  # another process sends it
+            return False
+        body = entry.body["event"].encode()
+        try:
+            status = fetcher.post(endpoint.url, body, signed(endpoint, entry.id, now() // 1000, body))
+            reason = "" if 200 <= status < 300 else f"the receiver answers {status}"
+        except FacsimileError as error:
+            reason = str(error)
+        if reason:
+            log.warning("webhook failed", id=entry.id, reason=reason, tries=tries)
+        state = DELIVERED if not reason else GIVEN_UP if tries >= TRIES else PENDING
+        pause = BACKOFF * 3 ** (tries - 1) * random.uniform(1, 1.5)  # noqa: S311 - spreads tries, no secret
+        self._state.put(
+            [
+                claimed.replaced(
+                    terms={**claimed.terms, "state": (state,)},
+                    numbers={**claimed.numbers, "due": now() + int(1000 * pause)},
+                    body={**claimed.body, "reason": reason},
+                )
+            ]
+        )
+        return not reason
