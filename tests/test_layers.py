@@ -35,7 +35,7 @@ HOMES = {
     "pyarrow": ("ingest/manifests.py",),
     "pebble": ("ingest/bulk.py",),
     "jinja2": ("search/pages.py",),
-    "pydantic": ("facsimile/settings.py", "search/api/*"),
+    "pydantic": ("facsimile/settings.py", "search/api/*", "workers/routes*.py"),
     "pydantic_settings": ("facsimile/settings.py",),
     "fastapi": ("search/api/*", "workers/routes*.py", "facsimile/serving.py"),
     "starlette": ("search/api/*",),
