@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ingest.fetch import FetchLimits
     from search.api.service import Options as ApiOptions
     from search.index.elastic_client import ElasticOptions
+    from workers.webhook import Endpoint
 
 MEGA = 1_000_000
 
@@ -115,7 +116,7 @@ class Settings(BaseSettings):
     api_queue: bool = Field(False, description="have workers store what comes without wait=true")
     api_hosts: str = Field(
         "",
-        description="names that requests may call the API by, with commas; unset, without keys: loopback names",
+        description="names that requests may call the API by, with commas; unset without keys: loopback names",
     )
     api_origins: str = Field("", description="origins of foreign web pages that may ask, with commas")
 
@@ -137,6 +138,11 @@ class Settings(BaseSettings):
     queue_files: bool = Field(
         False, description="let messages of other services name files that the workers can read"
     )
+    webhook_url: str = Field("", description="address that is told of scans that ended")
+    webhook_secret: SecretStr | None = Field(
+        None, description="what signs webhooks: whsec_ and base64, or any text of 16 bytes or more"
+    )
+    webhook_private: bool = Field(False, description="let webhooks go to private and loopback addresses too")
     worker_concurrency: int = Field(0, ge=0, description="processes of a worker; 0: one per core")
     worker_metrics_host: str = Field(
         "127.0.0.1", description="address of a worker's /metrics and /healthz; 0.0.0.0 in a container"
@@ -224,6 +230,18 @@ class Settings(BaseSettings):
             hosts=_listed(self.api_hosts),
             origins=_listed(self.api_origins),
         )
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where webhooks go. Raises InvalidRequest where nothing could sign them."""
+        from workers.webhook import Endpoint
+
+        if not self.webhook_url:
+            return None
+        if self.webhook_secret is None:
+            raise InvalidRequest("FACSIMILE_WEBHOOK_URL needs FACSIMILE_WEBHOOK_SECRET, which signs webhooks")
+        secret = self.webhook_secret.get_secret_value()
+        return Endpoint(url=self.webhook_url, secret=secret, allow_private=self.webhook_private)
 
     @property
     def processes(self) -> int:
