@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     api_queue: bool = Field(False, description="have workers store what comes without wait=true")
     api_hosts: str = Field(
         "",
-        description="names that requests may call the API by, with commas; unset without keys: loopback names",
+        description="names that callers may use for the API, with commas; unset, without keys: loopback ones",
     )
     api_origins: str = Field("", description="origins of foreign web pages that may ask, with commas")
 
