@@ -145,6 +145,7 @@ class Facsimile:
         name: str = "",
         suspects_collection: str = "",
         include_similar: bool = False,
+        recheck: bool = False,
         jobs: int = 0,
         on_outcome: Callable[[Outcome], None] | None = None,
         on_progress: Callable[[Job], None] = lambda job: None,
@@ -156,12 +157,11 @@ class Facsimile:
         """
         sources = [str(source) for source in suspects]
         scan = self.scanning.opened(
-            name, catalogue, suspects_collection, sources, include_similar=include_similar
+            name, catalogue, suspects_collection, sources, include_similar=include_similar, recheck=recheck
         )
-        read = None
-        if sources:
-            read = self.ingest(*sources, collection=scan.suspects, jobs=jobs, on_outcome=on_outcome)
-        return self.scanning.compare(scan, processes=jobs, read=read, on_progress=on_progress)
+        return self.scanning.carry_out(
+            scan, sources, jobs=jobs, on_outcome=on_outcome, on_progress=on_progress
+        )
 
     # -- asking --------------------------------------------------------------------------------------------
 

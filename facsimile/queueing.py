@@ -23,6 +23,9 @@ from workers.errors import BrokerUnavailable
 from workers.jobs import Job, Jobs
 from workers.letters import Letter, Letters
 from workers.producer import Producer
+from workers.scanning.conduct import Conductor
+from workers.scanning.conduct import Means as Conducting
+from workers.scanning.scans import Run, Scan
 from workers.work import Means
 
 if TYPE_CHECKING:
@@ -69,6 +72,20 @@ class Queue:
         self.producer.produce(job, items, recheck=recheck, on_accepted=on_accepted, on_full=on_full)
         self.jobs.close(job)
         return job
+
+    def conductor(self, index: Index, announce: Callable[[Scan, Run], None]) -> Conductor:
+        """What starts scans and brings them further, as workers do."""
+        from facsimile.scanning import rules
+
+        means = Conducting(
+            publish=self._publish,
+            waiting=self._broker.waiting,
+            limit=self._settings.queue_limit,
+            max_bytes=self._settings.max_bytes,
+            rules=partial(rules, self._settings),
+            announce=announce,
+        )
+        return Conductor(index, means)
 
     @property
     def producer(self) -> Producer:
@@ -122,6 +139,7 @@ class Queue:
 
 def worker_app(location: str, chosen: Settings) -> Celery:
     """The Celery application of a worker or a beat. Nothing is opened before the first task."""
+    from facsimile.scanning import rules
     from workers.tasks import WorkerOptions, register
 
     options = chosen.elastic if is_remote(location) else None
@@ -140,6 +158,10 @@ def worker_app(location: str, chosen: Settings) -> Celery:
             broker_url=chosen.broker_url.get_secret_value(),
             means=means,
             max_inline_bytes=chosen.queue_inline_bytes,
+            queue_limit=chosen.queue_limit,
+            max_bytes=chosen.max_bytes,
+            rules=partial(rules, chosen),
+            endpoint=chosen.endpoint,
             trusted=chosen.queue_files,
         ),
     )

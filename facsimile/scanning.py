@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facsimile.settings import Settings
 from facsimile.version import __version__
 from ingest.loading import Loader
+from ingest.places import is_remote
 from search.errors import InvalidRequest
+from search.index.base import Index
 from search.index.state import Wanted
 from search.query import Filter
+from workers.errors import JobClosed, JobMissing
 from workers.jobs import Job
 from workers.scanning.allowances import Allowances
+from workers.scanning.events import announcer
 from workers.scanning.findings import KIND, Findings
 from workers.scanning.run import carry_out
-from workers.scanning.scans import Rules, Run, Scan, Scans
+from workers.scanning.scans import Phase, Rules, Run, Scan, Scans
+from workers.webhook import Webhooks
 from workers.work import Means
 
 if TYPE_CHECKING:
     from facsimile.library import Facsimile
     from ingest.fetch import FetchLimits
-    from ingest.item import Tally
+    from ingest.item import Outcome, Tally
+
+
+#: seconds between two looks at what workers do
+_LOOK = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +74,8 @@ class Scanning:
         self.scans = Scans(library.index.state)
         self.findings = Findings(library.index.state)
         self.allowances = Allowances(library.index.state)
+        self.webhooks = Webhooks(library.index.state, library.settings.endpoint)
+        self.announce = announcer(library.index.state, self.webhooks)
 
     def opened(
         self,
@@ -70,6 +85,7 @@ class Scanning:
         sources: Sequence[str] = (),
         *,
         include_similar: bool = False,
+        recheck: bool = False,
     ) -> Scan:
         """The scan of this name, made where there is none; without a name that of the catalogue."""
         name = name or catalogue
@@ -81,8 +97,9 @@ class Scanning:
             name=name,
             catalogue=catalogue,
             suspects=suspects,
-            sources=tuple(sources),
+            sources=tuple(map(_absolute, sources)),
             similar=include_similar,
+            recheck=recheck,
         )
         return self.scans.opened(wanted)
 
@@ -90,16 +107,42 @@ class Scanning:
         """How many findings of a scan are in each state of review, allowed ones included."""
         return self._index.state.counts(Wanted(kind=KIND, terms={"scan": (name,)}), "state")
 
-    def rules(self, *, similar: bool) -> Rules:
-        """What the settings want comparisons to go by."""
-        chosen = self._library.settings
-        return Rules(
-            signatures=self._index.signatures,
-            thresholds=chosen.thresholds,
-            policy=chosen.verification,
-            similar=similar,
-            program=__version__,
-        )
+    def carry_out(
+        self,
+        scan: Scan,
+        sources: Sequence[str] = (),
+        *,
+        jobs: int = 0,
+        on_outcome: Callable[[Outcome], None] | None = None,
+        on_progress: Callable[[Job], None] = lambda job: None,
+    ) -> Scanned:
+        """Read suspects, and compare what is new on either side, in processes of this machine."""
+        read = None
+        if sources:
+            read = self._library.ingest(
+                *sources, collection=scan.suspects, jobs=jobs, recheck=scan.recheck, on_outcome=on_outcome
+            )
+            if read.interrupted:
+                raise KeyboardInterrupt
+        return self.compare(scan, processes=jobs, read=read, on_progress=on_progress)
+
+    def hand_over(self, scan: Scan) -> bool:
+        """Let the workers carry out a run; False where one is under way already."""
+        queue = self._library.queue
+        return queue.conductor(self._index, self.announce).start(scan)
+
+    def wait(self, name: str, on_progress: Callable[[Job], None] = lambda job: None) -> Scanned:
+        """What the run that workers carry out has done, when it is over."""
+        jobs: dict[str, Job] = {}
+        while (scan := self.scans.get(name)).phase is not Phase.IDLE:
+            with suppress(JobMissing):
+                jobs[scan.job] = self._library.queue.watch(scan.job)
+                on_progress(jobs[scan.job])
+            time.sleep(_LOOK)
+        if not scan.run:
+            raise JobClosed(f"the scan {name} was cancelled")
+        last = {id: self._library.queue.jobs.get(id) for id in jobs}
+        return self._scanned(scan, [self.scans.run(scan.run)], list(last.values()), None)
 
     def compare(
         self,
@@ -119,17 +162,37 @@ class Scanning:
         )
         jobs = carry_out(
             scan.name,
-            self.rules(similar=scan.similar),
+            rules(library.settings, self._index, scan.similar),
             self._index,
             means,
             processes=processes or library.settings.processes,
+            announce=self.announce,
             on_progress=on_progress,
         )
-        scan = self.scans.get(scan.name)
+        self.webhooks.deliver()
         runs = [self.scans.run(job.id) for job in jobs]
+        return self._scanned(self.scans.get(scan.name), runs, jobs, read)
+
+    def _scanned(self, scan: Scan, runs: Sequence[Run], jobs: Sequence[Job], read: Tally | None) -> Scanned:
         self._index.state.refresh()
         new = sum(self._index.state.count(Wanted(kind=KIND, terms={"run": (run.id,)})) for run in runs)
         return Scanned(scan=scan, run=runs[-1], jobs=tuple(jobs), new=new, read=read)
+
+
+def rules(chosen: Settings, index: Index, similar: bool) -> Rules:
+    """What the settings want comparisons to go by."""
+    return Rules(
+        signatures=index.signatures,
+        thresholds=chosen.thresholds,
+        policy=chosen.verification,
+        similar=similar,
+        program=__version__,
+    )
+
+
+def _absolute(source: str) -> str:
+    """A source as another process finds it."""
+    return source if is_remote(source) else str(Path(source).absolute())
 
 
 def _loader(limits: FetchLimits, files: bool) -> Loader:

@@ -15,6 +15,7 @@ WORK = "facsimile.work"
 INTAKE = "facsimile.intake"
 GATHER = "facsimile.gather"
 SWEEP = "facsimile.sweep"
+SCANS = "facsimile.scans"
 LOST = "facsimile.lost"
 
 #: seconds after which Celery ends a task; the guard of a chunk is quicker, this is for what it cannot see

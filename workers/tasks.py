@@ -13,6 +13,7 @@ from celery import Celery
 from celery.signals import task_failure, worker_process_shutdown, worker_shutting_down
 
 from search.errors import StoreError
+from search.index.base import Index
 from search.logs import logger
 from workers import app as names
 from workers import intake, metrics
@@ -20,7 +21,12 @@ from workers.app import publisher
 from workers.broker import Broker
 from workers.chunks import Chunks, Queue
 from workers.errors import QueueError
+from workers.scanning.conduct import Conductor
+from workers.scanning.conduct import Means as Conducting
+from workers.scanning.events import announcer
+from workers.scanning.scans import Rules
 from workers.sweeper import EVERY, Sweeper
+from workers.webhook import Endpoint, Webhooks
 from workers.work import Hand, Means, Stopping
 
 #: seconds between two looks for messages of other services
@@ -31,11 +37,19 @@ log = logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
-    """What a worker is told. `trusted` lets messages of other services name files of this machine."""
+    """What a worker is told. `trusted` lets messages of other services name files of this machine.
+
+    `queue_limit` is how many chunks may wait before reading suspects pauses, `max_bytes` the largest image.
+    `rules` are what scans of an index go by, with or without what is only similar. `endpoint` hears of them.
+    """
 
     broker_url: str
     means: Means
     max_inline_bytes: int
+    queue_limit: int
+    max_bytes: int
+    rules: Callable[[Index, bool], Rules]
+    endpoint: Endpoint | None = None
     trusted: bool = False
 
 
@@ -87,6 +101,23 @@ def register(app: Celery, options: WorkerOptions) -> None:
         upkeep(lambda: Sweeper(hand.index.state, publish, broker.waiting, options.means.lease).sweep())
         upkeep(lambda: metrics.observe(broker, hand.index.state))
 
+    def conductor() -> Conductor:
+        webhooks = Webhooks(hand.index.state, options.endpoint)
+        means = Conducting(
+            publish=publish,
+            waiting=broker.waiting,
+            limit=options.queue_limit,
+            max_bytes=options.max_bytes,
+            rules=options.rules,
+            announce=announcer(hand.index.state, webhooks),
+        )
+        return Conductor(hand.index, means)
+
+    @app.task(name=names.SCANS)
+    def scans() -> None:
+        upkeep(lambda: conductor().tick())
+        upkeep(lambda: Webhooks(hand.index.state, options.endpoint).deliver())
+
     @app.task(name=names.LOST)
     def lost(id: str, holder: str) -> None:
         upkeep(lambda: publish(Chunks(hand.index.state).lost(id, holder)))
@@ -100,6 +131,7 @@ def register(app: Celery, options: WorkerOptions) -> None:
         for name, task, seconds in (
             ("gather", names.GATHER, GATHER_EVERY),
             ("sweep", names.SWEEP, EVERY),
+            ("scans", names.SCANS, EVERY),
         )
     }
     app.conf.beat_scheduler = "celery.beat:Scheduler"  # what is due is in the ledger, so nothing to remember

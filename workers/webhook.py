@@ -46,9 +46,10 @@ class Endpoint:
     secret: str = field(repr=False)
     allow_private: bool = False
 
-    @property
-    def key(self) -> bytes:
-        """The bytes of the secret. Raises InvalidRequest."""
+    key: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raises InvalidRequest for a secret that is none."""
         prefix, mark, encoded = self.secret.partition("whsec_")
         try:
             key = base64.b64decode(encoded, validate=True) if mark and not prefix else self.secret.encode()
@@ -56,7 +57,7 @@ class Endpoint:
             raise InvalidRequest("the secret of the webhook begins with whsec_ and is no base64") from None
         if len(key) < 16:
             raise InvalidRequest("the secret of the webhook is shorter than 16 bytes")
-        return key
+        object.__setattr__(self, "key", key)
 
 
 def signed(endpoint: Endpoint, id: str, seconds: int, body: bytes) -> dict[str, str]:

@@ -13,6 +13,8 @@ from facsimile.cli.output import complain, emit, progress, say
 from search.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from facsimile.library import Facsimile
     from facsimile.scanning import Scanned
     from ingest.item import Outcome
@@ -83,72 +85,82 @@ def scan(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on after an interruption, as a scan does by itself.")
     ] = False,
+    recheck: Annotated[
+        bool, typer.Option("--recheck", help="Fetch URLs again that the index holds already.")
+    ] = False,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Let the workers do it; with --report, wait for them.")
+    ] = False,
+    every: Annotated[
+        str,
+        typer.Option(
+            "--every", metavar="1d", help="Let workers repeat it: minutes (30m), h, d or w; never: no more."
+        ),
+    ] = "",
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: one per core.")] = 0,
     json: JsonOption = False,
 ) -> None:
     """Find works of a catalogue among suspects. Only what is new on either side is compared again."""
-    with opened(index) as index_:
+    sources = [str(each) for each in suspects or ()]
+    pause = _seconds(every)
+    with opened(index) as index_, progress(quiet=json) as bar:
+        scan = index_.scanning.opened(
+            name, catalogue, suspects_collection, sources, include_similar=include_similar, recheck=recheck
+        )
+        if pause is not None:
+            scan = index_.scanning.scans.schedule(scan.name, pause)
+        shown = _Shown(bar)
         try:
-            scanned = _scan(
-                index_,
-                [str(each) for each in suspects or ()],
-                catalogue,
-                name,
-                suspects_collection,
-                include_similar=include_similar,
-                jobs=jobs,
-                quiet=json,
-            )
+            if queue:
+                started = index_.scanning.hand_over(scan)
+                scanned = index_.scanning.wait(scan.name, shown.progress) if report else None
+            else:
+                scanned = index_.scanning.carry_out(
+                    scan, sources, jobs=jobs, on_outcome=shown.outcome, on_progress=shown.progress
+                )
         except KeyboardInterrupt:
             complain("interrupted; the same command goes on")
             raise typer.Exit(130) from None
+        bar.stop()
         if report:
-            _write(index_, scanned.scan, report)
-    if json:
-        emit(scanned.as_json())
-    else:
-        _say(scanned, report)
-    if scanned.read and scanned.read.interrupted:
-        raise typer.Exit(130)
+            _write(index_, scan, report)
+    if scanned is None:
+        _say_handed_over(scan, started, json=json)
+        return
+    _say(scanned, report, json=json)
     if scanned.failed:
         raise typer.Exit(1)
 
 
-def _scan(
-    index: Facsimile,
-    suspects: list[str],
-    catalogue: str,
-    name: str,
-    suspects_collection: str,
-    *,
-    include_similar: bool,
-    jobs: int,
-    quiet: bool,
-) -> Scanned:
-    with progress(quiet) as bar:
-        task = bar.add_task("read suspects" if suspects else "compare", total=None)
-        shown = 0
+def _seconds(every: str) -> int | None:
+    """The pause between two starts: 0 for never, None where nothing is said."""
+    units = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+    number, unit = every[:-1], every[-1:]
+    if every in ("", "never"):
+        return 0 if every else None
+    if unit not in units or not number.isdecimal() or not 0 < int(number) < 10_000:
+        raise InvalidRequest(f"--every takes a number and m, h, d or w, or never; not {every!r}")
+    return int(number) * units[unit]
 
-        def on_outcome(outcome: Outcome) -> None:
-            nonlocal shown
-            bar.advance(task)
-            shown += bool(outcome.reason)
-            if outcome.reason and shown <= SHOWN:
-                complain(f"{outcome.item.source}: {outcome.reason}")
 
-        def on_progress(job: Job) -> None:
-            bar.update(task, description="compare", completed=job.decided, total=job.accepted)
+class _Shown:
+    """What a scan does, on a bar; the first suspects that cannot be read are named."""
 
-        return index.scan(
-            *suspects,
-            catalogue=catalogue,
-            name=name,
-            suspects_collection=suspects_collection,
-            include_similar=include_similar,
-            jobs=jobs,
-            on_outcome=on_outcome,
-            on_progress=on_progress,
-        )
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("read suspects", total=None)
+        self._faults = 0
+
+    def outcome(self, outcome: Outcome) -> None:
+        """One more suspect was read."""
+        self._bar.advance(self._task)
+        self._faults += bool(outcome.reason)
+        if outcome.reason and self._faults <= SHOWN:
+            complain(f"{outcome.item.source}: {outcome.reason}")
+
+    def progress(self, job: Job) -> None:
+        """So far are the comparisons."""
+        self._bar.update(self._task, description="compare", completed=job.decided, total=job.accepted)
 
 
 def _write(index: Facsimile, scan: Scan, folder: Path) -> None:
@@ -158,7 +170,10 @@ def _write(index: Facsimile, scan: Scan, folder: Path) -> None:
     Report(index.index, scan, found).write(folder)
 
 
-def _say(scanned: Scanned, report: Path | None) -> None:
+def _say(scanned: Scanned, report: Path | None, *, json: bool) -> None:
+    if json:
+        emit(scanned.as_json())
+        return
     counts = scanned.run.counts
     say(
         f"{counts['new_suspects']} new of {counts['suspects']} suspects, {counts['new_works']} new of "
@@ -166,6 +181,15 @@ def _say(scanned: Scanned, report: Path | None) -> None:
     )
     if report:
         say(f"wrote {report / 'index.html'}")
+
+
+def _say_handed_over(scan: Scan, started: bool, *, json: bool) -> None:
+    if json:
+        emit({"scan": scan.name, "started": started})
+    elif started:
+        say(f"the scan {scan.name} is handed over; `facsimile scans` shows how far it is")
+    else:
+        say(f"the scan {scan.name} is under way already")
 
 
 def scans(index: IndexOption = None, json: JsonOption = False) -> None:

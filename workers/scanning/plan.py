@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
@@ -21,6 +21,9 @@ from workers.scanning.scans import RUN, Phase, Rules, Run, Scan, Scans
 #: items of a chunk, each of which may take as long as verifying all its candidates
 CHUNK_ITEMS = 16
 
+#: milliseconds after which a plan that is not made by then was cut short
+LEASE = 600_000
+
 #: chunks that are recorded in one go
 _TOGETHER = 100
 
@@ -32,10 +35,13 @@ class Planner:
     the suspects that are not new. A record that comes later is not in the lists, so it counts as new in the
     next run, whatever this one happened to see of it: every pair of records is compared at least once, and a
     finding that is told twice is kept once.
+
+    `announce` is told of each run that came to its end, once or more.
     """
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, announce: Callable[[Scan, Run], None] = lambda scan, run: None) -> None:
         self._index = index
+        self._announce = announce
         self._state = index.state
         self._scans = Scans(index.state)
         self._jobs = Jobs(index.state)
@@ -46,7 +52,7 @@ class Planner:
 
         Nothing, where another process planned it meanwhile.
         """
-        begun = scan.replaced(phase=Phase.PLANNING, job=new_id(), begun=now())
+        begun = scan.replaced(phase=Phase.PLANNING, job=new_id(), begun=now(), lease=now() + LEASE)
         saved = self._scans.save(begun)
         if saved is None:
             return []
@@ -73,7 +79,9 @@ class Planner:
         for side in Side:
             self._marks.drop(scan.job, side, self._failed(scan))
         run = self._scans.run(scan.job)
-        saved = self._scans.save(idle.replaced(run=run.id, rules=run.rules.digest))
+        after = idle.replaced(run=run.id, rules=run.rules.digest)
+        self._announce(after, run)
+        saved = self._scans.save(after)
         if saved and scan.run:
             self._marks.forget(scan.run)
         return saved

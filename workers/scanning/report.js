@@ -178,4 +178,4 @@ new IntersectionObserver((entries) => {
   if (entries.some((entry) => entry.isIntersecting)) draw(10);
 }, { rootMargin: "1000px" }).observe(byId("more"));
 choose();
-if (location.hash === "#print") drawAll();
+if (location.hash === "#all") drawAll();

@@ -10,7 +10,7 @@ from workers.chunks import KIND as CHUNK
 from workers.jobs import Job
 from workers.local import work_off
 from workers.scanning.plan import Planner
-from workers.scanning.scans import Phase, Rules, Scans
+from workers.scanning.scans import Phase, Rules, Run, Scan, Scans
 from workers.work import Means
 
 #: chunks for each process: with less to do, another one takes longer to start than it saves
@@ -24,13 +24,15 @@ def carry_out(
     means: Means,
     *,
     processes: int = 1,
+    announce: Callable[[Scan, Run], None] = lambda scan, run: None,
     on_progress: Callable[[Job], None] = lambda job: None,
 ) -> list[Job]:
     """Finish the run of a scan that was cut short, if any, then compare what is new by now; the jobs.
 
-    Raises the errors of the index. Whatever ends this process, the same call goes on where it was.
+    `announce` is told of each run that came to its end. Raises the errors of the index. Whatever ends this
+    process, the same call goes on where it was.
     """
-    scans, planner = Scans(index.state), Planner(index)
+    scans, planner = Scans(index.state), Planner(index, announce)
     jobs: list[Job] = []
 
     def compare() -> None:

@@ -137,7 +137,9 @@ class Scan:
     """A scan. `job` is the job under way, of reading or of comparing; `run` the last that came to its end,
     by the rules of the digest `rules`. Everything that run saw on either side has been compared.
 
-    `sources` are read before each run. `every` is seconds between two starts (0: only by hand).
+    `sources` are read before each run, with `recheck` also addresses that are known. `every` is seconds
+    between two starts (0: only by hand), `due` the time of the next. While reading or planning, the scan is
+    left to whoever does that until `lease`.
     """
 
     name: str
@@ -145,12 +147,14 @@ class Scan:
     suspects: str
     sources: tuple[str, ...] = ()
     similar: bool = False
+    recheck: bool = False
     phase: Phase = Phase.IDLE
     job: str = ""
     run: str = ""
     rules: str = ""
     every: int = 0
     due: int = 0
+    lease: int = 0
     begun: int = 0
     ended: int = 0
     created: int = 0
@@ -232,8 +236,17 @@ class Scans:
                     f"the scan {wanted.name} compares {stored.suspects} with {stored.catalogue}: "
                     "give this one another --name"
                 )
-            changed = stored.replaced(sources=wanted.sources or stored.sources, similar=wanted.similar)
+            changed = stored.replaced(
+                sources=wanted.sources or stored.sources, similar=wanted.similar, recheck=wanted.recheck
+            )
             if saved := self.save(changed):
+                return saved
+
+    def schedule(self, name: str, seconds: int) -> Scan:
+        """Let workers start a scan every so many seconds, from now on; 0: no more. Raises ScanMissing."""
+        while True:
+            due = now() + 1000 * seconds if seconds else 0
+            if saved := self.save(self.get(name).replaced(every=seconds, due=due)):
                 return saved
 
     def run(self, id: str) -> Run:
@@ -250,7 +263,7 @@ def _entry(scan: Scan) -> Entry:
         id=scan.name,
         terms={"phase": (scan.phase.value,)},
         numbers={
-            **{name: getattr(scan, name) for name in ("created", "begun", "ended", "every")},
+            **{name: getattr(scan, name) for name in ("created", "begun", "ended", "every", "lease")},
             **({"due": scan.due} if scan.due else {}),
         },
         body={
@@ -258,6 +271,7 @@ def _entry(scan: Scan) -> Entry:
             "suspects": scan.suspects,
             "sources": list(scan.sources),
             "similar": scan.similar,
+            "recheck": scan.recheck,
             "job": scan.job,
             "run": scan.run,
             "rules": scan.rules,
@@ -273,12 +287,13 @@ def _scan(entry: Entry) -> Scan:
         suspects=entry.body["suspects"],
         sources=tuple(entry.body["sources"]),
         similar=entry.body["similar"],
+        recheck=entry.body["recheck"],
         phase=Phase(entry.term("phase")),
         job=entry.body["job"],
         run=entry.body["run"],
         rules=entry.body["rules"],
         version=entry.version,
-        **{name: entry.number(name) for name in ("created", "begun", "ended", "every", "due")},
+        **{name: entry.number(name) for name in ("created", "begun", "ended", "every", "due", "lease")},
     )
 
 
