@@ -1,6 +1,6 @@
 #!/bin/sh
-# Set up what the tests want beside Python: a JDK, Maven and Redis (installed where this may install packages),
-# and the Elasticsearch jars. Says in one line what is missing, and then fails.
+# Set up what the tests want beside Python: a JDK, Maven, Redis and Chromium (installed where this may install
+# packages), and the Elasticsearch jars. Says in one line what is missing, and then fails.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
@@ -29,6 +29,8 @@ new_jdk() {
 new_jdk || install openjdk-25-jdk-headless openjdk-21-jdk-headless
 command -v mvn >/dev/null || install maven
 command -v redis-server >/dev/null || install redis-server
+command -v chromium >/dev/null || command -v google-chrome >/dev/null || install chromium chromium-browser
 
 "$python" -m tests.elasticsearch_node setup
 command -v redis-server >/dev/null || { echo "The tests of the queue need redis-server: install Redis" >&2; exit 1; }
+command -v chromium >/dev/null || command -v google-chrome >/dev/null || { echo "The tests of the page need chromium: install Chromium" >&2; exit 1; }

@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,12 @@ KEYS = {
 
 SHIFT = 8
 
+#: becomes Chromium, which reads commands at 3 and writes answers at 4
+HAND_OVER = (
+    "import fcntl, os, sys; ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]; "
+    "os.dup2(ends[0], 3); os.dup2(ends[1], 4); os.execv(sys.argv[3], sys.argv[3:])"
+)
+
 
 class BrowserUnavailable(Exception):
     """There is no Chromium here."""
@@ -48,19 +55,13 @@ class Browser:
             raise BrowserUnavailable("the tests of the page need chromium: install Debian's package chromium")
         commands, self._write = os.pipe()
         self._read, answers = os.pipe()
-        os.set_inheritable(commands, True)
-        os.set_inheritable(answers, True)
         self._buffer = b""
         self._count = 0
         self.events: list[dict[str, Any]] = []
 
-        def hand_over() -> None:  # Chromium reads at 3 and writes at 4
-            source, target = os.dup(commands), os.dup(answers)
-            os.dup2(source, 3)
-            os.dup2(target, 4)
-
         self._process = subprocess.Popen(
             [
+                *(sys.executable, "-c", HAND_OVER, str(commands), str(answers)),
                 program,
                 "--headless=new",
                 "--remote-debugging-pipe",
@@ -79,8 +80,7 @@ class Browser:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            close_fds=False,
-            preexec_fn=hand_over,
+            pass_fds=(commands, answers),
         )
         os.close(commands)
         os.close(answers)
@@ -196,7 +196,9 @@ class Page:
 
     def fill(self, selector: str, text: str) -> None:
         """Type a text into a field."""
-        self.run(f"document.querySelector({json.dumps(selector)}).select()")
+        name = json.dumps(selector)
+        self.run(f"document.querySelector({name}).focus(); document.querySelector({name}).select()")
+        assert self.run(f"document.activeElement === document.querySelector({name})"), f"{selector} is hidden"
         self.write(text)
 
     def click(self, selector: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import Browser, BrowserUnavailable
 from tests.elasticsearch_node import ElasticsearchNode, NodeUnavailable
 from tests.redis_server import RedisServer, RedisUnavailable
 
@@ -85,3 +86,15 @@ def redis_server(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
     yield make
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A headless Chromium, whose pages share nothing."""
+    try:
+        started = Browser(tmp_path_factory.mktemp("browser"))
+    except BrowserUnavailable as reason:
+        unavailable(str(reason))
+        raise
+    yield started
+    started.stop()
