@@ -6,6 +6,8 @@ with facsimile.open("my-index") as index:
     index.ingest("photos/")
     for match in index.search("suspect.jpg"):
         print(match.verdict, match.record.source)
+
+`facsimile.Client("http://localhost:8000")` does the same with a server.
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from facsimile.version import __version__
 
 if TYPE_CHECKING:
+    from facsimile.client import Client
     from facsimile.library import Facsimile, open
 
-__all__ = ["Facsimile", "__version__", "open"]
+__all__ = ["Client", "Facsimile", "__version__", "open"]
 
 
 def __getattr__(name: str) -> Any:
@@ -26,4 +29,8 @@ def __getattr__(name: str) -> Any:
         from facsimile import library
 
         return getattr(library, name)
+    if name == "Client":
+        from facsimile.client import Client
+
+        return Client
     raise AttributeError(f"module 'facsimile' has no attribute {name!r}")

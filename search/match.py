@@ -46,12 +46,8 @@ class Match:
 
     @property
     def edit(self) -> str:
-        """What was done to the stored picture, in words: by geometry, or else by the hash; may be empty."""
-        if self.proof:
-            return self.proof.transformation.words
-        orientation = str(self.transform.get("orientation", "")).replace("-", " ")
-        margins = "other margins" if self.transform.get("margins") else ""
-        return ", ".join(part for part in (orientation, margins) if part)
+        """What was done to the stored picture, in words; may be empty."""
+        return edit_of(self.proof, self.transform)
 
     def as_json(self) -> dict[str, Any]:
         """The match as services read it; `transform` is null where the picture is only re-encoded."""
@@ -74,3 +70,12 @@ class Match:
             "width": self.record.width,
             "height": self.record.height,
         }
+
+
+def edit_of(proof: Proof | None, transform: Mapping[str, Any]) -> str:
+    """What was done to a stored picture, in words: by geometry, or else by the hash."""
+    if proof:
+        return proof.transformation.words
+    orientation = str(transform.get("orientation", "")).replace("-", " ")
+    margins = "other margins" if transform.get("margins") else ""
+    return ", ".join(part for part in (orientation, margins) if part)

@@ -29,7 +29,10 @@ HOMES = {
     "elastic_transport": ("search/index/elastic*.py",),
     "urllib3": ("search/index/elastic*.py",),
     "sqlite3": ("search/index/embedded*.py",),
-    "httpx": ("ingest/fetch*.py",),
+    "httpx": (
+        "ingest/fetch*.py",
+        "facsimile/client*.py",
+    ),
     "httpcore": ("ingest/fetch*.py",),
     "fsspec": ("ingest/storage.py",),
     "pyarrow": ("ingest/manifests.py",),

@@ -17,7 +17,7 @@ from search import finder
 from search.api.access import Caller, Reader, charge
 from search.api.pictures import Query, queries_of, query_of
 from search.api.problems import ProblemDocument, Problems, documented
-from search.api.schemas import Asked, Collections, Terms, listed, thumbnail_of
+from search.api.schemas import Asked, Collections, Terms, listed, numbered, thumbnail_of
 from search.api.uploads import body, read
 from search.api.work import Work, Working
 from search.comparison import compare
@@ -46,7 +46,7 @@ class How(BaseModel):
     orientations: Annotated[list[Orientation], BeforeValidator(listed)] = Field(
         list(ORIENTATIONS), min_length=1, max_length=8, description="turns and flips of the image to look for"
     )
-    probes: Literal[0, 1, 2, 3, "all"] = Field(
+    probes: Annotated[Literal[0, 1, 2, 3, "all"], BeforeValidator(numbered)] = Field(
         2, description="more terms and better recall; all: no pair within Hamming distance 31 is missed"
     )
     verify: bool = Field(True, description="prove the best matches by geometry")

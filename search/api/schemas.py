@@ -32,6 +32,11 @@ def listed(value: Any, info: ValidationInfo) -> Any:
     return [value] if info.context == FORM and isinstance(value, str) else value
 
 
+def numbered(value: Any, info: ValidationInfo) -> Any:
+    """A number in a field of a form comes as text."""
+    return int(value) if info.context == FORM and isinstance(value, str) and value.isdecimal() else value
+
+
 def _parsed(value: Any, info: ValidationInfo) -> Any:
     """An object in a field of a form is JSON."""
     if info.context != FORM or not isinstance(value, str):
