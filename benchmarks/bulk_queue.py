@@ -31,7 +31,7 @@ import redis
 
 import facsimile
 
-CHUNK = 48
+CHUNK = 96
 
 
 class Bench:
@@ -105,7 +105,7 @@ class Bench:
                 found = opened.queue.watch(job)
                 if not found.pending:
                     return found.as_json()
-                time.sleep(1)
+                time.sleep(3)
 
     def taken_up(self) -> float:
         """Seconds from kill -9 of a worker in mid-chunk until another one claims what it left."""

@@ -129,7 +129,7 @@ class Settings(BaseSettings):
 
     broker_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Redis of the queue")
     queue_limit: int = Field(
-        500, gt=0, description="chunks of 48 images in the queue at which a producer pauses"
+        500, gt=0, description="chunks of 96 images in the queue at which a producer pauses"
     )
     queue_inline_bytes: int = Field(8 * MEGA, gt=0, description="largest image inside a message, in bytes")
     queue_lease: float = Field(

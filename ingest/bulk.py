@@ -124,6 +124,11 @@ def _chunks(
         yield chunk
 
 
+def portions(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Items by as many as are worked on in one go: bounded in number, and in bytes where these are known."""
+    return _chunks(items, lambda outcomes: None)
+
+
 def _size(item: Item) -> int:
     if item.data is not None:
         return len(item.data)

@@ -224,17 +224,19 @@ class Jobs:
 
     # -- upkeep --------------------------------------------------------------------------------------------
 
-    def fold(self, id: str, *, least: int = 1) -> None:
-        """Add the counts of chunks that are done to the job and forget them, where there are so many.
+    def fold(self, id: str) -> None:
+        """Add the counts of chunks that are done to the job and forget them, once they are worth it.
 
-        A job that is closed or cancelled, and has no chunk left, is finished.
+        A job that is closed or cancelled, and has no chunk left, is finished. Sees what `refresh` has shown.
         """
-        self.state.refresh()
         done = _chunks(id, ChunkState.DONE)
+        working = self.state.count(_chunks(id, ChunkState.QUEUED, ChunkState.RUNNING, ChunkState.DELAYED))
+        least = FOLD if working or id == INTAKE else 1
         while True:
             entry = self._stored(id)
-            self.state.delete(_folding(entry))
-            self.state.refresh()
+            if folded := _folding(entry):
+                self.state.delete(folded)
+                self.state.refresh()
             chunks = self.state.find(done, limit=FOLD).entries
             if len(chunks) < least:
                 break
@@ -242,12 +244,15 @@ class Jobs:
                 name: entry.number(name) + sum(chunk.number(name) for chunk in chunks) for name in COUNTS
             }
             last = max([entry.number("last"), *(chunk.number("at") for chunk in chunks)])
-            folded = entry.replaced(
-                numbers={**entry.numbers, **totals, "last": last},
-                body={**entry.body, "folding": [chunk.id for chunk in chunks]},
+            # where another process folds too, this is refused and looked at again
+            self.state.put(
+                [
+                    entry.replaced(
+                        numbers={**entry.numbers, **totals, "last": last},
+                        body={**entry.body, "folding": [chunk.id for chunk in chunks]},
+                    )
+                ]
             )
-            if self.state.put([folded])[0] is None:
-                continue
         self._finish(self._stored(id))
 
     def _finish(self, entry: Entry) -> None:

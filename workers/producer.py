@@ -14,7 +14,7 @@ from workers.intake import queue_of
 from workers.letters import Letters, letter_of
 
 #: items of a chunk: enough that its message and its entry cost little beside its work
-CHUNK_ITEMS = 48
+CHUNK_ITEMS = 96
 
 #: chunks that are recorded and published in one go
 TOGETHER = 20

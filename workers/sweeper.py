@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from search.index.state import Entry, Ref, State, Wanted
 from workers.chunks import KIND, LEASE, Chunks, ChunkState, Published, now
-from workers.jobs import FOLD, INTAKE, Jobs
+from workers.jobs import INTAKE, Jobs
 
 #: seconds between two sweeps
 EVERY = 5.0
@@ -48,9 +48,8 @@ class Sweeper:
             count += self._due(ChunkState.RUNNING)
         count += self._missing()
         for job in self._jobs.unfinished():
-            if job.id == INTAKE:
-                self._jobs.fold(job.id, least=FOLD)
-            elif job.term("state") != "open":  # a producer that goes on looks for the chunks it recorded
+            # a producer that goes on with an open job looks for the chunks that it recorded
+            if job.id == INTAKE or job.term("state") != "open":
                 self._jobs.fold(job.id)
         return count
 

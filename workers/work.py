@@ -6,12 +6,13 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, TypeVar
 
 from imaging.decode import Limits
 from imaging.models.base import Model
-from ingest.bulk import hashes_alone
-from ingest.item import Outcome
+from ingest.bulk import hashes_alone, portions
+from ingest.item import Item, Outcome
 from ingest.loading import THREADS, Loader
 from ingest.pipeline import Timings, process
 from ingest.places import is_remote
@@ -80,7 +81,7 @@ class Hand:
         start = time.monotonic()
         try:
             with Guard(claim, self._renew, self._means.lease) as guard:
-                outcomes = self._patiently(lambda: self._processed(chunk, guard))
+                outcomes = self._outcomes(chunk, guard)
             counted = self._patiently(lambda: self._chunks().finish(claim, outcomes))
         except Stopping:
             log.warning("stopped while the index was away; the chunk is taken up later")
@@ -98,17 +99,22 @@ class Hand:
         log.info("done", items=len(outcomes), seconds=round(seconds, 3), counted=counted, tries=chunk.tries)
         return []
 
-    def _processed(self, chunk: Chunk, guard: Guard) -> list[Outcome]:
-        index = self.index
-        if not chunk.items:
-            return []
+    def _outcomes(self, chunk: Chunk, guard: Guard) -> list[Outcome]:
+        """What became of each item; what is done when the index goes away is not done again."""
         if chunk.work is not Work.INGEST:
-            return compared(chunk, index, self._means.limits)
-        remote = sum(is_remote(item.source) for item in chunk.items)
+            return self._patiently(lambda: compared(chunk, self.index, self._means.limits))
+        outcomes: list[Outcome] = []
+        for items in portions(chunk.items):
+            outcomes += self._patiently(partial(self._processed, chunk, items, guard))
+        return outcomes
+
+    def _processed(self, chunk: Chunk, items: list[Item], guard: Guard) -> list[Outcome]:
+        index = self.index
+        remote = sum(is_remote(item.source) for item in items)
         timings = Timings()
         with guard.limit(self._means.item_seconds * (1 + remote / THREADS)):
             outcomes = process(
-                chunk.items,
+                items,
                 index=index,
                 loader=self._loader(chunk.trusted),
                 limits=self._means.limits,

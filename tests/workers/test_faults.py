@@ -148,10 +148,11 @@ def test_a_full_disk(
 def test_messages_that_come_twice(site: Site, pictures: Path) -> None:
     from workers.app import WORK, make_app
     from workers.chunks import Queue
+    from workers.producer import CHUNK_ITEMS
 
     job = site.hand_over(pictures)
     app = make_app(site.broker)
-    for number in reversed(range(PICTURES // 48 + 1)):
+    for number in reversed(range(PICTURES // CHUNK_ITEMS + 1)):
         app.send_task(WORK, args=[f"{job}/{number:08}"], queue=Queue.LIVE.value)
     site.worker(processes=2)
     assert site.nothing_is_lost(job, PICTURES)["added"] == PICTURES
