@@ -93,11 +93,16 @@ class Site:
         """Put sources into the queue; the id of the job."""
         return str(self.shell.json("ingest", "--queue", *sources)["job"])
 
-    def job(self, job: str) -> Any:
-        """How far it is, asked in this process: a command of its own would come too late for most faults."""
+    @property
+    def opened(self) -> facsimile.Facsimile:
+        """The index in this process: a command of its own would come too late for most faults."""
         if self._open is None:
             self._open = facsimile.open(self.index, create=False, model="none", broker_url=self.broker)
-        return self._open.queue.watch(job).as_json()
+        return self._open
+
+    def job(self, job: str) -> Any:
+        """How far it is."""
+        return self.opened.queue.watch(job).as_json()
 
     def until(self, job: str, enough: Callable[[Any], bool], what: str = "it to come so far") -> Any:
         """Wait for a job."""

@@ -1,0 +1,181 @@
+"""What may die while a scan is carried out: afterwards each finding is there, once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.workers.conftest import PATIENCE, PICTURES, Site
+from workers.scanning.scans import Phase, Scan
+
+#: every so many of the suspects is a copy of a work
+COPIES = 10
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path, pictures: Path) -> Path:
+    """Works of which some of the pictures are copies."""
+    folder = tmp_path / "works"
+    folder.mkdir()
+    for path in sorted(pictures.iterdir())[::COPIES]:
+        Image.open(path).resize((200, 150)).save(folder / f"{path.stem}.png")
+    return folder
+
+
+def names(site: Site) -> list[tuple[str, str]]:
+    """Which suspect shows which work."""
+    found = site.shell("findings", "--json").lines
+    return sorted((Path(f["suspect"]["source"]).stem, Path(f["work"]["source"]).stem) for f in found)
+
+
+def expected(pictures: Path) -> list[tuple[str, str]]:
+    return [(path.stem, path.stem) for path in sorted(pictures.iterdir())[::COPIES]]
+
+
+def until_compared(site: Site, least: int) -> None:
+    """Wait until so many suspects of the scan have been compared."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        time.sleep(0.01)
+        scans = {scan.name: scan for scan in site.opened.scanning.scans.all()}
+        if "works" in scans and scans["works"].phase is Phase.COMPARING:
+            found = site.opened.queue.jobs.get(scans["works"].job)
+            if found.decided >= least:
+                assert found.pending, "the fault came too late to strike"
+                return
+    raise AssertionError(f"waited for {least} comparisons\n{site.logs()[-4000:]}")
+
+
+def ended(site: Site) -> Scan:
+    """The scan, when workers have carried it out."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        (scan,) = site.opened.scanning.scans.all()
+        if scan.phase is Phase.IDLE and scan.run:
+            return scan
+        time.sleep(0.5)
+    raise AssertionError(f"waited for the end of the scan\n{site.logs()[-4000:]}")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_kill_a_scan_and_resume(site: Site, catalogue: Path, pictures: Path, jobs: int) -> None:
+    site.shell.json("ingest", catalogue, "--collection", "works")
+    command = ("scan", pictures, "--catalogue", "works", "--jobs", jobs)
+    for least in (32, 200):
+        process = site.shell.start(*command)
+        until_compared(site, least)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    done = site.shell.json(*command, "--resume")
+    assert (done["suspects"], done["works"], done["failed"]) == (PICTURES, PICTURES // COPIES, 0)
+    assert names(site) == expected(pictures)
+    again = site.shell.json(*command)
+    assert (again["new_suspects"], again["new_works"], again["new_findings"]) == (0, 0, 0)
+
+
+def test_interrupt_a_scan(site: Site, catalogue: Path, pictures: Path) -> None:
+    site.shell.json("ingest", catalogue, "--collection", "works")
+    process = site.shell.start("scan", pictures, "--catalogue", "works", "--jobs", 2)
+    until_compared(site, 32)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert b"the same command goes on" in process.communicate()[1]
+    site.shell.json("scan", pictures, "--catalogue", "works")
+    assert names(site) == expected(pictures)
+
+
+def test_workers_carry_out_a_scan_though_one_is_killed(
+    site: Site, catalogue: Path, pictures: Path, tmp_path: Path
+) -> None:
+    site.shell.json("ingest", catalogue, "--collection", "works")
+    first, _ = site.worker(processes=2), site.worker()
+    done = site.shell.json("scan", pictures, "--catalogue", "works", "--queue")
+    assert done == {"scan": "works", "started": True}
+    until_compared(site, 32)
+    os.killpg(first.pid, signal.SIGKILL)
+    ended(site)
+    assert names(site) == expected(pictures)
+    report = tmp_path / "report"
+    again = site.shell.json("scan", "--catalogue", "works", "--queue", "--report", report)
+    assert (again["new_suspects"], again["new_findings"]) == (0, 0)
+    assert len((report / "findings.jsonl").read_text().splitlines()) == PICTURES // COPIES
+
+
+def test_a_scan_that_was_cancelled_starts_over(site: Site, catalogue: Path, pictures: Path) -> None:
+    site.shell.json("ingest", catalogue, "--collection", "works")
+    process = site.shell.start("scan", pictures, "--catalogue", "works")
+    until_compared(site, 16)
+    job = site.opened.scanning.scans.get("works").job
+    site.opened.queue.jobs.cancel(job)
+    process.communicate(timeout=PATIENCE)
+    done = site.shell.json("scan", pictures, "--catalogue", "works")
+    assert done["new_suspects"] == PICTURES
+    assert names(site) == expected(pictures)
+
+
+#: a process that keeps the schedule of an index, without a queue
+KEEPER = """
+import sys
+import facsimile
+from functools import partial
+from facsimile.scanning import rules
+from workers.scanning.conduct import Conductor, Means
+with facsimile.open(sys.argv[1], create=False, model="none") as index:
+    wanted = partial(rules, index.settings)
+    means = Means(publish=list, waiting=lambda: 0, limit=10, max_bytes=10**6, rules=wanted)
+    conductor = Conductor(index.index, means)
+    sys.stdin.readline()
+    for _ in range(20):
+        conductor.tick()
+"""
+
+
+def test_of_several_schedules_one_starts_a_scan(site: Site, catalogue: Path) -> None:
+    site.shell.json("ingest", catalogue, "--collection", "works")
+    site.shell.json("scan", catalogue, "--catalogue", "works", "--every", "1d")
+    before = len(site.shell("jobs", "--json").lines)
+    scans = site.opened.scanning.scans
+    scan = scans.get("works")
+    assert scan.every == 86_400
+    assert scans.save(scan.replaced(due=1))
+    site.opened.index.state.refresh()
+    keepers = [
+        subprocess.Popen([sys.executable, "-c", KEEPER, site.index], stdin=subprocess.PIPE) for _ in range(4)
+    ]
+    for keeper in keepers:
+        assert keeper.stdin
+        keeper.stdin.write(b"go\n")
+        keeper.stdin.close()
+    assert [keeper.wait(PATIENCE) for keeper in keepers] == [0] * 4
+    scan = scans.get("works")
+    assert len(site.shell("jobs", "--json").lines) == before + 1
+    assert scan.phase is Phase.READING
+    assert scan.due > scan.begun
+
+
+def test_the_schedule_repeats_a_scan(site: Site, catalogue: Path, tmp_path: Path, pictures: Path) -> None:
+    site.shell.json("ingest", catalogue, "--collection", "works")
+    suspects = tmp_path / "suspects"
+    suspects.mkdir()
+    some = sorted(pictures.iterdir())[:40]
+    for path in some[:20]:
+        (suspects / path.name).write_bytes(path.read_bytes())
+    first = site.shell.json("scan", suspects, "--catalogue", "works", "--every", "1d")
+    assert first["new_findings"] == 2
+    for path in some[20:]:
+        (suspects / path.name).write_bytes(path.read_bytes())
+    scans = site.opened.scanning.scans
+    assert scans.save(scans.get("works").replaced(due=1))
+    site.worker()
+    deadline = time.monotonic() + PATIENCE
+    while len(names(site)) < 4:
+        assert time.monotonic() < deadline, site.logs()[-4000:]
+        time.sleep(0.5)
+    assert ended(site).run != first["run"]
