@@ -195,10 +195,14 @@ def _say_handed_over(scan: Scan, started: bool, *, json: bool) -> None:
 def scans(index: IndexOption = None, json: JsonOption = False) -> None:
     """The scans of an index."""
     with opened(index) as index_:
-        found = [(scan, index_.scanning.states(scan.name)) for scan in index_.scanning.scans.all()]
-    for scan, states in found:
+        scanning = index_.scanning
+        found = [
+            (scan, scanning.states(scan.name), scanning.webhooks.last(scan.name))
+            for scan in scanning.scans.all()
+        ]
+    for scan, states, told_last in found:
         if json:
-            emit({**scan.as_json(), "findings": states})
+            emit({**scan.as_json(), "findings": states, "webhook": told_last})
             continue
         told = ", ".join(f"{count} {state}" for state, count in states.items()) or "no findings"
         say(f"{scan.name}  {scan.suspects} with {scan.catalogue}, {scan.phase}: {told}")
