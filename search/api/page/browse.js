@@ -64,5 +64,5 @@ function item(image) {
       framed({ source: image.thumbnail, alt: "", width: image.width, height: image.height }),
       make("span", { class: "unseen" }, "Find copies of "),
       make("span", { class: "name" }, name),
-      make("span", { class: "soft" }, `${image.collection}, ${image.width} × ${image.height} ${image.format}`)));
+      make("span", { class: "soft" }, `${image.collection}, ${image.width} × ${image.height}`)));
 }

@@ -21,7 +21,7 @@ async function listed() {
 /** Offer this part of the page only where there are jobs to see. */
 export async function offerJobs() {
   const jobs = await listed().catch(() => null);
-  document.querySelector('nav [href="#jobs"]').hidden = !jobs;
+  document.querySelector('nav [href="#jobs"]').hidden = !jobs?.length;
 }
 
 export async function showJobs() {

@@ -39,8 +39,7 @@ export function facts(match) {
     ["Vector", match.cosine === null ? null : `cosine ${match.cosine.toFixed(3)}`],
     ["Geometry", match.inliers === null ? null : `${counted(match.inliers, "point agrees", "points agree")}`],
     ["Edit", edit(match) || null],
-    ["Size", `${match.width} × ${match.height}`],
-    ["Collection", match.collection],
+    ["Stored", `${match.width} × ${match.height}, in ${match.collection}`],
   ].filter(([, value]) => value !== null);
 }
 

@@ -10,8 +10,11 @@ import httpx
 import pytest
 
 from search.evaluation.attacks import attack
+from search.index.state import Ref
 from tests.browser import SHIFT, Browser, Page
 from tests.search.api.conftest import Running, picture
+from workers import routes
+from workers.jobs import Jobs
 
 Open = Callable[..., Page]
 
@@ -270,28 +273,26 @@ def test_a_key_is_asked_for_kept_for_the_tab_and_shows_its_collections_alone(sta
     page.until("document.querySelector('#key-dialog')?.open && !sessionStorage.length")
 
 
-def test_jobs_are_shown_where_there_is_a_queue(start, visit):
-    from fastapi import APIRouter
-
-    router = APIRouter()
-    job = {"job": "5f0c", "state": "closed", "accepted": 1200, "added": 700, "updated": 0, "unchanged": 0}
-    job |= {
-        "failed": 2,
-        "cancelled": 0,
-        "pending": 498,
-        "seconds_left": 12.2,
-        "started": "2026-01-02T03:04:05Z",
-    }
-    router.add_api_route("/v1/jobs", lambda: {"jobs": [job]})
-    page = visit(start(routers=[router]).url)
+def test_jobs_are_shown_where_there_are_some(start, visit):
+    api = start(routers=[routes.router])
+    state = api.service.index.state
+    id = Jobs(state).start(sources=["photos"])
+    ref = Ref("job", id)
+    entry = state.get([ref])[ref]
+    counts = {"accepted": 1200, "added": 700, "unchanged": 2}
+    state.put([entry.replaced(numbers={**entry.numbers, **counts})])
+    state.refresh()
+    page = visit(api.url)
     page.until("!document.querySelector('nav [href=\"#jobs\"]').hidden")
     page.click("nav [href='#jobs']")
     page.until("document.querySelectorAll('#jobs-list li').length")
-    assert "702 of 1,200 pictures, about 13 s left: 700 added, 2 failed" in page.text("#jobs-list")
+    told = page.text("#jobs-list")
+    assert f"{id} open" in told
+    assert "702 of 1,200 pictures: 700 added, 2 unchanged" in told
     assert page.run("document.querySelector('#jobs progress').value") == 702
 
 
-def test_without_a_queue_there_is_no_word_of_jobs(filled, visit):
+def test_without_jobs_there_is_no_word_of_them(filled, visit):
     page = visit(filled.url)
     page.until("document.querySelectorAll('#search-collections input').length")
     assert page.run("document.querySelector('nav [href=\"#jobs\"]').hidden")

@@ -1,0 +1,39 @@
+"""The examples of docs/python.md, as they stand there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from search.evaluation.attacks import attack
+from tests.search.api.conftest import picture, start
+
+__all__ = ["start"]
+
+PAGE = Path(__file__).parents[2] / "docs" / "python.md"
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+EXPECTED = [
+    ["2 new, 0 refused", "copy", "photos/a.jpg"],
+    ["copy", "mirrored", "photos/a.jpg"],
+    ["A harbour {'default': 1} 1", "copy mirrored", "a 400 400", "1 forgotten"],
+]
+
+
+@pytest.mark.parametrize(
+    ("example", "expected"),
+    list(zip(EXAMPLES, EXPECTED, strict=True)),
+)
+def test_examples_do_what_they_say(example, expected, start, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for place, name in enumerate("ab"):
+        (tmp_path / "photos" / f"{name}.jpg").write_bytes(picture(place, 400))
+    (tmp_path / "suspect.jpg").write_bytes(attack(picture(0, 400), "flip"))
+    names: dict[str, object] = {}
+    exec("import facsimile\n" + example.replace("http://127.0.0.1:8000", start().url), names)
+    told = capsys.readouterr().out
+    for words in expected:
+        assert words in told
