@@ -28,6 +28,8 @@ _RATIO = 0.8
 #: ORB finds next to nothing in pictures with a longer side below this, so they are enlarged to it
 _LEAST_SIDE = 200
 
+_NONE = np.empty(0, np.float32)
+
 cv2.setNumThreads(1)  # many processes share the cores
 
 
@@ -86,7 +88,8 @@ def _nearest(first: Features, second: Features) -> tuple[NDArray[Any], NDArray[A
         return cv2.batchDistance(
             first.descriptors, second.descriptors, cv2.CV_32S, normType=cv2.NORM_HAMMING, K=2
         )
-    cosines = first.descriptors @ second.descriptors.T  # of unit length: several times as fast as distances
+    # of unit length, so cosines order as distances do, in a quarter of the time; numpy would use all cores
+    cosines = cv2.gemm(first.descriptors, second.descriptors, 1, _NONE, 0, flags=cv2.GEMM_2_T)
     rows = np.arange(len(cosines))
     best = cosines.argmax(axis=1)
     nearest = cosines[rows, best]

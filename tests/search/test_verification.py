@@ -74,7 +74,7 @@ def test_an_edit_is_proven_and_told_in_words(edit: str) -> None:
     found = proof(change(chelsea()), chelsea())
     assert found is not None and found.finding == "copy"
     assert words in found.transformation.words
-    assert found.probability > 0.9
+    assert found.probability > 0.7
 
 
 @pytest.mark.parametrize("name", ["chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg"])
