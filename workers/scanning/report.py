@@ -31,6 +31,10 @@ TOGETHER = 50
 LARGE, SMALL_SIDE = 1000, 144
 
 
+#: what some readers take for the end of a line
+_BREAKS = "\x85\u2028\u2029"
+
+
 @dataclass(slots=True)
 class _Listed:
     """What the page knows of all findings at once."""
@@ -71,7 +75,7 @@ class Report:
 
     def _lines(self, out: IO[str]) -> None:
         for finding in self._findings:
-            out.write(orjson.dumps(self._told(finding)).decode() + "\n")
+            out.write(_escaped(self._told(finding), _BREAKS) + "\n")
 
     def _table(self, out: IO[str]) -> None:
         writer = csv.writer(out)
@@ -143,10 +147,15 @@ def _asset(name: str) -> str:
 
 def _data(name: str, value: Any) -> str:
     """JSON within a script element: no text in it can end the element, or begin another."""
+    return f'<script type="application/json" id="{name}">{_escaped(value, "<>&" + _BREAKS)}</script>\n'
+
+
+def _escaped(value: Any, characters: str) -> str:
+    """JSON in which these characters, which can only lie in texts, are written as escapes."""
     text = orjson.dumps(value).decode()
-    for character in "<>&\u2028\u2029":
+    for character in characters:
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return f'<script type="application/json" id="{name}">{text}</script>\n'
+    return text
 
 
 def _batches(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
