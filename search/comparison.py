@@ -46,7 +46,7 @@ class Comparison:
             "hamming_upright": self.hamming_upright,
             "hamming_trimmed": self.hamming_trimmed,
             "orientation": self.orientation,
-            "transform": (dict(self.match.transform) or None) if self.match else None,
+            "transform": self.match.transformed if self.match else None,
             "note": (self.match.note or None) if self.match else None,
             "proof": self.proof.as_json() if self.proof else None,
             "quality": [self.first.quality, self.second.quality],

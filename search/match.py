@@ -49,6 +49,12 @@ class Match:
         """What was done to the stored picture, in words; may be empty."""
         return edit_of(self.proof, self.transform)
 
+    @property
+    def transformed(self) -> dict[str, Any] | None:
+        """All that is known of what was done to the stored picture; None where it is only re-encoded."""
+        proven = self.proof.transformation if self.proof else None
+        return {**self.transform, **(proven.as_json() if proven and proven.words else {})} or None
+
     def as_json(self) -> dict[str, Any]:
         """The match as services read it; `transform` is null where the picture is only re-encoded."""
         return {
@@ -60,7 +66,7 @@ class Match:
             "hamming": self.hamming,
             "cosine": None if self.cosine is None else round(self.cosine, 4),
             "inliers": self.proof.inliers if self.proof else None,
-            "transform": dict(self.transform) or None,
+            "transform": self.transformed,
             "proof": self.proof.as_json() if self.proof else None,
             "note": self.note or None,
             "metadata": dict(self.record.metadata),

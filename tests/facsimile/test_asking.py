@@ -48,7 +48,7 @@ def test_a_match_tells_what_the_contract_names(filled: Shell, photographs: Path)
 def test_a_flip_is_told_and_left_out_on_request(filled: Shell, edited: Path) -> None:
     mirrored = edited / "chelsea.png.flip.jpg"
     (match,) = filled.json("search", mirrored)["matches"]
-    assert match["transform"] == {"orientation": "flip-horizontal"}
+    assert match["transform"]["orientation"] == "flip-horizontal"
     assert filled.json("search", mirrored, "--upright")["matches"] == []
 
 
@@ -111,7 +111,7 @@ def test_compare_shows_every_distance_of_two_files(embedded: Shell, photographs:
     mirrored = embedded.json("compare", cat, edited / "chelsea.png.flip.jpg")
     assert (mirrored["verdict"], mirrored["same_pixels"]) == ("copy", False)
     assert mirrored["hamming"] < 10 < mirrored["hamming_upright"]
-    assert mirrored["transform"] == {"orientation": "flip-horizontal"}
+    assert mirrored["transform"]["orientation"] == "flip-horizontal"
     other = embedded.json("compare", cat, photographs / "rocket.jpg")
     assert (other["verdict"], other["transform"]) == ("different", None)
     assert "verdict        different" in embedded("compare", cat, photographs / "rocket.jpg").err

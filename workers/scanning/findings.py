@@ -228,7 +228,7 @@ def _entry(id: str, run: Run, hits: Sequence[Hit], before: Entry | None) -> Entr
             "cosine": None if match.cosine is None else round(match.cosine, 4),
             "edit": match.edit,
             "note": match.note,
-            "transform": dict(match.transform) or None,
+            "transform": match.transformed,
             "proof": match.proof.as_json() if match.proof else None,
             "suspect": suspect,
             "work": _facts(work),
