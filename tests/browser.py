@@ -84,6 +84,10 @@ class Browser:
         )
         os.close(commands)
         os.close(answers)
+        try:
+            self.send("Browser.getVersion")
+        except (AssertionError, OSError) as fault:
+            raise BrowserUnavailable(f"{program} does not start: {fault}") from fault
 
     def send(self, method: str, session: str | None = None, **parameters: Any) -> Any:
         """The result of a command; what happens meanwhile is kept in `events`."""

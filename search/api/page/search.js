@@ -70,12 +70,18 @@ async function search() {
       const answer = await asked("/v1/search", { method: "POST", signal: own.signal, ...body });
       showMatches(answer, searchWith);
       find("search-status").textContent = summary(answer.matches, answer.took_ms);
-      find("search-status").scrollIntoView({ block: "nearest" });
+      reveal(find("search-status"));
     } catch (error) {
       if (underway === own) find("search-status").textContent = "";
+      if ([413, 415, 422].includes(error.status)) find("query-picture").hidden = true;
       throw error;
     }
   });
+}
+
+/** Where the answer is below the form, as on a phone, show it. */
+function reveal(place) {
+  if (place.getBoundingClientRect().top > innerHeight / 2) place.scrollIntoView();
 }
 
 function question() {

@@ -42,7 +42,7 @@ def filled(api: Running) -> Running:
     """A server with three pictures in two collections."""
     api.store(picture(0, 400), "astronaut", title="An astronaut", source="https://example.org/a.jpg")
     api.store(picture(1, 400), "cat", title="A cat", tags="pet", metadata='{"year": "2020"}')
-    api.store(picture(2, 400), "coffee", title="Coffee", collection="kitchen")
+    api.store(picture(2, 400), "coffee", title="Coffee", collection="kitchen", source="javascript:alert(1)")
     api.service.index.refresh()
     return api
 
@@ -119,7 +119,10 @@ def test_a_dropped_picture_is_searched_for(filled, visit):
         " document.querySelector('#search-drop').dispatchEvent("
         "new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })) })"
     )
-    assert "Coffee" in first(page)
+    told = first(page)
+    assert "Coffee" in told
+    assert "javascript:alert(1)" in told
+    assert page.run("document.querySelectorAll('#matches a').length") == 0
 
 
 def test_words_filters_collections_mode_and_threshold_narrow_an_answer(filled, visit, mirrored):
