@@ -34,7 +34,7 @@ check: $(STAMP)  ## lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-services:  ## Elasticsearch's jars, a Java and Redis for the tests; says what is missing
+services:  ## Elasticsearch's jars, a Java, Redis and Chromium for the tests; says what is missing
 	PYTHON=$(abspath $(BIN))/python scripts/services.sh
 
 format: $(STAMP)

@@ -23,9 +23,9 @@ from ingest.errors import SourceMissing, SourceRefused
 from search.api import problems
 from search.errors import InvalidRequest, RecordMissing
 from search.evaluation.attacks import attack
-from tests.search.api.conftest import Thread, picture, start, web
+from tests.search.api.conftest import Thread, picture, start
 
-__all__ = ["start", "web"]
+__all__ = ["start"]
 
 
 @pytest.fixture
