@@ -174,10 +174,12 @@ def shrunk(jpeg: bytes, side: int) -> bytes:
     with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
         if max(image.size) <= side:
             return jpeg
-        image.draft(None, (side, side))
-        image.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
+        scale = side / max(image.size)
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image.draft(None, size)  # a JPEG is decoded at a half or a quarter in as much less time
+        small = image.resize(size, Image.Resampling.BILINEAR)
         encoded = io.BytesIO()
-        image.save(encoded, "JPEG", quality=75)
+        small.save(encoded, "JPEG", quality=75)
     return encoded.getvalue()
 
 
