@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from search.errors import IndexUnavailable
 from tests.workers.conftest import PATIENCE, PICTURES, Site
 from workers.scanning.scans import Phase, Scan
 
@@ -42,9 +44,11 @@ def expected(pictures: Path) -> list[tuple[str, str]]:
 def until_compared(site: Site, least: int) -> None:
     """Wait until so many suspects of the scan have been compared."""
     deadline = time.monotonic() + PATIENCE
+    scans: dict[str, Scan] = {}
     while time.monotonic() < deadline:
         time.sleep(0.01)
-        scans = {scan.name: scan for scan in site.opened.scanning.scans.all()}
+        with suppress(IndexUnavailable):  # its first entry is being made
+            scans = {scan.name: scan for scan in site.opened.scanning.scans.all()}
         if "works" in scans and scans["works"].phase is Phase.COMPARING:
             found = site.opened.queue.jobs.get(scans["works"].job)
             if found.decided >= least:
