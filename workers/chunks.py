@@ -11,9 +11,10 @@ import dataclasses
 import enum
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 import orjson
 
@@ -21,7 +22,7 @@ from ingest.item import Item, Outcome
 from ingest.message import format_item, item_of
 from search.index.base import Status
 from search.index.state import Entry, Ref, State
-from workers.letters import Letters, letter_of
+from workers.letters import letter_of
 
 KIND = "chunk"
 
@@ -110,7 +111,6 @@ class Chunks:
     def __init__(self, state: State, lease: float = LEASE) -> None:
         self.state = state
         self._lease = lease
-        self.letters = Letters(state)
 
     # -- before the work -----------------------------------------------------------------------------------
 
@@ -159,8 +159,7 @@ class Chunks:
     def _bury(self, chunk: Chunk, entry: Entry) -> None:
         reason = f"reading it ended its worker {DEATHS} times"
         failed = [Outcome(item, Status.FAILED, reason, "WorkerDied") for item in chunk.items]
-        self._keep(chunk, enumerate(failed))
-        self._done(entry, {})
+        self._done(entry, {}, self._letters(chunk, enumerate(failed)))
 
     # -- during the work -----------------------------------------------------------------------------------
 
@@ -201,7 +200,6 @@ class Chunks:
         """Count the outcomes; False where another worker had taken the chunk over, and so they do not count.
 
         Items that may succeed later are tried again after a pause, others that failed become dead letters.
-        Each step can be repeated: whatever dies in between, the chunk is worked on again.
         """
         chunk = claim.chunk
         failed = [
@@ -218,22 +216,24 @@ class Chunks:
             status.value: sum(each.status is status for each in outcomes)
             for status in (Status.ADDED, Status.UPDATED, Status.UNCHANGED)
         }
-        made = self._keep(chunk, failed)
+        after = self._letters(chunk, failed)
         if again:
-            made += [entry.ref for entry in self.state.put([_later(chunk, again)]) if entry]
-        if claim.deaths:  # an earlier worker may have given up on items that are indexed now
-            self.letters.drop_of(chunk.id, set(range(len(outcomes))) - {place for place, _ in failed})
-        if self._done(claim.entry, counts):
-            return True
-        self.state.delete(made)
-        return False
+            after.append(_later(chunk, again))
+        return self._done(claim.entry, counts, after)
+
+    def settle(self, entries: Iterable[Entry]) -> None:
+        """Write what chunks that are done have left to be written; whoever does it again changes nothing."""
+        for entry in entries:
+            self.state.put([_told(each) for each in entry.body["after"]])
+            terms = {name: values for name, values in entry.terms.items() if name != "unsettled"}
+            self.state.put([entry.replaced(terms=terms, body={"digest": entry.body["digest"]})])
 
     def _due(self) -> int:
         return now() + _ms(self._lease)
 
-    def _keep(self, chunk: Chunk, failed: Iterable[tuple[int, Outcome]]) -> list[Ref]:
-        """Make dead letters; they hold the items as they came, inline images included."""
-        return self.letters.put(
+    def _letters(self, chunk: Chunk, failed: Iterable[tuple[int, Outcome]]) -> list[Entry]:
+        """Dead letters; they hold the items as they came, inline images included."""
+        return [
             letter_of(
                 chunk.job,
                 chunk.id,
@@ -243,18 +243,27 @@ class Chunks:
                 work=chunk.work,
             )
             for place, each in failed
-        )
+        ]
 
-    def _done(self, entry: Entry, counts: dict[str, int]) -> bool:
+    def _done(self, entry: Entry, counts: dict[str, int], after: Sequence[Entry] = ()) -> bool:
+        """Mark a chunk as done, with its counts and what follows from it, in one write: of two workers on
+        one chunk the first alone has a say. Only then is written what follows; a sweep does it otherwise.
+        """
+        unsettled = {"unsettled": ("yes",)} if after else {}
         (written,) = self.state.put(
             [
                 entry.replaced(
-                    terms={"job": entry.terms["job"], "state": (ChunkState.DONE.value,)},
+                    terms={"job": entry.terms["job"], "state": (ChunkState.DONE.value,), **unsettled},
                     numbers={"accepted": entry.number("accepted"), "at": now(), **counts},
-                    body={"digest": entry.body["digest"]},
+                    body={
+                        "digest": entry.body["digest"],
+                        **({"after": [_as_json(each) for each in after]} if after else {}),
+                    },
                 )
             ]
         )
+        if written and after:
+            self.settle([written])
         return written is not None
 
 
@@ -306,6 +315,21 @@ def _later(chunk: Chunk, items: Sequence[Item]) -> Entry:
         chunk, id=f"{base}~{chunk.tries + 1}", items=tuple(items), accepted=0, tries=chunk.tries + 1
     )
     return entry_of(after, due=now() + _ms(pause), state=ChunkState.DELAYED)
+
+
+def _as_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "kind": entry.kind,
+        "id": entry.id,
+        "terms": {name: list(values) for name, values in entry.terms.items()},
+        "numbers": dict(entry.numbers),
+        "body": dict(entry.body),
+    }
+
+
+def _told(told: Mapping[str, Any]) -> Entry:
+    terms = {name: tuple(values) for name, values in told["terms"].items()}
+    return Entry(**{**told, "terms": terms})
 
 
 def job_of(chunk_id: str) -> str:

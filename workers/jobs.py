@@ -16,7 +16,7 @@ from typing import Any
 
 from search.errors import InvalidRequest
 from search.index.state import Entry, Ref, State, Wanted
-from workers.chunks import COUNTS, ChunkState, now
+from workers.chunks import COUNTS, Chunks, ChunkState, now
 from workers.chunks import KIND as CHUNK
 from workers.errors import JobClosed, JobMissing
 from workers.letters import Letters
@@ -240,6 +240,7 @@ class Jobs:
             chunks = self.state.find(done, limit=FOLD).entries
             if len(chunks) < least:
                 break
+            Chunks(self.state).settle(chunk for chunk in chunks if chunk.term("unsettled"))
             totals = {
                 name: entry.number(name) + sum(chunk.number(name) for chunk in chunks) for name in COUNTS
             }

@@ -53,14 +53,9 @@ class Letters:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def put(self, letters: Iterable[Entry]) -> list[Ref]:
-        """Keep letters; the refs of those that are new."""
-        wanted = list(letters)
-        return [entry.ref for entry in self._state.put(wanted) if entry] if wanted else []
-
-    def drop_of(self, chunk: str, places: Iterable[int]) -> None:
-        """Forget the letters of these items of a chunk, if there are any."""
-        self._state.delete([Ref(KIND, f"{chunk}#{place}") for place in places])
+    def put(self, letters: Iterable[Entry]) -> None:
+        """Keep letters; those that are kept already stay as they are."""
+        self._state.put(list(letters))
 
     def all(self, job: str = "") -> Iterator[Letter]:
         """The letters of a job, or of all, oldest first."""

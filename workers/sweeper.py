@@ -47,6 +47,7 @@ class Sweeper:
         if steady:
             count += self._due(ChunkState.RUNNING)
         count += self._missing()
+        self._chunks.settle(self._state.find(_unsettled(), limit=MOST).entries)
         for job in self._jobs.unfinished():
             # a producer that goes on with an open job looks for the chunks that it recorded
             if job.id == INTAKE or job.term("state") != "open":
@@ -89,6 +90,12 @@ class Sweeper:
             self._publish(published)
             count += len(published)
         return count
+
+
+def _unsettled() -> Wanted:
+    """Chunks that are done, whose worker died before it had written what follows."""
+    terms = {"state": (ChunkState.DONE.value,), "unsettled": ("yes",)}
+    return Wanted(kind=KIND, terms=terms, between={"at": (None, now() - int(EVERY * 1000))})
 
 
 def _wanted(state: ChunkState, before: int | None = None) -> Wanted:
