@@ -103,10 +103,6 @@ class Scanning:
         )
         return self.scans.opened(wanted)
 
-    def states(self, name: str) -> dict[str, int]:
-        """How many findings of a scan are in each state of review, allowed ones included."""
-        return self._index.state.counts(Wanted(kind=KIND, terms={"scan": (name,)}), "state")
-
     def carry_out(
         self,
         scan: Scan,

@@ -24,8 +24,8 @@ from search.api.problems import Kind
 from search.api.service import Draft, Service
 from search.finder import Finder
 from search.index import is_remote, model_of, open_index, signatures_of, stored_signatures
-from workers import routes
-from workers.errors import BrokerUnavailable, JobClosed, JobMissing
+from workers import routes, routes_scans
+from workers.errors import BrokerUnavailable, FindingMissing, JobClosed, JobMissing, ScanMissing
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -36,6 +36,8 @@ KINDS: Mapping[type[FacsimileError], Kind] = {
     SourceRefused: Kind(422, "url-refused", "This address may not be fetched"),
     SourceTooLarge: Kind(413, "source-too-large", "There are more bytes behind the address than the limit"),
     JobMissing: Kind(404, "job-missing", "There is no such job"),
+    ScanMissing: Kind(404, "scan-missing", "There is no such scan"),
+    FindingMissing: Kind(404, "finding-missing", "There is no such finding"),
     JobClosed: Kind(409, "job-closed", "The job has come to its end"),
     BrokerUnavailable: Kind(503, "queue-unavailable", "The queue cannot be reached at present", 5),
     FetchFailed: Kind(424, "fetch-failed", "The address cannot be fetched at present", 10),
@@ -92,7 +94,7 @@ def application(
         options,
         keys=keys,
         kinds=KINDS,
-        routers=[routes.router],
+        routers=[routes.router, routes_scans.router],
         metrics=Metrics(shared),
         version=__version__,
     )

@@ -197,7 +197,7 @@ def scans(index: IndexOption = None, json: JsonOption = False) -> None:
     with opened(index) as index_:
         scanning = index_.scanning
         found = [
-            (scan, scanning.states(scan.name), scanning.webhooks.last(scan.name))
+            (scan, scanning.findings.states(scan.name), scanning.webhooks.last(scan.name))
             for scan in scanning.scans.all()
         ]
     for scan, states, told_last in found:

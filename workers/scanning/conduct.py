@@ -102,7 +102,7 @@ class Conductor:
     def _read(self, scan: Scan) -> None:
         """Hand the suspects over to the workers; what an earlier process began is gone on with."""
         try:
-            self._jobs.start(scan.job, scan.sources)
+            self._jobs.start(scan.job, scan.sources, (scan.suspects, scan.catalogue))
         except JobClosed:
             return
         held = scan

@@ -160,11 +160,29 @@ class Findings:
 
         `work` is COLLECTION/ID, `site` a host, `run` the run that found them first.
         """
-        asked = {"scan": (scan,), "state": tuple(states), "work": (work,), "site": (site,), "run": (run,)}
-        terms = {name: values for name, values in asked.items() if any(values)}
+        wanted = _wanted(scan, states, work, site, run)
         self._state.refresh()
-        for entry in self._state.all(Wanted(kind=KIND, terms=terms), order="found"):
+        for entry in self._state.all(wanted, order="found"):
             yield Finding(entry)
+
+    def page(
+        self,
+        *,
+        scan: str = "",
+        states: Sequence[str] = (),
+        work: str = "",
+        site: str = "",
+        limit: int,
+        cursor: str | None,
+    ) -> tuple[list[Finding], str | None]:
+        """A part of them, and where the next begins (None at the end)."""
+        wanted = _wanted(scan, states, work, site)
+        part = self._state.find(wanted, order="found", limit=limit, cursor=cursor)
+        return [Finding(entry) for entry in part.entries], part.cursor
+
+    def states(self, scan: str) -> dict[str, int]:
+        """How many findings of a scan are in each state of review, allowed ones included."""
+        return self._state.counts(_wanted(scan), "state")
 
     def review(self, id: str, *, state: str = "", comment: str = "", reviewer: str = "") -> Finding:
         """Decide about a finding, or say something about it; each goes into its history.
@@ -192,6 +210,11 @@ class Findings:
             if written := self._state.put([changed])[0]:
                 return Finding(written)
         raise QueueError("other processes kept changing this finding: try again")
+
+
+def _wanted(scan: str, states: Sequence[str] = (), work: str = "", site: str = "", run: str = "") -> Wanted:
+    asked = {"scan": (scan,), "state": tuple(states), "work": (work,), "site": (site,), "run": (run,)}
+    return Wanted(kind=KIND, terms={name: values for name, values in asked.items() if any(values)})
 
 
 def _id(scan: str, hit: Hit) -> str:

@@ -88,7 +88,7 @@ class Planner:
 
     def _recorded(self, scan: Scan, rules: Rules) -> list[Published]:
         """Record the run with its marks and chunks."""
-        run = self._jobs.start(scan.job, scan.sources)
+        run = self._jobs.start(scan.job, scan.sources, (scan.suspects, scan.catalogue))
         known = scan.run if scan.rules == rules.digest else ""
         self._index.refresh()
         old, new, suspects = self._sides(scan, Side.SUSPECTS, known)

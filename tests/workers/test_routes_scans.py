@@ -1,0 +1,133 @@
+"""Scans and findings by HTTP, from a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facsimile.scanning import rules
+from facsimile.settings import changed
+from search.index import open_index
+from tests.search.api.conftest import Running, start
+from tests.workers.scans import FILLED, Case
+from workers import routes, routes_scans
+from workers.local import work_off
+from workers.scanning.conduct import Conductor, Means
+from workers.scanning.scans import Phase, Scans
+from workers.work import Means as Working
+
+__all__ = ["start"]
+
+
+@pytest.fixture
+def api(start: Callable[..., Running], tmp_path: Path) -> Running:
+    """A server over an index with works and suspects, which asks for keys."""
+    case = Case(tmp_path, str(tmp_path / "index"))
+    case.fill(unrelated=2)
+    with case.open() as index:
+        case.bring_in(index, case.works, "works")
+        case.bring_in(index, case.suspects, "crawl")
+    return start(keys=True, routers=[routes.router, routes_scans.router])
+
+
+def carried_out(api: Running, tmp_path: Path) -> None:
+    """What workers do, without a queue."""
+    index = api.service.index
+    means = Means(
+        publish=list,
+        waiting=lambda: 0,
+        limit=10,
+        max_bytes=10**7,
+        rules=partial(rules, changed({"model": "none"})),
+    )
+    working = Working(
+        open_index=lambda: open_index(str(tmp_path / "index")),
+        open_loader=lambda trusted: pytest.fail("nothing is read"),
+    )
+    scans = Scans(index.state)
+    for _ in range(10):
+        Conductor(index, means).tick()
+        (scan,) = scans.all()
+        if scan.phase is Phase.IDLE:
+            return
+        work_off(scan.job, index.state, working)
+    pytest.fail("the scan does not end")
+
+
+BODY = {"catalogue": "works", "suspects": "crawl"}
+
+
+def test_from_start_to_decision(api: Running, tmp_path: Path) -> None:
+    admin = api.key("admin")
+    begun = api.http.post("/v1/scans", json=BODY, headers=admin)
+    assert (begun.status_code, begun.json()["scan"], begun.json()["findings"]) == (202, "works", {})
+    carried_out(api, tmp_path)
+    told = api.http.get("/v1/scans/works", headers=admin).json()
+    assert (told["phase"], told["findings"], told["progress"]) == ("idle", {"open": 3}, None)
+    assert [each["scan"] for each in api.http.get("/v1/scans", headers=admin).json()["scans"]] == ["works"]
+    found: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        part = api.http.get(
+            "/v1/scans/works/findings", params={"limit": 2, "state": "open", **cursor}, headers=admin
+        ).json()
+        found += part["findings"]
+        if part["cursor"] is None:
+            break
+        cursor = {"cursor": part["cursor"]}
+    pairs = {(Path(f["suspect"]["source"]).name, Path(f["work"]["source"]).name) for f in found}
+    assert pairs == FILLED
+    place = f"/v1/findings/{found[0]['finding']}"
+    decided = api.http.patch(place, json={"state": "licensed", "comment": "ours"}, headers=admin).json()
+    assert (decided["state"], decided["history"][0]["comment"]) == ("licensed", "ours")
+    assert decided["reviewer"].startswith("key ")
+    again = api.http.post("/v1/scans", json=BODY, headers=admin)
+    assert again.status_code == 202
+    carried_out(api, tmp_path)
+    told = api.http.get("/v1/scans/works", headers=admin).json()
+    assert told["findings"] == {"licensed": 1, "open": 2}
+
+
+def test_keys_see_scans_of_their_collections(api: Running, tmp_path: Path) -> None:
+    api.http.post("/v1/scans", json=BODY, headers=api.key("admin"))
+    carried_out(api, tmp_path)
+    both = api.key("read", "write", collections=("works", "crawl"))
+    one = api.key("read", "write", collections=("works",))
+    listed = api.http.get("/v1/scans/works/findings", headers=both).json()["findings"]
+    assert len(listed) == 3
+    assert api.http.get("/v1/scans", headers=one).json() == {"scans": []}
+    assert api.http.get("/v1/scans/works", headers=one).status_code == 404
+    place = f"/v1/findings/{listed[0]['finding']}"
+    assert api.http.patch(place, json={"state": "dismissed"}, headers=one).status_code == 404
+    assert api.http.post("/v1/scans", json=BODY, headers=one).status_code == 422
+    reader = api.key("read", collections=("works", "crawl"))
+    assert api.http.patch(place, json={"state": "dismissed"}, headers=reader).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({**BODY, "suspects": "nothing"}, "there is no collection nothing"),
+        ({**BODY, "suspects": "works"}, "two collections"),
+        ({**BODY, "name": "a/b"}, "is no id"),
+        ({**BODY, "sources": ["/etc"]}, "sources"),
+        ({**BODY, "every_seconds": 1}, "every_seconds"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(api: Running, body: dict[str, Any], told: str) -> None:
+    answer = api.http.post("/v1/scans", json=body, headers=api.key("admin"))
+    assert answer.status_code == 422
+    assert told in answer.text
+    assert api.http.get("/v1/scans", headers=api.key("admin")).json() == {"scans": []}
+
+
+def test_what_is_not_there(api: Running) -> None:
+    admin = api.key("admin")
+    assert api.http.get("/v1/scans/none", headers=admin).json()["type"].endswith("scan-missing")
+    answer = api.http.patch("/v1/findings/none", json={"state": "open"}, headers=admin)
+    assert answer.json()["type"].endswith("finding-missing")
+    assert api.http.patch("/v1/findings/none", json={}, headers=admin).status_code in (404, 422)
