@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,14 @@ from workers.sweeper import Sweeper
 FATES = ("good", "bad", "flaky", "poison")
 
 MINUTE = 60_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def fold_at_once() -> Iterator[None]:
+    """Counts are folded while work is under way, as in jobs of many chunks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workers.jobs.FOLD", 1)
+        yield
 
 
 @contextmanager
