@@ -123,8 +123,9 @@ class Scanning:
         return self.compare(scan, processes=jobs, read=read, on_progress=on_progress)
 
     def hand_over(self, scan: Scan) -> bool:
-        """Let the workers carry out a run; False where one is under way already."""
+        """Let the workers carry out a run; False where one is under way already. Raises BrokerUnavailable."""
         queue = self._library.queue
+        queue.ping()  # a run that is begun without a queue would wait for its lease to end
         return queue.conductor(self._index, self.announce).start(scan)
 
     def wait(self, name: str, on_progress: Callable[[Job], None] = lambda job: None) -> Scanned:
@@ -166,8 +167,10 @@ class Scanning:
             on_progress=on_progress,
         )
         self.webhooks.deliver()
-        runs = [self.scans.run(job.id) for job in jobs]
-        return self._scanned(self.scans.get(scan.name), runs, jobs, read)
+        scan = self.scans.get(scan.name)
+        # workers may have brought the run to its end before we took part in it
+        runs = [self.scans.run(id) for id in [job.id for job in jobs] or [scan.run]]
+        return self._scanned(scan, runs, jobs, read)
 
     def _scanned(self, scan: Scan, runs: Sequence[Run], jobs: Sequence[Job], read: Tally | None) -> Scanned:
         self._index.state.refresh()

@@ -9,12 +9,15 @@ from uuid import uuid4
 
 import pytest
 
+from facsimile.scanning import rules
 from search.errors import InvalidRequest
 from search.query import Filter
 from tests.imaging.pictures import NAMES
 from tests.workers.scans import FILLED, Case, edited, noise, shown
 from workers.errors import FindingMissing
 from workers.scanning.compare import Comparer
+from workers.scanning.plan import Planner
+from workers.scanning.scans import Phase
 
 
 @pytest.fixture(params=["embedded", "elastic"])
@@ -229,3 +232,28 @@ def test_a_scan_keeps_what_it_compares(case: Case) -> None:
         both = index.scan(catalogue="others", suspects_collection="suspects-works", name="second")
         assert both.new == 3
         assert shown(index.scanning.findings.all(scan="second")) == FILLED
+
+
+def test_one_of_several_processes_plans_a_run(case: Case) -> None:
+    case.fill(unrelated=0)
+    with case.open() as index:
+        case.scan(index)
+        case.suspect("late.jpg", edited("coffee.png"))
+        case.bring_in(index, case.suspects, "suspects-works")
+        scans, planner = index.scanning.scans, Planner(index.index)
+        wanted = rules(index.settings, index.index, False)
+        idle = scans.get("works")
+        planned = planner.plan(idle, wanted)
+        assert planned is not None
+        assert len(planned) == 1
+        assert planner.plan(idle, wanted) is None
+        under_way = scans.get("works")
+        assert planner.plan(under_way, wanted) is None
+        assert planner.finish(under_way) is None
+        # a plan that was cut short leaves nothing behind
+        assert scans.save(under_way.replaced(phase=Phase.PLANNING))
+        assert planner.plan(scans.get("works"), wanted) is not None
+        assert [job.id for job in index.queue.jobs.all() if job.finished is None] == [scans.get("works").job]
+        done = index.scan(catalogue="works")
+        assert done.new == 1
+        assert shown(index.scanning.findings.all()) == FILLED | {("late.jpg", "coffee.png")}

@@ -97,7 +97,7 @@ class Conductor:
 
     def _plan(self, scan: Scan) -> None:
         rules = self._means.rules(self._index, scan.similar)
-        self._means.publish(self._planner.plan(scan, rules))
+        self._means.publish(self._planner.plan(scan, rules) or [])
 
     def _read(self, scan: Scan) -> None:
         """Hand the suspects over to the workers; what an earlier process began is gone on with."""

@@ -47,22 +47,24 @@ class Planner:
         self._jobs = Jobs(index.state)
         self._marks = Marks(index.state)
 
-    def plan(self, scan: Scan, rules: Rules) -> list[Published]:
-        """Begin a run of an idle scan; the chunks to be published, those of a plan cut short dropped.
+    def plan(self, scan: Scan, rules: Rules) -> list[Published] | None:
+        """Begin a run; the chunks to be published. A plan that was not finished is made anew.
 
-        Nothing, where another process planned it meanwhile.
+        None where a run is under way, or another process was faster.
         """
+        if scan.phase is Phase.COMPARING:
+            return None
         begun = scan.replaced(phase=Phase.PLANNING, job=new_id(), begun=now(), lease=now() + LEASE)
         saved = self._scans.save(begun)
         if saved is None:
-            return []
+            return None
         if scan.phase is Phase.PLANNING:
             self._drop(scan.job)
         published = self._recorded(saved, rules)
         if self._scans.save(saved.replaced(phase=Phase.COMPARING)):
             return published
         self._drop(saved.job)
-        return []
+        return None
 
     def finish(self, scan: Scan) -> Scan | None:
         """The scan after the end of its run; None while that goes on, or where another process was faster.

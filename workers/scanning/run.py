@@ -51,6 +51,7 @@ def carry_out(
         jobs.append(job)
 
     compare()
-    planner.plan(scans.get(name), rules)
+    while planner.plan(scans.get(name), rules) is None:
+        compare()  # another process began it, perhaps before our suspects were there
     compare()
     return jobs
