@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from facsimile.queueing import Queue
     from facsimile.scanning import Scanned, Scanning
     from ingest.item import Outcome, Tally
+    from search.cluster import Cluster
     from search.comparison import Comparison
-    from search.duplicates import Cluster
     from search.errors import StoreError
     from workers.jobs import Job
 
@@ -253,13 +253,28 @@ class Facsimile:
         *,
         collection: str | None = None,
         radius: int | None = None,
+        verify: bool = True,
+        scenes: bool = False,
         progress: Callable[[int], None] = lambda done: None,
     ) -> list[Cluster]:
-        """The pictures that occur more than once, as clusters."""
-        from search.duplicates import RADIUS, clusters
+        """The pictures that occur more than once, as clusters, each with a keeper; nothing is removed.
+
+        `radius` is the Hamming distance that is a copy without further proof (the threshold `copy`).
+        `scenes` adds the pairs of the same scene, which are not merged.
+        """
+        from search.duplicates import clusters
+        from search.tied import Rules
 
         within = Filter(collections=(collection,) if collection else ())
-        return clusters(self.index, within, radius=RADIUS if radius is None else radius, progress=progress)
+        limits = self.settings.thresholds
+        copy = limits.copy if radius is None else radius
+        rules = Rules(
+            thresholds=dataclasses.replace(limits, copy=copy),
+            policy=self.settings.verification,
+            verify=verify,
+            scenes=scenes,
+        )
+        return clusters(self.index, within, rules, progress=progress)
 
     def count(self, *, collection: str | None = None) -> int:
         """How many records there are."""

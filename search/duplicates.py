@@ -1,145 +1,128 @@
-"""Copies within an index, as clusters."""
+"""Copies within an index, as clusters: tied by hash or by geometry, each proven against its keeper.
+
+Two steps. First every record is asked about, and what a search would call its copies is tied to it; what is
+tied over any number of steps forms a component. Components chain: a collage ties two pictures that share
+nothing. So each is then cut into stars around keepers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from imaging.describe import looks_of_bits
-from imaging.orientation import ORIENTATIONS
-from imaging.record import ImageRecord, Key
+from imaging.record import BITS, ImageRecord, Key
+from search.cluster import Cluster, Member, preference
 from search.index.base import Index
-from search.query import Filter, Question, Variant
-from search.ranking import nearest
-
-#: Largest Hamming distance of two pictures of one cluster: the radius within which no pair is missed, and
-#: below that of a search, since clusters chain: a looks like b, b like c.
-RADIUS = 31
-
-#: records whose neighbours are asked for in one request
-_BATCH = 64
-
-#: neighbours of one record that are looked at; more than that are reached through the others of the cluster
-_NEIGHBOURS = 200
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Cluster:
-    """Records that show one picture, the largest first, each with its distance to the first."""
-
-    records: tuple[ImageRecord, ...]
-    hamming: tuple[int | None, ...]
-
-    @property
-    def places(self) -> int:
-        """In how many places the picture lies."""
-        return sum(max(1, len(record.sources)) for record in self.records)
-
-    def as_json(self) -> dict[str, Any]:
-        """The cluster as services read it."""
-        return {
-            "places": self.places,
-            "images": [
-                {
-                    "id": record.id,
-                    "collection": record.collection,
-                    "source": record.source,
-                    "sources": list(record.sources),
-                    "width": record.width,
-                    "height": record.height,
-                    "size": record.size,
-                    "hamming": hamming,
-                }
-                for record, hamming in zip(self.records, self.hamming, strict=True)
-            ],
-        }
+from search.match import Match, Verdict
+from search.query import Filter
+from search.ranking import judge, nearest
+from search.tied import Rules, Ties, batches, views
+from search.verification import verified
 
 
 def clusters(
     index: Index,
     filter: Filter | None = None,
+    rules: Rules | None = None,
     *,
-    radius: int = RADIUS,
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[Cluster]:
-    """All clusters of two places or more, the largest first.
+    """All clusters of two places or more, the largest first, then the pairs of one scene if they are wanted.
 
-    Two records belong together when their bytes or pixels are the same or a hash of one, in any of the eight
-    orientations, lies within `radius` bits of one of the other's. Memory grows with the records that have a
-    duplicate, not with the index. `progress` is told how many records have been looked at.
+    Two records are tied when their bytes or pixels are the same, a hash of one, in any of the eight
+    orientations, is near one of the other's, or geometry proves it. Nothing is described again. Memory grows
+    with the records that have a duplicate, not with the index. `progress` is told how many records have been
+    looked at. Raises the errors of `search.errors`.
     """
+    rules = rules or Rules()
     filter = filter or Filter()
-    parent: dict[Key, Key] = {}
-    alone: list[Key] = []
+    patient = dataclasses.replace(rules.policy, seconds=math.inf)  # nobody waits for a single record
+    rules = dataclasses.replace(rules, policy=patient)
+    ties = Ties(index, filter, rules)
     done = 0
-    for batch in _batches(index.scan(filter), _BATCH):
-        for record, others in zip(batch, _neighbours(index, batch, filter, radius), strict=True):
-            for other in others:
-                _join(parent, record.key, other)
-            if len(record.sources) > 1:
-                alone.append(record.key)
+    for batch in batches(index.scan(filter, full=rules.verify)):
+        ties.look(batch)
         done += len(batch)
         progress(done)
-    members: dict[Key, list[Key]] = {}
-    for key in dict.fromkeys([*parent, *alone]):
-        members.setdefault(_root(parent, key), []).append(key)
-    found = [cluster for keys in members.values() if (cluster := _cluster(index, keys))]
-    return sorted(found, key=lambda cluster: (-cluster.places, cluster.records[0].key))
+    stars = _Stars(index, rules, ties.proven)
+    found = [star for keys in ties.components() for star in stars.of(keys) if star.places > 1]
+    home = {record.key: place for place, each in enumerate(found) for record in each.records}
+    apart = [each for each in ties.scenes if not _together(each, home)]
+    return sorted(found, key=lambda each: (-each.places, each.records[0].key)) + apart
 
 
-def _neighbours(index: Index, batch: list[ImageRecord], filter: Filter, radius: int) -> Iterator[list[Key]]:
-    views = [_views(record) for record in batch]
-    answers = index.ask([Question(view, radius, _NEIGHBOURS, filter) for view in views])
-    digests = [digest for record in batch for digest in (record.sha256, record.pixels)]
-    same = index.ask_bytes(digests, filter)
-    for record, view, candidates in zip(batch, views, answers, strict=True):
-        near = [other for other in candidates if (found := nearest(view, other)) and found.hamming <= radius]
-        exact = [*same.get(record.sha256, ()), *same.get(record.pixels, ())]
-        yield [other.key for other in [*near, *exact] if other.key != record.key]
+def _together(pair: Cluster, home: dict[Key, int]) -> bool:
+    first, second = (home.get(record.key) for record in pair.records)
+    return first is not None and first == second
 
 
-def _views(record: ImageRecord) -> tuple[Variant, ...]:
-    if not record.quality:
-        return ()
-    return tuple(
-        Variant(look.bits, look.terms, look.orientation, look.trimmed)
-        for look in [
-            *looks_of_bits(record.bits, record.bits_trimmed, orientations=["upright"], all_neighbours=True),
-            *looks_of_bits(record.bits, record.bits_trimmed, orientations=ORIENTATIONS[1:]),
+class _Stars:
+    """Cuts components into clusters in which every member is proven against the keeper.
+
+    The record to keep leads. Those tied to it follow, and those tied to a member that the hash alone, or the
+    bytes, tied to it: such a member shows all of the keeper, so what is proven against it shows some of the
+    keeper, too. What is tied only to a part of the keeper may show another part of that part (of a collage,
+    say), so it is left, and what is left is cut again.
+    """
+
+    def __init__(self, index: Index, rules: Rules, proven: dict[Key, set[Key]]) -> None:
+        self._index = index
+        self._rules = rules
+        self._proven = proven
+        self._told = dataclasses.replace(rules.reach, similar=BITS, similar_cosine=-1)
+
+    def of(self, keys: Iterable[Key]) -> Iterator[Cluster]:
+        """The clusters of a component, of its records as they are now; single records, too."""
+        left = sorted(self._index.get(keys, full=False).values(), key=preference)
+        while left:
+            keeper, *others = left
+            members = self._members(keeper, others)
+            followers = (Member(each, members[each.key]) for each in others if each.key in members)
+            yield Cluster((Member(keeper), *followers))
+            left = [each for each in others if each.key not in members]
+
+    def _members(self, keeper: ImageRecord, others: Sequence[ImageRecord]) -> dict[Key, Match]:
+        """How each of the others that belongs to the keeper was proven."""
+        linked = self._proven.get(keeper.key, set())
+        near = [each for each in others if each.key in linked or self._near(each, keeper)]
+        first = self._related([(each.key, keeper.key) for each in near])
+        members = {key: match for key, match in first.items() if key in linked or self._rules.ties(match)}
+        whole = {key for key, match in members.items() if self._by_hash(match)}
+        second = [
+            (each.key, min(through))
+            for each in others
+            if each.key not in members and (through := self._proven.get(each.key, set()) & whole)
         ]
-    )
+        return {**members, **self._related(second)}
 
+    def _near(self, record: ImageRecord, keeper: ImageRecord) -> bool:
+        if record.sha256 == keeper.sha256 or record.pixels == keeper.pixels:
+            return True
+        found = nearest(views(record), keeper)
+        return found is not None and found.hamming <= self._rules.thresholds.copy
 
-def _batches(records: Iterable[ImageRecord], size: int) -> Iterator[list[ImageRecord]]:
-    source = iter(records)
-    while batch := list(islice(source, size)):
-        yield batch
+    def _by_hash(self, match: Match) -> bool:
+        near = match.hamming is not None and match.hamming <= self._rules.thresholds.copy
+        return match.verdict is Verdict.IDENTICAL or (near and self._rules.ties(match))
 
+    def _related(self, pairs: Sequence[tuple[Key, Key]]) -> dict[Key, Match]:
+        """How the first of each pair shows the second, verified."""
+        found: dict[Key, Match] = {}
+        for some in batches(pairs):
+            records = self._index.get({key for pair in some for key in pair})
+            there = [[records[key] for key in pair] for pair in some if all(key in records for key in pair)]
+            asked = [record for record, _ in there]
+            answers = [judge(record, views(record), [other], self._told) for record, other in there]
+            if self._rules.verify:
+                answers = verified(self._index, asked, answers, self._rules.thresholds, self._rules.policy)
+            for record, matches in zip(asked, answers, strict=True):
+                found.update((record.key, self._light(match)) for match in matches)
+        return found
 
-def _root(parent: dict[Key, Key], key: Key) -> Key:
-    while parent.get(key, key) != key:
-        parent[key] = parent.get(parent[key], parent[key])
-        key = parent[key]
-    return key
-
-
-def _join(parent: dict[Key, Key], first: Key, second: Key) -> None:
-    parent.setdefault(first, first)
-    parent.setdefault(second, second)
-    parent[_root(parent, first)] = _root(parent, second)
-
-
-def _cluster(index: Index, keys: list[Key]) -> Cluster | None:
-    """The cluster of these keys as they are now; None where deletions left less than two places."""
-    records = sorted(
-        index.get(keys, full=False).values(),
-        key=lambda record: (-record.width * record.height, -record.size, record.key),
-    )
-    if not records:
-        return None
-    first = _views(records[0])
-    distances = tuple(found.hamming if (found := nearest(first, record)) else None for record in records)
-    cluster = Cluster(tuple(records), distances)
-    return cluster if cluster.places > 1 else None
+    def _light(self, match: Match) -> Match:
+        """Without the picture, which would make memory grow with the sizes of clusters, and without a turn
+        that was read off hashes too far apart to tell one."""
+        near = match.hamming is not None and match.hamming <= self._rules.thresholds.similar
+        record = match.record.replaced(thumbnail=None, vector=None)
+        return dataclasses.replace(match, record=record, transform=match.transform if near else {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -16,7 +15,7 @@ from search.match import Match
 from search.proof import Policy
 from search.query import Filter, Question, Variant
 from search.ranking import Mode, Thresholds, accepted, fused, judge
-from search.verification import verified
+from search.verification import reach, verified
 
 #: candidates by hash that are wanted beyond the limit of the answer, since exact ranking may reorder them
 _SPARE = 40
@@ -107,14 +106,7 @@ class Finder:
         return now
 
     def _reach(self, request: Request) -> Thresholds:
-        """Where candidates end: farther out than the answer, where geometry may prove them."""
-        if not _verifies(request):
-            return self.thresholds
-        return dataclasses.replace(
-            self.thresholds,
-            similar=max(self.thresholds.similar, self.policy.distance),
-            similar_cosine=min(self.thresholds.similar_cosine, self.policy.cosine),
-        )
+        return reach(self.thresholds, self.policy) if _verifies(request) else self.thresholds
 
     def _by_words(self, request: Request) -> list[ImageRecord]:
         if not request.words:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.duplicates import Cluster
+from search.cluster import Cluster
 from search.index.base import Index
 from search.match import Match
 
@@ -39,19 +39,30 @@ def search_page(index: Index, answers: Sequence[Answer]) -> str:
 
 
 def duplicates_page(index: Index, clusters: Sequence[Cluster]) -> str:
-    """The page of the duplicates: a row of pictures for each cluster."""
+    """The page of the duplicates: a row of pictures for each cluster, the keeper marked; the reader can
+    choose a collection."""
     pictures = _thumbnails(index, [record.key for cluster in clusters for record in cluster.records])
+    collections = sorted({record.collection for cluster in clusters for record in cluster.records})
     rows = [
         {
             "places": cluster.places,
+            "note": cluster.note,
+            "why": cluster.why,
+            "within": sorted({collections.index(record.collection) for record in cluster.records}),
             "images": [
-                {"picture": pictures.get(record.key, ""), "record": record, "hamming": hamming}
-                for record, hamming in zip(cluster.records, cluster.hamming, strict=True)
+                {
+                    "picture": pictures.get(member.record.key, ""),
+                    "record": member.record,
+                    "keeper": member.record is cluster.keeper,
+                    "says": _says(member.match) if member.match else "",
+                    "note": member.match.note if member.match else "",
+                }
+                for member in cluster.members
             ],
         }
         for cluster in clusters
     ]
-    return _render("duplicates.html.j2", clusters=rows)
+    return _render("duplicates.html.j2", clusters=rows, collections=collections)
 
 
 def _says(match: Match) -> str:

@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.record import ImageRecord
+from imaging.record import Description, ImageRecord
 
 #: filter keys that name a field of the record; any other key names a path in the metadata
 FIELDS = frozenset({"id", "sha256", "source", "format", "tags"})
+
+
+#: a picture that is asked about: a described one, or a stored one that carries what it was described as
+Asked = Description | ImageRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ import numpy as np
 
 from imaging import distance
 from imaging.orientation import inverse
-from imaging.record import Description, ImageRecord
+from imaging.record import ImageRecord
 from search.match import Match, Verdict
-from search.query import Variant
+from search.query import Asked, Variant
 from search.score import score
 
 #: what a search looks for: copies of the picture, or pictures that look like it
@@ -61,7 +61,7 @@ def nearest(variants: Sequence[Variant], record: ImageRecord) -> Nearest | None:
 
 
 def judge(
-    query: Description,
+    query: Asked,
     variants: Sequence[Variant],
     records: Iterable[ImageRecord],
     thresholds: Thresholds,
@@ -86,7 +86,7 @@ def _within(match: Match, thresholds: Thresholds) -> bool:
 
 
 def _judged(
-    query: Description,
+    query: Asked,
     variants: Sequence[Variant],
     record: ImageRecord,
     thresholds: Thresholds,
@@ -120,7 +120,7 @@ def _alike(cosine: float | None, thresholds: Thresholds, mode: Mode) -> bool:
     return cosine is not None and (mode == "similar" or cosine >= thresholds.similar_cosine)
 
 
-def _cosine(query: Description, record: ImageRecord) -> float | None:
+def _cosine(query: Asked, record: ImageRecord) -> float | None:
     """None where a vector is missing, or a picture is blank: all blank ones resemble each other."""
     if query.vector is None or record.vector is None or not (query.quality and record.quality):
         return None

@@ -13,10 +13,11 @@ from imaging.decode import decode
 from imaging.errors import ImageError
 from imaging.features import Features, features, matched
 from imaging.features_fit import Fit, Overlap, fit, overlap, plausible
-from imaging.record import Description, ImageRecord, Key
+from imaging.record import ImageRecord, Key
 from search.index.base import Index
 from search.match import Match, Verdict
 from search.proof import SAME_SCENE, Feature, Finding, Policy, Proof
+from search.query import Asked
 from search.ranking import Thresholds
 from search.transformation import Transformation
 
@@ -24,23 +25,19 @@ from search.transformation import Transformation
 class Verifier:
     """Verifies the candidates of one query; the query's features are computed once, when they are needed."""
 
-    def __init__(self, query: Description, policy: Policy) -> None:
+    def __init__(self, query: Asked, policy: Policy) -> None:
         self._policy = policy
         self._size = (query.width, query.height)
-        self._luma = decode(query.thumbnail).luma
+        self._luma = _luma(query)
         self._features: dict[tuple[Feature, bool], Features] = {}
 
     def proof(self, candidate: ImageRecord, *, second_look: bool = True) -> Proof | None:
-        """What can be said of a candidate that carries its thumbnail; None where no transformation fits.
+        """What can be said of a candidate that carries its thumbnail; None where no transformation fits, or
+        either has no thumbnail that can be read.
 
         ORB first, upright, then mirrored; then, with `second_look`, SIFT, which takes five times as long.
         """
-        if candidate.thumbnail is None:
-            return None
-        try:
-            luma = decode(candidate.thumbnail).luma
-        except ImageError:
-            return None
+        luma = _luma(candidate)
         best: Proof | None = None
         kinds: tuple[Feature, ...] = ("orb", "sift") if second_look else ("orb",)
         for kind in kinds:
@@ -90,9 +87,26 @@ class Verifier:
         return Transformation.of(matrix, shared.corners / size, sizes)
 
 
+def reach(thresholds: Thresholds, policy: Policy) -> Thresholds:
+    """Where candidates end: farther out than the answer, where geometry may prove them."""
+    return dataclasses.replace(
+        thresholds,
+        similar=max(thresholds.similar, policy.distance),
+        similar_cosine=min(thresholds.similar_cosine, policy.cosine),
+    )
+
+
+def _luma(picture: Asked) -> NDArray[np.uint8]:
+    """The luma raster [H, W] of the thumbnail; one without features where there is none to read."""
+    try:
+        return decode(picture.thumbnail or b"").luma
+    except ImageError:
+        return np.zeros((1, 1), np.uint8)
+
+
 def verified(
     index: Index,
-    queries: Sequence[Description],
+    queries: Sequence[Asked],
     answers: Sequence[Sequence[Match]],
     thresholds: Thresholds,
     policy: Policy,
@@ -115,7 +129,7 @@ def verified(
 
 
 def _verified(
-    query: Description,
+    query: Asked,
     matches: Sequence[Match],
     chosen: set[Key],
     records: Mapping[Key, ImageRecord],

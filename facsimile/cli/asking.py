@@ -1,4 +1,4 @@
-"""`search`, `compare`, `duplicates`: the questions."""
+"""`search`, `compare`: the questions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, new_file, opened, within
-from facsimile.cli.output import complain, console, emit, progress, say, visible
+from facsimile.cli.options import HtmlOption, IndexOption, JsonOption, opened, within
+from facsimile.cli.output import complain, console, emit, say, visible
 from imaging.errors import FacsimileError
 from search.errors import InvalidRequest
 
@@ -29,11 +29,6 @@ if TYPE_CHECKING:
 #: pictures that are asked about in one request to the index
 _BATCH = 16
 
-HtmlOption = Annotated[
-    Path | None,
-    typer.Option("--html", metavar="FILE", callback=new_file, help="Write a page with pictures here."),
-]
-
 VerifyOption = Annotated[
     bool, typer.Option("--verify/--no-verify", help="Prove the best matches by geometry (default).")
 ]
@@ -43,7 +38,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("search")(search)
     app.command("compare")(compare)
-    app.command("duplicates")(duplicates)
 
 
 def search(
@@ -277,40 +271,3 @@ def _named(describe: Callable[[str], Query], name: str) -> Query:
         return describe(name)
     except FacsimileError as error:
         raise type(error)(f"{name}: {error}") from error
-
-
-def duplicates(
-    index: IndexOption = None,
-    collection: CollectionOption = None,
-    distance: Annotated[
-        int, typer.Option("--distance", min=0, max=90, help="Largest Hamming distance within a cluster.")
-    ] = 31,
-    html: HtmlOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Show the pictures that an index holds more than once."""
-    from search.pages import duplicates_page
-
-    with opened(index) as index_:
-        within(index_, *([collection] if collection else []))
-        with progress(quiet=json) as bar:
-            task = bar.add_task("compare", total=index_.count(collection=collection))
-            found = index_.duplicates(
-                collection=collection,
-                radius=distance,
-                progress=lambda done: bar.update(task, completed=done),
-            )
-        if html:
-            html.write_text(duplicates_page(index_.index, found), encoding="utf-8")
-    for cluster in found:
-        if json:
-            emit(cluster.as_json())
-            continue
-        say(f"{cluster.places} places")
-        for record, hamming in zip(cluster.records, cluster.hamming, strict=True):
-            for source in record.sources or (record.id,):
-                size = f"{record.width}x{record.height}"
-                say(f"  {'' if hamming is None else hamming:>3} bits  {size:>11}  {source}")
-    if not json:
-        pictures = "1 picture occurs" if len(found) == 1 else f"{len(found)} pictures occur"
-        say(f"{pictures} more than once" + (f"; wrote {html}" if html else ""))

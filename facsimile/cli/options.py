@@ -40,6 +40,12 @@ def new_file(path: Path | None) -> Path | None:
     return path
 
 
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="FILE", callback=new_file, help="Write a page with pictures here."),
+]
+
+
 def within(index: Facsimile, *collections: str) -> None:
     """Raise InvalidRequest where the index has no such collection: a mistyped name is no empty answer."""
     for name in collections:

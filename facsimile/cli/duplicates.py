@@ -1,0 +1,96 @@
+"""`duplicates`: what an index holds more than once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from facsimile.cli.options import CollectionOption, HtmlOption, IndexOption, JsonOption, opened, within
+from facsimile.cli.output import console, emit, progress, say, visible
+
+if TYPE_CHECKING:
+    from search.cluster import Cluster, Member
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("duplicates")(duplicates)
+
+
+def duplicates(
+    index: IndexOption = None,
+    collection: CollectionOption = None,
+    distance: Annotated[
+        int | None,
+        typer.Option(
+            "--distance", min=0, max=90, help="Hamming distance that is a copy without further proof."
+        ),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Prove copies by geometry, too (default).")
+    ] = True,
+    scenes: Annotated[
+        bool, typer.Option("--scenes", help="Also show pairs of the same scene, which are not merged.")
+    ] = False,
+    html: HtmlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show the pictures that an index holds more than once, and which to keep. Nothing is removed."""
+    from search.pages import duplicates_page
+
+    with opened(index) as index_:
+        within(index_, *([collection] if collection else []))
+        with progress(quiet=json) as bar:
+            task = bar.add_task("compare", total=index_.count(collection=collection))
+            found = index_.duplicates(
+                collection=collection,
+                radius=distance,
+                verify=verify,
+                scenes=scenes,
+                progress=lambda done: bar.update(task, completed=done),
+            )
+        if html:
+            html.write_text(duplicates_page(index_.index, found), encoding="utf-8")
+    for cluster in found:
+        if json:
+            emit(cluster.as_json())
+        else:
+            _tell(cluster)
+    if not json:
+        copies = sum(not cluster.note for cluster in found)
+        pictures = "1 picture occurs" if copies == 1 else f"{copies} pictures occur"
+        say(f"{pictures} more than once" + (f"; wrote {html}" if html else ""))
+
+
+def _tell(cluster: Cluster) -> None:
+    say(cluster.note or f"{cluster.places} places; keep {cluster.why}")
+    console().print(_table(cluster))
+
+
+def _table(cluster: Cluster) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2), show_header=False)
+    for side in ("left", "right", "right", "left", "right"):
+        table.add_column(justify=side, no_wrap=True)
+    table.add_column(overflow="fold")
+    for member in cluster.members:
+        record = member.record
+        kept = record is cluster.keeper
+        for place, source in enumerate(record.sources or (record.id,)):
+            told = ("keep" if kept else "", *_distances(member)) if place == 0 else ("", "same bytes", "", "")
+            size = f"{record.width}x{record.height}"
+            table.add_row(*told, size, Text(visible(source)))
+    return table
+
+
+def _distances(member: Member) -> tuple[str, str, str]:
+    """How the member is related to the keeper: bits, inliers, words."""
+    match = member.match
+    if match is None:
+        return "", "", ""
+    bits = "" if match.hamming is None else f"{match.hamming} bits"
+    inliers = f"{match.proof.inliers} inliers" if match.proof else ""
+    return bits, inliers, ", ".join(part for part in (match.note, match.edit) if part)

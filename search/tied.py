@@ -1,0 +1,183 @@
+"""Which records of an index are copies of one another, pair by pair: by hash, or proven by geometry."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar
+
+from imaging.describe import looks_of_bits
+from imaging.orientation import ORIENTATIONS
+from imaging.record import ImageRecord, Key
+from search.cluster import Cluster, Member
+from search.index.base import Index
+from search.match import Match, Verdict
+from search.proof import SAME_SCENE, Policy
+from search.query import Filter, Question, Variant
+from search.ranking import Thresholds, judge
+from search.verification import reach, verified
+
+_T = TypeVar("_T")
+
+#: no score or cosine is as high
+_NEVER = 2.0
+
+#: Hamming distance that geometry cannot talk out of: below, pixels that disagree are a matter of compression,
+#: above of another picture from the same place. It is also the radius within which no pair is missed.
+CERTAIN = 31
+
+#: records that are asked about in one request
+_BATCH = 32
+
+#: candidates of one record by hash, and by vector
+_BY_HASH, _BY_VECTOR = 200, 50
+
+#: pairs that were looked at and are not looked at again from their other side; beyond, all are forgotten
+_REMEMBERED = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What ties two records.
+
+    `thresholds.copy` is the Hamming distance that is accepted unaided; candidates farther out are verified
+    as a search does it, `policy.candidates` of each record, without a limit of time. The vector alone ties
+    nothing. Without `verify` the hash alone ties. `scenes` keeps the pairs of the same scene, too.
+    """
+
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    policy: Policy = field(default_factory=Policy)
+    verify: bool = True
+    scenes: bool = False
+
+    @property
+    def reach(self) -> Thresholds:
+        """Where candidates end."""
+        if self.verify:
+            return dataclasses.replace(reach(self.thresholds, self.policy), copy_score=_NEVER)
+        copy = self.thresholds.copy
+        return Thresholds(copy=copy, similar=copy, copy_score=_NEVER, similar_cosine=_NEVER)
+
+    def ties(self, match: Match) -> bool:
+        """Whether the match, verified or not, is a copy."""
+        if match.note == SAME_SCENE:
+            return _certain(match)
+        return match.verdict in (Verdict.IDENTICAL, Verdict.COPY)
+
+
+class Ties:
+    """Which records are tied. `proven` has, for each record that geometry tied, to which others."""
+
+    def __init__(self, index: Index, filter: Filter, rules: Rules) -> None:
+        self.proven: dict[Key, set[Key]] = {}
+        self.scenes: list[Cluster] = []
+        self._index = index
+        self._filter = filter
+        self._rules = rules
+        self._reach = rules.reach
+        self._parent: dict[Key, Key] = {}
+        self._seen: set[int] = set()
+
+    def look(self, batch: Sequence[ImageRecord]) -> None:
+        """Tie these records to their copies, wherever in the index."""
+        doubtful = []
+        for record, matches in zip(batch, self._matches(batch), strict=True):
+            sure = [match for match in matches if self._is_sure(match)]
+            for match in sure:
+                self._join(record.key, match.record.key)
+            if len(record.sources) > 1:
+                self._parent.setdefault(record.key, record.key)
+            doubtful.append(self._unseen(record.key, [match for match in matches if match not in sure]))
+        if not self._rules.verify:
+            return
+        told = verified(self._index, batch, doubtful, self._rules.thresholds, self._rules.policy)
+        for record, matches in zip(batch, told, strict=True):
+            for match in matches:
+                self._take(record, match)
+
+    def components(self) -> list[list[Key]]:
+        """The keys that are tied over any number of steps, and those of records with several sources."""
+        members: dict[Key, list[Key]] = {}
+        for key in list(self._parent):
+            members.setdefault(self._root(key), []).append(key)
+        return list(members.values())
+
+    def _matches(self, batch: Sequence[ImageRecord]) -> Iterator[list[Match]]:
+        """The candidates of each record, best first."""
+        looks = [views(record) for record in batch]
+        answers = self._index.ask([self._question(*pair) for pair in zip(batch, looks, strict=True)])
+        digests = [digest for record in batch for digest in (record.sha256, record.pixels)]
+        same = self._index.ask_bytes(digests, self._filter)
+        for record, view, candidates in zip(batch, looks, answers, strict=True):
+            exact = [*same.get(record.sha256, ()), *same.get(record.pixels, ())]
+            others = {other.key: other for other in [*exact, *candidates] if other.key != record.key}
+            yield judge(record, view, others.values(), self._reach)
+
+    def _question(self, record: ImageRecord, view: tuple[Variant, ...]) -> Question:
+        vector = record.vector if self._rules.verify and record.quality else None
+        by_vector = 0 if vector is None else _BY_VECTOR
+        return Question(view, self._reach.similar, _BY_HASH, self._filter, vector, by_vector)
+
+    def _is_sure(self, match: Match) -> bool:
+        if match.verdict is Verdict.IDENTICAL:
+            return True
+        return match.verdict is Verdict.COPY and (_certain(match) or not self._rules.verify)
+
+    def _unseen(self, key: Key, matches: list[Match]) -> list[Match]:
+        """The best pairs that were not verified from the other side."""
+        if len(self._seen) >= _REMEMBERED:
+            self._seen.clear()
+        fresh: list[Match] = []
+        for match in matches:
+            pair = hash((min(key, match.record.key), max(key, match.record.key)))
+            if len(fresh) < self._rules.policy.candidates and pair not in self._seen:
+                self._seen.add(pair)
+                fresh.append(match)
+        return fresh
+
+    def _take(self, record: ImageRecord, match: Match) -> None:
+        first, second = record.key, match.record.key
+        if self._rules.ties(match):
+            self._join(first, second)
+            self.proven.setdefault(first, set()).add(second)
+            self.proven.setdefault(second, set()).add(first)
+        elif match.note and self._rules.scenes:
+            pair = (Member(match.record), Member(record.replaced(thumbnail=None), match))
+            self.scenes.append(Cluster(pair, match.note))
+
+    def _root(self, key: Key) -> Key:
+        while self._parent.get(key, key) != key:
+            self._parent[key] = self._parent.get(self._parent[key], self._parent[key])
+            key = self._parent[key]
+        return key
+
+    def _join(self, first: Key, second: Key) -> None:
+        self._parent.setdefault(first, first)
+        self._parent.setdefault(second, second)
+        self._parent[self._root(first)] = self._root(second)
+
+
+def _certain(match: Match) -> bool:
+    return match.hamming is not None and match.hamming <= CERTAIN
+
+
+def views(record: ImageRecord) -> tuple[Variant, ...]:
+    """The stored hashes in every orientation; flips and turns are approximate, which geometry makes good."""
+    if not record.quality:
+        return ()
+    return tuple(
+        Variant(look.bits, look.terms, look.orientation, look.trimmed)
+        for look in [
+            *looks_of_bits(record.bits, record.bits_trimmed, orientations=["upright"], all_neighbours=True),
+            *looks_of_bits(record.bits, record.bits_trimmed, orientations=ORIENTATIONS[1:]),
+        ]
+    )
+
+
+def batches(values: Iterable[_T]) -> Iterator[list[_T]]:
+    """The values, as many at a time as are asked about in one request."""
+    source = iter(values)
+    while batch := list(islice(source, _BATCH)):
+        yield batch
