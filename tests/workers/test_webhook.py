@@ -39,7 +39,7 @@ def case(tmp_path: Path) -> Case:
 def receiver(tmp_path: Path) -> Iterator[tuple[int, Path]]:
     """The documented receiver on a free port, and the file of what it heard."""
     text = (ROOT / "docs" / "scanning.md").read_text()
-    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    *_, program = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
