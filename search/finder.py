@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -48,7 +49,10 @@ Heard = Callable[[str, float], None]
 
 
 class Finder:
-    """Finds the copies of a picture in an index; whoever measures it sets `heard`."""
+    """Finds the copies of a picture in an index; whoever measures it sets `heard`.
+
+    Whoever asks from many threads sets `turn`: what computes is done within it.
+    """
 
     def __init__(
         self, index: Index, thresholds: Thresholds | None = None, policy: Policy | None = None
@@ -57,6 +61,7 @@ class Finder:
         self.thresholds = thresholds or Thresholds()
         self.policy = policy or Policy()
         self.heard: Heard = lambda what, number: None
+        self.turn: AbstractContextManager[object] = nullcontext()
 
     def search(self, query: Description, request: Request | None = None) -> list[Match]:
         """The matches of one picture, best first."""
@@ -70,7 +75,8 @@ class Finder:
         Raises the errors of `search.errors`.
         """
         request = request or Request()
-        views = [self._views(query, request) for query in queries]
+        with self.turn:
+            views = [self._views(query, request) for query in queries]
         start = perf_counter()
         candidates = self.index.ask(
             [self._question(query, view, request) for query, view in zip(queries, views, strict=True)]
@@ -79,18 +85,20 @@ class Finder:
             [digest for query in queries for digest in _digests(query)], request.filter
         )
         by_words = self._by_words(request)
-        start = self._told("ask", start)
+        self._told("ask", start)
         answers = []
-        for query, view, found in zip(queries, views, candidates, strict=True):
-            exact = [record for digest in _digests(query) for record in same.get(digest, ())]
-            records = {record.key: record for record in [*exact, *found]}
-            self.heard("candidates", len(records))
-            answers.append(judge(query, view, records.values(), self._reach(request), request.mode))
-        start = self._told("rank", start)
-        if _verifies(request):
-            answers = verified(self.index, queries, answers, self.thresholds, self.policy)
-            answers = [accepted(matches, self.thresholds) for matches in answers]
-            self._told("verify", start)
+        with self.turn:
+            start = perf_counter()
+            for query, view, found in zip(queries, views, candidates, strict=True):
+                exact = [record for digest in _digests(query) for record in same.get(digest, ())]
+                records = {record.key: record for record in [*exact, *found]}
+                self.heard("candidates", len(records))
+                answers.append(judge(query, view, records.values(), self._reach(request), request.mode))
+            start = self._told("rank", start)
+            if _verifies(request):
+                answers = verified(self.index, queries, answers, self.thresholds, self.policy)
+                answers = [accepted(matches, self.thresholds) for matches in answers]
+                self._told("verify", start)
         return [
             (fused(matches, by_words) if request.words else matches)[: request.limit] for matches in answers
         ]

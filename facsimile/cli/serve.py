@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 #: seconds that requests may still take after the server was told to stop
 LAST_SECONDS = 30
 
-#: connections of one process; far beyond what its stages let in, so that all others hear that it is busy
-MOST_CONNECTIONS = 1000
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -62,7 +59,6 @@ def serve(
             log_config=None,
             access_log=False,
             server_header=False,
-            limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=LAST_SECONDS,
         )
         listening = config.bind_socket()

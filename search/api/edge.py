@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search.api.metrics import Metrics
-from search.api.problems import FAULT, Kind, Problem, Problems
+from search.api.problems import BUSY, FAULT, Kind, Problem, Problems
 from search.api.service import Options
 from search.logs import bound, logger
 
@@ -48,6 +48,7 @@ class Edge:
         self._options = options
         self._metrics = metrics
         self._problems = problems
+        self._inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -62,6 +63,7 @@ class Edge:
         scope["path"] = scope["raw_path"].decode("ascii", "replace")
         start = time.perf_counter()
         status = 0
+        self._inside += 1
 
         async def sent(message: Message) -> None:
             nonlocal status
@@ -89,16 +91,22 @@ class Edge:
                     raise
                 await self._problems.answer(scope["path"], request_id, Problem(FAULT))(scope, receive, sent)
             finally:
+                self._inside -= 1
                 self._tell(scope, status, time.perf_counter() - start)
 
     def _refused(self, scope: Scope, headers: Headers) -> Problem | None:
-        """Why this request is not even looked at: it is meant for another host, or a foreign page sent it.
+        """Why this request is not even looked at: there are too many, it is meant for another host, or a
+        foreign page sent it.
 
-        Both keep web pages from a server that knows no keys, since browsers reach the loopback address.
+        The latter two keep web pages from a server that knows no keys, since browsers reach the loopback
+        address.
         """
         host = headers.get("host", "")
         if scope["path"] in _PROBES:
             return None
+        if self._inside > self._options.requests:
+            self._metrics.refused("edge")
+            return Problem(BUSY, f"{self._options.requests} requests are on their way")
         if self._options.hosts and _name(host) not in self._options.hosts:
             return Problem(MISDIRECTED, "ask for this server by a name that it has")
         origin = headers.get("origin")

@@ -74,8 +74,9 @@ class Options:
     """The limits of one process of the API, and who may ask it.
 
     `threads` read images at a time, `connections` ask the index, `fetches` wait for other servers; `line`
-    requests may wait for each of these, more are turned away at once. `stage_seconds` bounds each stage,
-    `body_seconds` the time in which a body must arrive. `buffer_bytes` is what bodies may hold together.
+    requests may wait for each of these, more are turned away at once; `requests` may be on their way in all,
+    those included whose bodies still arrive. `stage_seconds` bounds each stage, `body_seconds` the time in
+    which a body must arrive. `buffer_bytes` is what bodies may hold together.
     `rate` is requests a second of one key (0: any number); a batch counts as many as it has images.
     `hosts` are the names that a request may call us by (empty: any), `origins` the foreign web pages that
     may ask (none unless named).
@@ -87,6 +88,7 @@ class Options:
     connections: int = 8
     fetches: int = 8
     line: int = 32
+    requests: int = 1000
     stage_seconds: float = 30.0
     body_seconds: float = 30.0
     buffer_bytes: int = 512_000_000

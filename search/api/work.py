@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -31,6 +32,9 @@ class Working:
             )
 
         service.finder.heard = self._heard
+        # more threads that compute than cores gain nothing, and each takes its share of the interpreter from
+        # the event loop, which then cannot even turn requests away
+        self._turn = service.finder.turn = threading.BoundedSemaphore(options.threads)
         self._fetch = stage("fetch", options.fetches)
         self._describe = stage("describe", options.threads)
         self._index = stage("index", options.connections)
@@ -61,7 +65,11 @@ class Working:
 
     async def describe_all(self, datas: Sequence[bytes]) -> list[Description | ImageError]:
         """The signatures of images, as one piece of work."""
-        return await self._describe.run(self.service.describe, datas)
+        return await self._describe.run(self._described, datas)
+
+    def _described(self, datas: Sequence[bytes]) -> list[Description | ImageError]:
+        with self._turn:
+            return self.service.describe(datas)
 
     async def write(self, drafts: Sequence[Draft]) -> Sequence[Outcome]:
         """Store images; they are found by the next search."""

@@ -226,3 +226,33 @@ def test_nonsense_on_the_wire_is_no_fault_of_ours(api):
             status, problem = answer_on(connection)
         assert status in (400, 404, 422), problem
         assert problem["status"] == status
+
+
+def test_with_too_many_requests_on_their_way_the_next_hears_when_to_come_back(start):
+    api = start(requests=2)
+    head = HEAD.format(length="Content-Length: 5000\r\nConnection: close")
+    with opened(api, head) as one, opened(api, head) as other:
+        for connection in (one, other):
+            connection.sendall(START.encode())
+        refused = wait_for(
+            lambda: api.http.post("/v1/search", files={"image": picture()}), lambda each: not each.is_success
+        )
+        assert (refused.status_code, refused.json()["type"]) == (503, "urn:facsimile:busy")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert api.http.get("/healthz").status_code == 200
+    assert wait_for(lambda: lives(api), bool)
+
+
+def test_writes_and_searches_at_once_all_come_to_their_end(start):
+    api = start(threads=1)
+    with ThreadPoolExecutor(8) as clients:
+        stored = [
+            clients.submit(httpx.put, f"{api.url}/v1/images/{place}", files={"image": picture(place % 6)})
+            for place in range(12)
+        ]
+        asked = [
+            clients.submit(httpx.post, f"{api.url}/v1/search", files={"image": picture(place % 6)})
+            for place in range(12)
+        ]
+    assert {each.result().status_code for each in stored} == {201}
+    assert {each.result().status_code for each in asked} == {200}
