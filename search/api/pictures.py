@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imaging.describe import describe
 from imaging.errors import FacsimileError
 from imaging.record import Description, Key
 from search.api.access import Caller
@@ -15,6 +13,7 @@ from search.api.schemas import Asked, Picture
 from search.api.work import Working
 from search.errors import InvalidRequest, RecordMissing
 from search.index.base import Index
+from search.stored import descriptions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,14 +84,9 @@ async def key_of(work: Working, caller: Caller, id: str, collection: str | None)
 def stored(index: Index, key: Key) -> Query:
     """The signatures of a stored image; its other orientations come from its thumbnail."""
     record = index.get([key]).get(key)
-    if record is None or record.thumbnail is None:
-        raise RecordMissing(f"no record with a thumbnail has the id {key.id}")
-    description = dataclasses.replace(
-        describe(record.thumbnail),
-        sha256=record.sha256,
-        pixels=record.pixels,
-        bits=record.bits,
-        bits_trimmed=record.bits_trimmed,
-        vector=record.vector,
-    )
+    if record is None:
+        raise RecordMissing(f"no record has the id {key.id}")
+    (description,) = descriptions([record])
+    if isinstance(description, FacsimileError):
+        raise description
     return Query(description, key)

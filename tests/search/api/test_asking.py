@@ -61,6 +61,15 @@ def test_words_alone_are_enough_and_a_stored_image_does_not_find_itself(filled):
     assert [match["id"] for match in stored["matches"]] == ["copy of 3"]
 
 
+def test_a_stored_image_that_is_asked_about_is_told_as_it_was_stored(api):
+    large = picture(1, longest=450)
+    api.store(large, "large")
+    by_file = api.http.post("/v1/search", files={"image": large}).json()
+    by_id = api.http.post("/v1/search", json={"id": "large"}).json()
+    assert by_file["query"]["width"] == 450
+    assert by_id["query"] == by_file["query"]
+
+
 def test_a_batch_answers_in_its_order_with_errors_in_their_places(filled):
     queries = [
         {"image_base64": base64.b64encode(picture(2)).decode()},
