@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--redis", required=True)
     parser.add_argument("--elastic", default="")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="0: only the kill and the memory")
     parser.add_argument("--messages", type=int, default=200_000)
     parser.add_argument("--model", default="facsimile", help="beside hashes alone; none: only these")
     parser.add_argument("--json", type=Path)
@@ -200,7 +200,7 @@ def main() -> None:
     report: dict[str, Any] = {"machine": f"{platform.machine()}, {os.cpu_count()} cores", "rates": []}
     with tempfile.TemporaryDirectory() as work:
         bench = Bench(options.folder, options.redis, options.elastic, Path(work))
-        for model in dict.fromkeys(("none", options.model)):
+        for model in dict.fromkeys(("none", options.model)) if options.rounds else ():
             for jobs in (1, 2):
                 plain, queued = [], []
                 for _ in range(options.rounds):
