@@ -5,10 +5,11 @@ import { browse, startBrowse } from "./browse.js";
 import { loadCollections } from "./collections.js";
 import { attempt, find, tell } from "./elements.js";
 import { offerJobs, showJobs } from "./jobs.js";
+import { offerReview, review, startReview } from "./review.js";
 import { startSearch } from "./search.js";
 import { startUpload } from "./upload.js";
 
-const PARTS = { search: "Search", browse: "Browse", upload: "Upload", jobs: "Jobs" };
+const PARTS = { search: "Search", browse: "Browse", upload: "Upload", review: "Review", jobs: "Jobs" };
 
 let wanted = "search";
 
@@ -24,6 +25,7 @@ function turn() {
   document.title = `${PARTS[wanted]} · Facsimile`;
   tell(null);
   if (wanted === "browse") browse();
+  if (wanted === "review") review();
   if (wanted === "jobs") showJobs();
 }
 
@@ -31,9 +33,10 @@ startKeys();
 startSearch();
 startBrowse();
 startUpload();
+startReview();
 addEventListener("hashchange", turn);
 turn();
 attempt(async () => {
   await loadCollections();
-  await offerJobs();
+  await Promise.all([offerJobs(), offerReview()]);
 });

@@ -2,6 +2,7 @@
 
 import { asked } from "./api.js";
 import { find, make } from "./elements.js";
+import { scans } from "./findings.js";
 import { counted } from "./words.js";
 
 const EVERY = 3000;
@@ -28,22 +29,24 @@ export async function showJobs() {
   clearTimeout(waiting);
   try {
     const jobs = (await listed()) ?? [];
+    const running = new Map((jobs.length ? await scans() : []).map((scan) => [scan.job, scan]));
     const told = jobs.length ? `${counted(jobs.length, "job")}.` : "There is no job.";
     if (find("jobs-status").textContent !== told) find("jobs-status").textContent = told;
-    find("jobs-list").replaceChildren(...jobs.map(item));
+    find("jobs-list").replaceChildren(...jobs.map((job) => item(job, running.get(job.job))));
   } catch (error) {
     find("jobs-status").textContent = error.message;
   }
   if (!find("jobs").hidden) waiting = setTimeout(showJobs, EVERY);
 }
 
-function item(job) {
+function item(job, scan) {
   const done = job.accepted - job.pending;
   const parts = ["added", "updated", "unchanged", "failed", "cancelled"].filter((name) => job[name])
     .map((name) => `${job[name].toLocaleString("en")} ${name}`);
   const left = job.pending && job.seconds_left ? `, about ${Math.ceil(job.seconds_left)} s left` : "";
   return make("li", { class: job.failed ? "failed" : "" },
     make("strong", {}, job.job), ` ${job.state}, began ${new Date(job.started).toLocaleString()}`,
+    scan && ` for the scan ${scan.scan}, ${scan.phase}`,
     make("progress", { max: Math.max(1, job.accepted), value: done, "aria-label": `Done of job ${job.job}` }),
     make("span", { class: "soft" },
       `${done.toLocaleString("en")} of ${counted(job.accepted, "picture")}${left}`,

@@ -14,7 +14,7 @@ const MEANINGS = {
   text: "its title or tags hold the words",
 };
 
-const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+export const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const counted = (number, one, many = `${one}s`) =>
   `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
@@ -31,17 +31,21 @@ export function meaning(match) {
   return match.note === "same scene" ? "the same scene in another picture" : MEANINGS[match.verdict];
 }
 
-/** The figures of a match, each with its name. */
-export function facts(match) {
+/** How alike the two pictures are, each figure with its name. */
+export function figures(match) {
+  const inliers = match.proof?.inliers ?? null;
   return [
     ["Certainty", match.verdict === "text" ? null : `${percent(match.score)} %`],
     ["Hash", match.hamming === null ? null : `${match.hamming} of 256 bits differ`],
     ["Vector", match.cosine === null ? null : `cosine ${match.cosine.toFixed(3)}`],
-    ["Geometry", match.inliers === null ? null : `${counted(match.inliers, "point agrees", "points agree")}`],
+    ["Geometry", inliers === null ? null : `${counted(inliers, "point agrees", "points agree")}`],
     ["Edit", edit(match) || null],
-    ["Stored", `${match.width} × ${match.height}, in ${match.collection}`],
   ].filter(([, value]) => value !== null);
 }
+
+/** The same of a match, and what is stored. */
+export const facts = (match) =>
+  [...figures(match), ["Stored", `${match.width} × ${match.height}, in ${match.collection}`]];
 
 // never 100 % nor 0 % for what is not quite that
 function percent(score) {

@@ -1,0 +1,51 @@
+// Scans and their findings, as the server lists them.
+
+import { asked } from "./api.js";
+
+const PART = 50;
+
+export const STATES = ["open", "confirmed", "dismissed", "licensed"];
+
+/** The scans; none where this server has none to show. */
+export async function scans() {
+  try {
+    return (await asked("/v1/scans")).scans;
+  } catch (error) {
+    if ([401, 403, 404].includes(error.status)) return [];
+    throw error;
+  }
+}
+
+/** The findings of a scan that have all that is asked for; they are read as far as somebody looks. */
+export class Listing {
+  #path;
+  #query;
+
+  constructor(scan, wanted) {
+    this.#path = `/v1/scans/${encodeURIComponent(scan)}/findings`;
+    const given = Object.entries({ ...wanted, limit: PART }).filter(([, value]) => value);
+    this.#query = new URLSearchParams(given);
+    this.found = [];
+    this.ended = false;
+  }
+
+  /** Whether there is a finding at this place. */
+  async reaches(place) {
+    while (this.found.length <= place && !this.ended) {
+      const part = await asked(`${this.#path}?${this.#query}`);
+      this.found.push(...part.findings);
+      this.#query.set("cursor", part.cursor);
+      this.ended = part.cursor === null;
+    }
+    return place >= 0 && place < this.found.length;
+  }
+}
+
+/** Write a decision, and keep the finding as it is then. */
+export async function decided(finding, decision) {
+  Object.assign(finding, await asked(`/v1/findings/${encodeURIComponent(finding.finding)}`, {
+    method: "PATCH",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(decision),
+  }));
+}
