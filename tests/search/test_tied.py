@@ -1,0 +1,38 @@
+"""What ties two records: the rules by themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from imaging.describe import describe
+from imaging.record import ImageRecord
+from search.match import Match, Verdict
+from search.proof import SAME_SCENE
+from search.tied import Rules
+from tests.imaging.pictures import encoded, photograph
+
+
+@pytest.mark.parametrize(
+    ("verdict", "hamming", "note", "tied"),
+    [
+        (Verdict.IDENTICAL, None, "", True),
+        (Verdict.COPY, 48, "", True),
+        (Verdict.COPY, 120, "", True),
+        (Verdict.COPY, 31, SAME_SCENE, True),
+        (Verdict.COPY, 40, SAME_SCENE, False),
+        (Verdict.SIMILAR, 120, SAME_SCENE, False),
+        (Verdict.SIMILAR, 60, "", False),
+    ],
+)
+def test_other_pictures_of_a_scene_are_tied_only_where_the_hash_is_certain(
+    verdict: Verdict, hamming: int | None, note: str, tied: bool
+) -> None:
+    record = ImageRecord.of(describe(encoded(photograph())))
+    match = Match(record=record, verdict=verdict, score=0.9, hamming=hamming, note=note)
+    assert Rules().ties(match) is tied
+
+
+def test_without_geometry_candidates_end_where_the_hash_alone_proves() -> None:
+    assert Rules().reach.similar == 90
+    alone = Rules(verify=False).reach
+    assert (alone.copy, alone.similar) == (48, 48) and alone.similar_cosine > 1
