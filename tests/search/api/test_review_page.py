@@ -20,7 +20,6 @@ from tests.browser import Page
 from tests.imaging.pictures import encoded, photograph
 from tests.search.api.conftest import Running
 from tests.search.api.test_page import EVIL, Open, visit
-from tests.search.api.test_page_access import CONTRASTS, NAMED
 from tests.workers.scans import edited
 from workers import routes, routes_scans
 from workers.jobs import Jobs
@@ -63,11 +62,16 @@ def api(start: Callable[..., Running], scanned: Path) -> Running:
     """A server over that index, with nothing decided."""
     running = start(str(scanned), routers=[routes.router, routes_scans.router])
     state = running.service.index.state
-    entries = state.all(Wanted(kind=KIND))
+    entries = sorted(state.all(Wanted(kind=KIND)), key=lambda entry: entry.body["suspect"]["id"])
     state.put(
         [
-            replace(entry, terms={**entry.terms, "state": ("open",)}, body={**entry.body, "history": []})
-            for entry in entries
+            replace(
+                entry,
+                terms={**entry.terms, "state": ("open",)},
+                numbers={**entry.numbers, "found": place},
+                body={**entry.body, "history": []},
+            )
+            for place, entry in enumerate(entries)
         ]
     )
     state.refresh()
@@ -223,24 +227,6 @@ def test_comments_go_with_decisions_under_the_name_that_is_kept(api: Running, vi
     assert page.run("document.querySelector('#review-reviewer').value") == "Ada"
 
 
-def test_help_shows_the_keys_and_turns_them_off(api: Running, visit: Open) -> None:
-    page = begun(api, visit)
-    page.press("?")
-    page.until("document.querySelector('#review-help').open")
-    page.press("c")
-    page.press("Escape")
-    page.until("!document.querySelector('#review-help').open")
-    page.press("?")
-    page.click("#review-letters")
-    page.press("Escape")
-    page.until("!document.querySelector('#review-help').open")
-    page.press("c")
-    page.press("j")
-    page.click("[aria-keyshortcuts=j]")
-    at(page, 2)
-    assert [each["state"] for each in findings(api)] == ["open"] * 5
-
-
 def test_pictures_that_are_gone_or_replaced_are_told(api: Running, visit: Open) -> None:
     first = findings(api)[0]
     index = api.service.index
@@ -341,47 +327,4 @@ def test_jobs_tell_which_scan_they_are_for(api: Running, visit: Open) -> None:
         page = visit(f"{api.url}/#jobs")
         page.until("document.querySelector('#jobs-list').textContent.includes('scan works, comparing')")
     finally:
-        state.put([replace(entry, version=held.version)])
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_review_has_contrast_names_and_announcements(api: Running, visit: Open, scheme: str) -> None:
-    page = begun(api, visit)
-    page.prefer(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
-    page.click("#finding summary")
-    page.press("c")
-    at(page, 2)
-    page.press("k")
-    at(page, 1)
-    seen = page.run(CONTRASTS)
-    page.press("?")
-    seen += page.run(CONTRASTS)
-    assert len(seen) > 60
-    assert [each for each in seen if each[1] < each[2]] == []
-    page.press("Escape")
-    page.send("Accessibility.enable")
-    nodes = [
-        (node["role"]["value"], node.get("name", {}).get("value", "").strip())
-        for node in page.send("Accessibility.getFullAXTree")["nodes"]
-        if not node["ignored"]
-    ]
-    assert [role for role, name in nodes if role in NAMED and not name] == []
-    assert ("button", "Confirm") in nodes
-    (suspect,) = [name for role, name in nodes if role == "image" and name.startswith("Suspect: ")]
-    assert "the matching area outlined: Pasted at" in suspect
-    assert page.run("document.querySelector('#review-status').getAttribute('role')") == "status"
-
-
-def test_review_is_no_wider_than_a_phone(api: Running, visit: Open) -> None:
-    page = begun(api, visit, width=360, height=740)
-    page.click("#finding summary")
-    for place in range(1, 6):
-        at(page, place)
-        assert page.run("document.documentElement.scrollWidth") <= 360
-        page.press("j")
-    within = page.run(
-        "[...document.querySelectorAll('#review-bar button')].every((one) => {"
-        " const box = one.getBoundingClientRect();"
-        " return box.left >= 0 && box.right <= innerWidth && box.bottom <= innerHeight })"
-    )
-    assert within, "every button is within reach of a thumb"
+        state.put([replace(entry, version=held.version if held else None)])
