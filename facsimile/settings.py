@@ -108,7 +108,9 @@ class Settings(BaseSettings):
     )
     api_rate: float = Field(50, ge=0, description="requests a second of one key; 0: any number")
     api_batch: int = Field(32, gt=0, description="most images of one request")
-    api_threads: int = Field(0, ge=0, description="images read or verified at a time by one process; 0: one per core")
+    api_threads: int = Field(
+        0, ge=0, description="images read or verified at a time by one process; 0: one per core"
+    )
     api_connections: int = Field(8, gt=0, description="questions to the index at a time by one process")
     api_line: int = Field(32, ge=0, description="requests that may wait for each of these, beyond them 503")
     api_seconds: float = Field(30, gt=0, description="longest time of one stage, and for a body to arrive")

@@ -73,10 +73,10 @@ class Service:
 class Options:
     """The limits of one process of the API, and who may ask it.
 
-    `threads` read or verify images at a time, `connections` ask the index, `fetches` wait for other servers; `line`
-    requests may wait for each of these, more are turned away at once; `requests` may be on their way in all,
-    those included whose bodies still arrive. `stage_seconds` bounds each stage, `body_seconds` the time in
-    which a body must arrive. `buffer_bytes` is what bodies may hold together.
+    `threads` read or verify images at a time, `connections` ask the index, `fetches` wait for other servers;
+    `line` requests may wait for each of these, more are turned away at once; `requests` may be on their way
+    in all, those included whose bodies still arrive. `stage_seconds` bounds each stage, `body_seconds` the
+    time in which a body must arrive. `buffer_bytes` is what bodies may hold together.
     `rate` is requests a second of one key (0: any number); a batch counts as many as it has images.
     `hosts` are the names that a request may call us by (empty: any), `origins` the foreign web pages that
     may ask (none unless named).
