@@ -110,9 +110,12 @@ class Bench:
     def taken_up(self) -> float:
         """Seconds from kill -9 of a worker in mid-chunk until another one claims what it left."""
         index, log, second = self.place(), self.work / "first.log", self.work / "second.log"
-        job, _ = self.hand_over(index, "none", self.folder)
+        some = self.work / "some.txt"
+        paths = sorted(path for path in self.folder.rglob("*.jpg"))[:1500]
+        some.write_text("\n".join(map(str, paths)))
+        job, _ = self.hand_over(index, "none", some)
         worker = self.start(index, "none", "worker", "-j", 2, log=log)
-        while len(finished(log)) < 10:
+        while len(finished(log)) < 3:
             time.sleep(0.01)
         os.killpg(worker.pid, signal.SIGKILL)
         killed = time.time()

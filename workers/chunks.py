@@ -37,6 +37,9 @@ TRIES = 5
 #: seconds before the second try of an item; each later one waits three times as long
 BACKOFF = 10.0
 
+#: into how many a chunk is split that ended its worker: most workers die of something else
+PARTS = 8
+
 #: what is counted of each chunk
 COUNTS = ("accepted", "added", "updated", "unchanged", "cancelled")
 
@@ -123,7 +126,7 @@ class Chunks:
         """The lease of a chunk, or what is to be published instead of it (mostly nothing).
 
         Nothing, where the chunk is done, unknown, cancelled or at work elsewhere. A chunk that has ended a
-        worker is split into its items; an item that has ended `DEATHS` workers becomes a dead letter.
+        worker is split; an item that has ended `DEATHS` workers becomes a dead letter.
         """
         job = Ref("job", job_of(id))
         stored = self.state.get([Ref(KIND, id), job])
@@ -148,9 +151,12 @@ class Chunks:
         return Claim(chunk, claimed, deaths) if claimed else []
 
     def _split(self, chunk: Chunk, entry: Entry) -> list[Published]:
+        size = -(-len(chunk.items) // PARTS)
         parts = [
-            dataclasses.replace(chunk, id=f"{chunk.id}.{place}", items=(item,), accepted=0)
-            for place, item in enumerate(chunk.items)
+            dataclasses.replace(
+                chunk, id=f"{chunk.id}.{start}", items=chunk.items[start : start + size], accepted=0
+            )
+            for start in range(0, len(chunk.items), size)
         ]
         published = self.record(parts)
         self._done(entry, {})
