@@ -24,7 +24,8 @@ from imaging.decode import decode
 from imaging.features import features, matched
 from imaging.features_fit import fit
 from search.proof import Policy, Proof
-from search.verification import Verifier
+from search.ranking import Thresholds
+from search.verification import Verifier, second_look
 
 #: kinds of wrong pairs
 WRONG = ("plain", "edited", "series", "logo", "text", "tiles")
@@ -47,11 +48,14 @@ class Seen:
 
 def seen(pair: Pair, policy: Policy) -> Seen:
     """Verify a pair as a search would, whatever its distances."""
+    again = second_look(pair.hamming, pair.cosine, Thresholds(), policy)
+    assert pair.stored.thumbnail is not None
+    afresh = pair.stored.replaced(thumbnail=pair.stored.thumbnail + b"\0")  # its features are not known
     start = time.process_time()
     verifier = Verifier(pair.query, policy)
-    verifier.proof(pair.stored)
+    verifier.proof(pair.stored, second_look=again)
     ready = time.process_time()  # from now on the query's features are there
-    proof = verifier.proof(pair.stored)
+    proof = verifier.proof(afresh, second_look=again)
     done = time.process_time()
     near = pair.hamming is not None and pair.hamming <= policy.distance
     return Seen(
@@ -60,7 +64,7 @@ def seen(pair: Pair, policy: Policy) -> Seen:
         who=pair.stored.id,
         reached=near or pair.cosine >= policy.cosine,
         proof=proof,
-        first=verifier.proof(pair.stored, second_look=False),
+        first=verifier.proof(pair.stored, second_look="never"),
         orb=_orb(pair),
         query_ms=1000 * (2 * ready - start - done),
         pair_ms=1000 * (done - ready),

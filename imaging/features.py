@@ -19,6 +19,10 @@ Kind = Literal["orb", "sift"]
 #: features of one picture at most, the strongest
 _MOST = {"orb": 500, "sift": 700}
 
+#: the same of a coarse look, and the longer side of its raster: half the time
+_MOST_COARSE = 400
+_COARSE_SIDE = 240
+
 #: numbers of one descriptor
 _LENGTH = {"orb": 32, "sift": 128}
 
@@ -46,13 +50,16 @@ class Features:
     descriptors: NDArray[Any]
 
 
-def features(luma: NDArray[np.uint8], kind: Kind) -> Features:
-    """The features of a luma raster [H, W]; none where it is blank or tiny."""
-    scale = max(1.0, _LEAST_SIDE / max(luma.shape)) if kind == "orb" else 1.0
+def features(luma: NDArray[np.uint8], kind: Kind, *, coarse: bool = False) -> Features:
+    """The features of a luma raster [H, W]; none where it is blank or tiny. SIFT can look coarsely."""
     raster: Any = np.ascontiguousarray(luma)
-    if scale > 1:
-        raster = cv2.resize(raster, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-    found, values = _detector(kind).detectAndCompute(raster, None)
+    scale = max(1.0, _LEAST_SIDE / max(luma.shape)) if kind == "orb" else 1.0
+    if coarse and kind == "sift":
+        scale = min(1.0, _COARSE_SIDE / max(luma.shape))
+    if scale != 1:
+        smooth = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+        raster = cv2.resize(raster, None, fx=scale, fy=scale, interpolation=smooth)
+    found, values = _detector(kind, coarse).detectAndCompute(raster, None)
     if values is None:
         return Features(kind, np.empty((0, 4), np.float32), np.empty((0, _LENGTH[kind]), np.uint8))
     rows = [(*point.pt, point.size, np.deg2rad(point.angle)) for point in found]
@@ -63,11 +70,24 @@ def features(luma: NDArray[np.uint8], kind: Kind) -> Features:
     return Features(kind, points, values)
 
 
-@lru_cache(maxsize=2)
-def _detector(kind: Kind) -> Any:
+@lru_cache(maxsize=4)
+def _detector(kind: Kind, coarse: bool) -> Any:
     if kind == "orb":
         return cv2.ORB.create(_MOST["orb"], edgeThreshold=15, fastThreshold=7)
-    return cv2.SIFT.create(_MOST["sift"], contrastThreshold=0.02)
+    return cv2.SIFT.create(_MOST_COARSE if coarse else _MOST["sift"], contrastThreshold=0.02)
+
+
+def reflected(found: Features, width: int) -> Features:
+    """The features of SIFT that the picture of this width in pixels has when it is mirrored left to right.
+
+    A descriptor counts gradients in 4 rows and 4 columns along its feature's direction, by 8 directions each;
+    the mirror swaps the rows and turns the directions round.
+    """
+    points = found.points.copy()
+    points[:, 0] = width - 0.5 - points[:, 0]  # OpenCV puts each a quarter of a pixel too far right
+    points[:, 3] = np.pi - points[:, 3]
+    cells = found.descriptors.reshape(-1, 4, 4, 8)[:, ::-1]
+    return Features("sift", points, cells[..., -np.arange(8) % 8].reshape(-1, 128))
 
 
 def matched(first: Features, second: Features) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -9,6 +9,7 @@ from time import perf_counter
 
 from imaging.describe import Probes, looks
 from imaging.orientation import ORIENTATIONS
+from imaging.panels import looks_of_panels
 from imaging.record import Description, ImageRecord
 from search.errors import InvalidRequest
 from search.index.base import Index
@@ -122,10 +123,11 @@ class Finder:
         return self.index.ask_words(request.words, request.limit + _SPARE, request.filter)
 
     def _views(self, query: Description, request: Request) -> tuple[Variant, ...]:
+        parts = looks_of_panels(query, request.probes) if _verifies(request) else []
         return tuple(
             Variant(look.bits, look.terms, look.orientation, look.trimmed)
             for look in looks(query, orientations=request.orientations, probes=request.probes)
-        )
+        ) + tuple(Variant(look.bits, look.terms, look.orientation, part=True) for look in parts)
 
     def _question(self, query: Description, view: tuple[Variant, ...], request: Request) -> Question:
         wanted = request.limit + _SPARE

@@ -84,4 +84,5 @@ def edit_of(proof: Proof | None, transform: Mapping[str, Any]) -> str:
         return proof.transformation.words
     orientation = str(transform.get("orientation", "")).replace("-", " ")
     margins = "other margins" if transform.get("margins") else ""
-    return ", ".join(part for part in (orientation, margins) if part)
+    pasted = "pasted" if transform.get("pasted") else ""
+    return ", ".join(part for part in (orientation, margins, pasted) if part)

@@ -17,6 +17,9 @@ SAME_SCENE = "same scene"
 #: the local features that the proof came by (see `imaging.features`)
 Feature = Literal["orb", "sift"]
 
+#: when SIFT looks where ORB has proven nothing; a sign is a transformation that a few of ORB's features share
+SecondLook = Literal["always", "on a sign", "never"]
+
 #: The logistic model of the probability, fitted by `benchmarks/verification.py` on copies and on look-alikes
 #: whose geometry fits, equally many.
 _BASE, _PER_AGREEMENT, _PER_INLIERS = -34.0, 36.5, 0.26
@@ -28,15 +31,17 @@ class Policy:
 
     `candidates`: how many of a query's best are verified. `seconds`: after this time per query no further one
     is. `distance`, `cosine`: how far out candidates are verified; beyond the thresholds of the answer only
-    proven ones are kept. `inliers`: features that must agree on one transformation (ORB, SIFT). `cells`,
-    `agreement`: so many textured cells must be compared, and the median of their correlations be as high;
-    below, it is the same scene.
+    proven ones are kept. `second_cosine`: from there on SIFT looks even where ORB has no sign of a copy.
+    `inliers`: features that must agree on one transformation (ORB, SIFT). `cells`, `agreement`: so many
+    textured cells must be compared, and the median of their correlations be as high; below, it is the same
+    scene.
     """
 
     candidates: int = 24
     seconds: float = 2.0
     distance: int = 90
     cosine: float = 0.35
+    second_cosine: float = 0.45
     inliers_orb: int = 8
     inliers_sift: int = 6
     cells: int = 24

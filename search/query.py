@@ -37,13 +37,15 @@ class Variant:
     """One way to look at the query picture: its hash and the terms that a candidate must share one of.
 
     `bits` is 32 uint8. `orientation` names the turn or flip that was applied (see imaging.orientation),
-    `trimmed` says whether flat margins were cut before.
+    `trimmed` says whether flat margins were cut before, `part` whether it is only a panel of the picture (see
+    imaging.panels).
     """
 
     bits: NDArray[np.uint8]
     terms: tuple[str, ...]
     orientation: str = "upright"
     trimmed: bool = False
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -41,11 +41,13 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """The nearest pair of hashes of two pictures: distance in bits, and how the query had to be turned."""
+    """The nearest pair of hashes of two pictures: distance in bits, how the query had to be turned, whether
+    margins were cut, and whether it is only a part of the query."""
 
     hamming: int
     orientation: str
     trimmed: bool
+    part: bool = False
 
 
 def nearest(variants: Sequence[Variant], record: ImageRecord) -> Nearest | None:
@@ -57,7 +59,8 @@ def nearest(variants: Sequence[Variant], record: ImageRecord) -> Nearest | None:
     table = distance.hamming(asked[:, None, :], np.stack(stored)[None, :, :])
     row, column = np.unravel_index(int(np.argmin(table)), table.shape)
     variant = variants[int(row)]
-    return Nearest(int(table[row, column]), variant.orientation, variant.trimmed or int(column) == 1)
+    trimmed = variant.trimmed or int(column) == 1
+    return Nearest(int(table[row, column]), variant.orientation, trimmed, variant.part)
 
 
 def judge(
@@ -92,14 +95,15 @@ def _judged(
     thresholds: Thresholds,
     mode: Mode,
 ) -> Match | None:
-    near = nearest(variants, record)
+    near = _near(variants, record, thresholds)
     hamming = near.hamming if near else None
     cosine = _cosine(query, record)
     if query.sha256 == record.sha256 or query.pixels == record.pixels:
         return Match(record=record, verdict=Verdict.IDENTICAL, score=1.0, hamming=hamming, cosine=cosine)
     likely = score(hamming, cosine)
     by_hash = hamming if hamming is not None else 257
-    if by_hash <= thresholds.copy or (cosine is not None and likely >= thresholds.copy_score):
+    proves = by_hash <= thresholds.copy and not (near and near.part)
+    if proves or (cosine is not None and likely >= thresholds.copy_score):
         verdict = Verdict.COPY
     elif by_hash <= thresholds.similar or _alike(cosine, thresholds, mode):
         verdict = Verdict.SIMILAR
@@ -114,6 +118,15 @@ def _judged(
         cosine=cosine,
         transform=_transform(told) if told else {},
     )
+
+
+def _near(variants: Sequence[Variant], record: ImageRecord, thresholds: Thresholds) -> Nearest | None:
+    """The nearest hashes; those of parts count where the whole is too far."""
+    whole = nearest([variant for variant in variants if not variant.part], record)
+    if whole and whole.hamming <= thresholds.similar:
+        return whole
+    part = nearest([variant for variant in variants if variant.part], record)
+    return part if part and part.hamming <= thresholds.similar else whole
 
 
 def _alike(cosine: float | None, thresholds: Thresholds, mode: Mode) -> bool:
@@ -134,6 +147,8 @@ def _transform(near: Nearest) -> dict[str, object]:
         transform["orientation"] = inverse(near.orientation)
     if near.trimmed:
         transform["margins"] = True
+    if near.part:
+        transform["pasted"] = True
     return transform
 
 

@@ -5,21 +5,28 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imaging.decode import decode
 from imaging.errors import ImageError
-from imaging.features import Features, features, matched
+from imaging.features import Features, features, matched, reflected
 from imaging.features_fit import Fit, Overlap, fit, overlap, plausible
 from imaging.record import ImageRecord, Key
 from search.index.base import Index
 from search.match import Match, Verdict
-from search.proof import SAME_SCENE, Feature, Finding, Policy, Proof
+from search.proof import SAME_SCENE, Feature, Finding, Policy, Proof, SecondLook
 from search.query import Asked
 from search.ranking import Thresholds
 from search.transformation import Transformation
+
+#: features of ORB in agreement that are a sign of a copy, for SIFT to look
+_SIGN = 4
+
+#: stored pictures whose features are kept, some 300 kB each: queries that are alike have candidates in common
+_REMEMBERED = 128
 
 
 class Verifier:
@@ -28,22 +35,26 @@ class Verifier:
     def __init__(self, query: Asked, policy: Policy) -> None:
         self._policy = policy
         self._size = (query.width, query.height)
-        self._luma = _luma(query)
+        self._luma = _luma_of(query.thumbnail or b"")
         self._features: dict[tuple[Feature, bool], Features] = {}
 
-    def proof(self, candidate: ImageRecord, *, second_look: bool = True) -> Proof | None:
+    def proof(self, candidate: ImageRecord, *, second_look: SecondLook = "always") -> Proof | None:
         """What can be said of a candidate that carries its thumbnail; None where no transformation fits, or
         either has no thumbnail that can be read.
 
-        ORB first, upright, then mirrored; then, with `second_look`, SIFT, which takes five times as long.
+        ORB first, upright, then mirrored; then SIFT as `second_look` says, which takes four times as long.
         """
-        luma = _luma(candidate)
+        luma = _luma_of(candidate.thumbnail or b"")
         best: Proof | None = None
-        kinds: tuple[Feature, ...] = ("orb", "sift") if second_look else ("orb",)
+        sign = second_look == "always"
+        kinds: tuple[Feature, ...] = ("orb",) if second_look == "never" else ("orb", "sift")
         for kind in kinds:
-            own = features(luma, kind)
+            if kind == "sift" and not sign:
+                break
+            own = _stored(candidate.thumbnail or b"", kind)
             for mirrored in (False, True):
                 found = fit(*matched(own, self._query(kind, mirrored)))
+                sign = sign or (found is not None and found.inliers >= _SIGN)
                 if found is None or found.inliers < self._policy.least(kind):
                     continue
                 proof = self._judged(kind, found, mirrored, candidate, luma)
@@ -53,10 +64,14 @@ class Verifier:
                     return best
         return best
 
-    def _query(self, kind: Feature, mirrored: bool) -> Features:
-        if (kind, mirrored) not in self._features:
-            self._features[kind, mirrored] = features(self._seen(mirrored), kind)
-        return self._features[kind, mirrored]
+    def _query(self, kind: Feature, mirror: bool) -> Features:
+        if (kind, mirror) not in self._features:
+            self._features[kind, mirror] = (
+                reflected(self._query(kind, False), self._luma.shape[1])
+                if kind == "sift" and mirror
+                else features(self._seen(mirror), kind)
+            )
+        return self._features[kind, mirror]
 
     def _seen(self, mirrored: bool) -> NDArray[np.uint8]:
         return self._luma[:, ::-1] if mirrored else self._luma
@@ -96,12 +111,19 @@ def reach(thresholds: Thresholds, policy: Policy) -> Thresholds:
     )
 
 
-def _luma(picture: Asked) -> NDArray[np.uint8]:
-    """The luma raster [H, W] of the thumbnail; one without features where there is none to read."""
+@lru_cache(maxsize=_REMEMBERED)
+def _luma_of(thumbnail: bytes) -> NDArray[np.uint8]:
+    """The luma raster [H, W] of a thumbnail; one without features where there is none to read."""
     try:
-        return decode(picture.thumbnail or b"").luma
+        return decode(thumbnail).luma
     except ImageError:
         return np.zeros((1, 1), np.uint8)
+
+
+@lru_cache(maxsize=2 * _REMEMBERED)
+def _stored(thumbnail: bytes, kind: Feature) -> Features:
+    """The features of a stored picture; coarse, since a copy shows hardly more of it than its thumbnail."""
+    return features(_luma_of(thumbnail), kind, coarse=True)
 
 
 def verified(
@@ -145,15 +167,19 @@ def _verified(
         record = records.get(match.record.key) if match.record.key in chosen else None
         proof = None
         if record and time.monotonic() < end:
-            proof = verifier.proof(record, second_look=_worth(match, thresholds, policy))
+            again = second_look(match.hamming, match.cosine, thresholds, policy)
+            proof = verifier.proof(record, second_look=again)
         told.append(confirmed(match, proof, thresholds))
     return told
 
 
-def _worth(match: Match, thresholds: Thresholds, policy: Policy) -> bool:
-    """Whether the hash or the vector promises enough for a second look."""
-    near = match.hamming is not None and match.hamming <= thresholds.similar
-    return near or (match.cosine is not None and match.cosine >= policy.cosine)
+def second_look(
+    hamming: int | None, cosine: float | None, thresholds: Thresholds, policy: Policy
+) -> SecondLook:
+    """Whether hash or vector promise enough for a second look where the first shows nothing at all."""
+    near = hamming is not None and hamming <= thresholds.similar
+    alike = cosine is not None and cosine >= policy.second_cosine
+    return "always" if near or alike else "on a sign"
 
 
 def confirmed(match: Match, proof: Proof | None, thresholds: Thresholds) -> Match:

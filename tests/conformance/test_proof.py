@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
 from imaging.describe import describe
 from imaging.models import model
@@ -67,3 +67,27 @@ def test_what_lies_beyond_the_answer_is_only_there_when_proven(photographs: Inde
         proven = Finder(photographs).search(query)
         assert [match.record.id for match in proven if match.verdict is Verdict.COPY] == [name]
         assert {match.record.id for match in proven} - {name} <= {match.record.id for match in blind}
+
+
+def test_a_picture_in_a_page_is_found_by_its_own_hash_and_proven(photographs: Index) -> None:
+    shot = Image.new("RGB", (1200, 900), "white")
+    shot.paste(photograph("chelsea.png", 360), (60, 200))
+    shot.paste(photograph("coffee.png", 800).rotate(20).resize((300, 200)), (800, 100))  # not in the index so
+    query = describe(encoded(shot, "JPEG", quality=80), model=NETWORK)
+    blind = Finder(photographs).search(query, Request(verify=False))
+    assert "chelsea.png" not in {match.record.id for match in blind if match.verdict is Verdict.COPY}
+    first = Finder(photographs).search(query)[0]
+    assert (first.record.id, first.verdict) == ("chelsea.png", Verdict.COPY)
+    assert first.proof is not None and first.transform.get("pasted")
+    x, y, width, _ = first.proof.transformation.box
+    assert (x, y, width) == pytest.approx((60 / 1200, 200 / 900, 360 / 1200), abs=0.02)
+
+
+def test_a_part_proves_nothing_by_its_hash_alone(photographs: Index) -> None:
+    shot = Image.new("RGB", (1200, 900), "white")
+    shot.paste(photograph("chelsea.png", 500), (60, 200))
+    shot.paste(photograph("coffee.png", 800).rotate(20).resize((300, 200)), (800, 100))
+    query = describe(encoded(shot, "JPEG", quality=80), model=NETWORK)
+    unable = Finder(photographs, policy=dataclasses.replace(Policy(), seconds=0))
+    (first, *_) = [match for match in unable.search(query) if match.record.id == "chelsea.png"]
+    assert first.verdict is Verdict.SIMILAR and first.hamming is not None and first.hamming <= 48

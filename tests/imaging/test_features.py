@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from imaging.features import Kind, features, matched
+from imaging.features import Kind, features, matched, reflected
 from imaging.features_fit import fit, overlap, plausible
 from tests.imaging.pictures import photograph
 
@@ -104,3 +104,21 @@ def test_pictures_that_do_not_meet_have_no_overlap() -> None:
 )
 def test_a_plausible_map_neither_folds_nor_distorts(matrix: NDArray[np.float64], expected: bool) -> None:
     assert plausible(matrix, 320, 240) is expected
+
+
+def test_reflected_features_are_those_of_the_mirrored_picture() -> None:
+    picture = luma()
+    reflection = reflected(features(picture, "sift"), picture.shape[1])
+    first, second = matched(reflection, features(picture[:, ::-1], "sift"))
+    assert len(first) > 0.8 * len(reflection.points)
+    apart = np.hypot(*(first[:, :2] - second[:, :2]).T)
+    turned = np.angle(np.exp(1j * (first[:, 3] - second[:, 3])))
+    assert np.median(apart) < 0.1 and np.median(np.abs(turned)) < 0.01
+
+
+def test_a_coarse_look_finds_fewer_features_in_the_same_places() -> None:
+    fine, coarse = features(luma(), "sift"), features(luma(), "sift", coarse=True)
+    assert 0 < len(coarse.points) < len(fine.points)
+    found = fit(*matched(coarse, fine))
+    assert found is not None and found.inliers > 50
+    np.testing.assert_allclose(found.matrix, np.eye(3), atol=1)
