@@ -87,14 +87,19 @@ class _Stars:
         linked = self._proven.get(keeper.key, set())
         near = [each for each in others if each.key in linked or self._near(each, keeper)]
         first = self._related([(each.key, keeper.key) for each in near])
-        members = {key: match for key, match in first.items() if key in linked or self._rules.ties(match)}
+        members = {key: match for key, match in first.items() if self._belongs(match, key in linked)}
         whole = {key for key, match in members.items() if self._by_hash(match)}
         second = [
             (each.key, min(through))
             for each in others
             if each.key not in members and (through := self._proven.get(each.key, set()) & whole)
         ]
-        return {**members, **self._related(second)}
+        through_whole = self._related(second)
+        return members | {key: match for key, match in through_whole.items() if self._belongs(match, True)}
+
+    def _belongs(self, match: Match, linked: bool) -> bool:
+        """What geometry linked from the other side needs no second proof, unless denied from here."""
+        return self._rules.ties(match) or (linked and not match.note)
 
     def _near(self, record: ImageRecord, keeper: ImageRecord) -> bool:
         if record.sha256 == keeper.sha256 or record.pixels == keeper.pixels:
