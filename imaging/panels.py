@@ -47,6 +47,8 @@ def panels(luma: NDArray[np.uint8]) -> list[Box]:
 
 def looks_of_panels(description: Description, probes: Probes = 2) -> list[Look]:
     """The ways to ask for the pictures in a described page, as they are on its thumbnail; mostly none."""
+    if description.quality == 0:
+        return []
     picture = decode(description.thumbnail)
     boxes = panels(picture.luma)
     if not boxes:
