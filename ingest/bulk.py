@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -19,6 +18,7 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 from imaging.decode import Limits
 from imaging.errors import FacsimileError
 from imaging.models.base import Model
+from ingest import children
 from ingest.errors import DecoderCrashed, DecoderHung
 from ingest.item import Item, Outcome, Tally
 from ingest.loading import THREADS, Loader
@@ -169,11 +169,7 @@ class _Pool:
         patience: float,
         on_wait: Callable[[StoreError], None] | None,
     ) -> None:
-        # a server process that never ran a thread forks the children: safe where fork of this process is
-        # not, and a child that died is replaced in milliseconds where spawn would import everything again
-        context = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
-        context.set_forkserver_preload([__name__])
-        self._pool = ProcessPool(jobs, initializer=_begin, initargs=(work,), context=context)
+        self._pool = ProcessPool(jobs, initializer=_begin, initargs=(work,), context=children.quick(__name__))
         self._room = jobs * AHEAD
         self._item_seconds = item_seconds
         self._patience = patience

@@ -14,6 +14,7 @@ from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from typing import Protocol
 
+from ingest.children import clean
 from search.index.state import State, Wanted
 from workers.chunks import KIND, Chunks, ChunkState, now
 from workers.errors import QueueError
@@ -70,7 +71,7 @@ def work_off(
 def _with_children(
     job: str, state: State, means: Means, processes: int, on_progress: Callable[[Job], None]
 ) -> Job:
-    context = multiprocessing.get_context("spawn")
+    context = clean()
     stopping = context.Event()
     jobs = Jobs(state)
     children: list[BaseProcess] = []
