@@ -6,6 +6,7 @@ FacsimileError
     ├── JobMissing                there is no job of this id
     ├── JobClosed                 the job takes no more work: it is finished or was cancelled
     ├── ScanMissing               there is no scan, or run of one, of this name
+    ├── ScanClaimed               another process carries out the scan
     └── FindingMissing            there is no finding of this id
 """
 
@@ -41,6 +42,10 @@ class ScanMissing(QueueError):
     """There is no scan, or run of one, of this name."""
 
     exit_code = 2
+
+
+class ScanClaimed(QueueError):
+    """Another process carries out the scan."""
 
 
 class FindingMissing(QueueError):

@@ -148,9 +148,10 @@ class Jobs:
     def forget(self, id: str, *, running: bool = False) -> None:
         """Forget a job that has come to its end, with its dead letters.
 
-        Raises JobClosed while it runs, unless that does not matter: then what is under way is not counted.
+        Raises JobMissing, and JobClosed while it runs. With `running` neither matters: what is under way is
+        not counted, and what is left of a job goes, too.
         """
-        if self._stored(id).term("over") != "yes" and not running:
+        if not running and self._stored(id).term("over") != "yes":
             raise JobClosed(f"job {id} still has work under way: cancel it, and wait for its end")
         self.state.refresh()
         for kind in (CHUNK, "letter"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from search.errors import InvalidRequest
 from search.query import Filter
 from tests.imaging.pictures import NAMES
 from tests.workers.scans import FILLED, Case, edited, noise, shown
+from workers.chunks import now
 from workers.errors import FindingMissing
 from workers.scanning.compare import Comparer
 from workers.scanning.plan import Planner
@@ -251,9 +253,27 @@ def test_one_of_several_processes_plans_a_run(case: Case) -> None:
         assert planner.plan(under_way, wanted) is None
         assert planner.finish(under_way) is None
         # a plan that was cut short leaves nothing behind
-        assert scans.save(under_way.replaced(phase=Phase.PLANNING))
+        assert scans.save(under_way.replaced(phase=Phase.PLANNING, lease=now() - 1))
         assert planner.plan(scans.get("works"), wanted) is not None
         assert [job.id for job in index.queue.jobs.all() if job.finished is None] == [scans.get("works").job]
         done = index.scan(catalogue="works")
         assert done.new == 1
         assert shown(index.scanning.findings.all()) == FILLED | {("late.jpg", "coffee.png")}
+
+
+def test_processes_that_begin_one_scan_together_make_one_run(case: Case) -> None:
+    case.fill()
+    with case.open() as index:
+        case.bring_in(index, case.works, "works")
+        case.bring_in(index, case.suspects, "suspects-works")
+
+    def scan(_number: int) -> int:
+        with case.open() as index:
+            return index.scan(catalogue="works").failed
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(scan, range(4))) == [0] * 4
+    with case.open() as index:
+        assert shown(index.scanning.findings.all()) == FILLED
+        assert all(job.finished and not job.pending for job in index.queue.jobs.all())
+        assert index.scan(catalogue="works").run.new_suspects == 0

@@ -14,6 +14,7 @@ from workers.chunks import Published, now
 from workers.errors import JobClosed, JobMissing, QueueError
 from workers.jobs import Jobs, JobState, new_id
 from workers.producer import Producer
+from workers.scanning.claim import Claim
 from workers.scanning.plan import Planner
 from workers.scanning.scans import Phase, Rules, Run, Scan, Scans
 
@@ -105,23 +106,16 @@ class Conductor:
             self._jobs.start(scan.job, scan.sources, (scan.suspects, scan.catalogue))
         except JobClosed:
             return
-        held = scan
-
-        def renew(_accepted: int) -> None:
-            nonlocal held
-            if held.lease - now() > LEASE // 2:
-                return
-            renewed = self._scans.save(held.replaced(lease=now() + LEASE))
-            if renewed is None:  # somebody changed the schedule, or took the reading over
-                renewed = self._scans.get(scan.name)
-                if renewed.job != scan.job or renewed.phase is not Phase.READING:
-                    raise QueueError(f"another process carries out the scan {scan.name}")
-            held = renewed
-
+        claim = Claim(self._scans, scan, LEASE)
         producer = Producer(
             self._index.state, self._means.publish, self._means.waiting, limit=self._means.limit
         )
-        producer.produce(scan.job, self._suspects(scan), recheck=scan.recheck, on_accepted=renew)
+        producer.produce(
+            scan.job,
+            self._suspects(scan),
+            recheck=scan.recheck,
+            on_accepted=lambda _accepted: claim.renew(),
+        )
         self._jobs.close(scan.job)
 
     def _suspects(self, scan: Scan) -> Iterator[Item | Outcome]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -13,16 +12,17 @@ from search.index.base import Index
 from search.index.state import Ref
 from search.query import Filter
 from workers.chunks import Chunk, Chunks, Published, Work, now
-from workers.errors import JobMissing
+from workers.errors import JobMissing, ScanClaimed
 from workers.jobs import Jobs, new_id
+from workers.scanning.claim import Claim
 from workers.scanning.marks import Marks, Side, mark_of
 from workers.scanning.scans import RUN, Phase, Rules, Run, Scan, Scans
 
 #: items of a chunk, each of which may take as long as verifying all its candidates
 CHUNK_ITEMS = 16
 
-#: milliseconds after which a plan that is not made by then was cut short
-LEASE = 600_000
+#: milliseconds for which a plan is left to the process that makes it, unless it renews that
+LEASE = 30_000
 
 #: chunks that are recorded in one go
 _TOGETHER = 100
@@ -50,9 +50,9 @@ class Planner:
     def plan(self, scan: Scan, rules: Rules) -> list[Published] | None:
         """Begin a run; the chunks to be published. A plan that was not finished is made anew.
 
-        None where a run is under way, or another process was faster.
+        None where a run is under way, or another process plans it or was faster.
         """
-        if scan.phase is Phase.COMPARING:
+        if scan.phase is Phase.COMPARING or (scan.phase is Phase.PLANNING and scan.lease > now()):
             return None
         begun = scan.replaced(phase=Phase.PLANNING, job=new_id(), begun=now(), lease=now() + LEASE)
         saved = self._scans.save(begun)
@@ -60,11 +60,14 @@ class Planner:
             return None
         if scan.phase is Phase.PLANNING:
             self._drop(scan.job)
-        published = self._recorded(saved, rules)
-        if self._scans.save(saved.replaced(phase=Phase.COMPARING)):
-            return published
-        self._drop(saved.job)
-        return None
+        claim = Claim(self._scans, saved, LEASE)
+        try:
+            published = self._recorded(claim, rules)
+            claim.move(Phase.COMPARING)
+        except (ScanClaimed, JobMissing):  # whoever takes a plan over forgets its job
+            self._drop(saved.job)
+            return None
+        return published
 
     def finish(self, scan: Scan) -> Scan | None:
         """The scan after the end of its run; None while that goes on, or where another process was faster.
@@ -88,13 +91,14 @@ class Planner:
             self._marks.forget(scan.run)
         return saved
 
-    def _recorded(self, scan: Scan, rules: Rules) -> list[Published]:
+    def _recorded(self, claim: Claim, rules: Rules) -> list[Published]:
         """Record the run with its marks and chunks."""
+        scan = claim.scan
         run = self._jobs.start(scan.job, scan.sources, (scan.suspects, scan.catalogue))
         known = scan.run if scan.rules == rules.digest else ""
         self._index.refresh()
-        old, new, suspects = self._sides(scan, Side.SUSPECTS, known)
-        _, new_works, works = self._sides(scan, Side.WORKS, known)
+        old, new, suspects = self._sides(claim, Side.SUSPECTS, known)
+        _, new_works, works = self._sides(claim, Side.WORKS, known)
         back = new_works if old else []  # without earlier suspects the new ones meet every work
         self._state.put(
             [
@@ -116,12 +120,14 @@ class Planner:
         published: list[Published] = []
         both = [*_chunks(run, Work.SUSPECTS, new), *_chunks(run, Work.WORKS, back)]
         for start in range(0, len(both), _TOGETHER):
+            claim.renew()
             published += chunks.record(both[start : start + _TOGETHER])
         self._jobs.close(run)
         return published
 
-    def _sides(self, scan: Scan, side: Side, known: str) -> tuple[int, list[Item], int]:
+    def _sides(self, claim: Claim, side: Side, known: str) -> tuple[int, list[Item], int]:
         """Mark the records of a side: how many are known, the others as items, and how many there are."""
+        scan = claim.scan
         collection = scan.suspects if side is Side.SUSPECTS else scan.catalogue
         before = self._marks.read(known, side) if known else set()
         new: list[Item] = []
@@ -131,6 +137,7 @@ class Planner:
             nonlocal count
             for record in self._index.scan(Filter((collection,))):
                 count += 1
+                claim.renew()
                 mark = mark_of(record)
                 if mark not in before:
                     new.append(_item(record))
@@ -148,8 +155,7 @@ class Planner:
     def _drop(self, run: str) -> None:
         """Let go of a plan that nobody will work on."""
         self._marks.forget(run)
-        with suppress(JobMissing):  # it was not begun yet
-            self._jobs.forget(run, running=True)
+        self._jobs.forget(run, running=True)
         self._state.delete([Ref(RUN, run)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from search.index.base import Index
@@ -15,6 +16,9 @@ from workers.work import Means
 
 #: chunks for each process: with less to do, another one takes longer to start than it saves
 _WORTH = 8
+
+#: seconds until a look whether another process has made its plan
+_WAIT = 0.2
 
 
 def carry_out(
@@ -52,6 +56,8 @@ def carry_out(
 
     compare()
     while planner.plan(scans.get(name), rules) is None:
+        if scans.get(name).phase is Phase.PLANNING:
+            time.sleep(_WAIT)
         compare()  # another process began it, perhaps before our suspects were there
     compare()
     return jobs
