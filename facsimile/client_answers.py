@@ -177,6 +177,7 @@ def _proof(told: Mapping[str, Any] | None) -> Proof | None:
         told["feature"],
         told["inliers"],
         told["agreement"],
+        told["hamming"],
         Transformation(
             **{name: moved[name] for name in plain},
             box=tuple(moved["box"]),

@@ -62,14 +62,14 @@ def compare(
     verify: bool = True,
 ) -> Comparison:
     """Every distance of two pictures; the second is the one asked about, the first the stored one."""
-    thresholds = thresholds or Thresholds()
+    thresholds, policy = thresholds or Thresholds(), policy or Policy()
     views = tuple(Variant(look.bits, (), look.orientation, look.trimmed) for look in looks(second))
     record = ImageRecord.of(first)
     near = nearest(views, record)
-    proof = Verifier(second, policy or Policy()).proof(record) if verify else None
+    proof = Verifier(second, policy).proof(record) if verify else None
     anything = dataclasses.replace(thresholds, similar=BITS, similar_cosine=-1)
     told = judge(second, views, [record], anything if proof else thresholds)
-    found = accepted([confirmed(match, proof, thresholds) for match in told], thresholds)
+    found = accepted([confirmed(match, proof, policy) for match in told], thresholds)
     return Comparison(
         first=first,
         second=second,

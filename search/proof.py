@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from search.transformation import Transformation
+
+if TYPE_CHECKING:
+    from imaging.features_overlap import Overlap
 
 #: what a proof says: the same picture; the same scene, product or template in another picture
 Finding = Literal["copy", "same scene"]
@@ -33,8 +36,11 @@ class Policy:
     is. `distance`, `cosine`: how far out candidates are verified; beyond the thresholds of the answer only
     proven ones are kept. `second_cosine`: from there on SIFT looks even where ORB has no sign of a copy.
     `inliers`: features that must agree on one transformation (ORB, SIFT). `cells`, `agreement`: so many
-    textured cells must be compared, and the median of their correlations be as high; below, it is the same
-    scene.
+    textured cells must be compared, and the median of their correlations be as high, and higher by `per_bit`
+    for each of 256 bits by which the hashes of the common area differ; below, it is the same scene.
+    `despite`: up to this Hamming distance of the whole pictures it is a copy all the same: there, pixels that
+    disagree are a matter of compression, beyond, of another picture from the same place. It is also the
+    radius within which no pair is missed.
     """
 
     candidates: int = 24
@@ -45,7 +51,13 @@ class Policy:
     inliers_orb: int = 8
     inliers_sift: int = 6
     cells: int = 24
-    agreement: float = 0.92
+    agreement: float = 0.945
+    per_bit: float = 0.0005
+    despite: int = 31
+
+    def evidence(self, shared: Overlap) -> float:
+        """What the pixels of a common area say for a copy; from 0 on they prove it."""
+        return shared.agreement - self.per_bit * shared.hamming - self.agreement
 
     def least(self, kind: Feature) -> int:
         """The inliers that this kind of feature needs."""
@@ -57,13 +69,15 @@ class Proof:
     """What geometry and pixels say of one candidate.
 
     `inliers`: features of both pictures that lie where one transformation puts them. `agreement`: the median
-    correlation of small cells under it, -1..1. `probability`: that it is a copy.
+    correlation of small cells under it, -1..1. `hamming`: by how many of 256 bits the hashes of the common
+    area differ. `probability`: that it is a copy.
     """
 
     finding: Finding
     feature: Feature
     inliers: int
     agreement: float
+    hamming: int
     transformation: Transformation
 
     @property
@@ -79,6 +93,7 @@ class Proof:
             "feature": self.feature,
             "inliers": self.inliers,
             "agreement": round(self.agreement, 3),
+            "hamming": self.hamming,
             "probability": round(self.probability, 4),
             "transform": self.transformation.as_json(),
             "area": self.transformation.area_as_json(),

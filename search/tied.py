@@ -24,10 +24,6 @@ _T = TypeVar("_T")
 #: no score or cosine is as high
 _NEVER = 2.0
 
-#: Hamming distance that geometry cannot talk out of: below, pixels that disagree are a matter of compression,
-#: above of another picture from the same place. It is also the radius within which no pair is missed.
-CERTAIN = 31
-
 #: records that are asked about in one request
 _BATCH = 32
 
@@ -60,10 +56,14 @@ class Rules:
         copy = self.thresholds.copy
         return Thresholds(copy=copy, similar=copy, copy_score=_NEVER, similar_cosine=_NEVER)
 
+    def certain(self, match: Match) -> bool:
+        """Whether geometry cannot talk out of it."""
+        return match.hamming is not None and match.hamming <= self.policy.despite
+
     def ties(self, match: Match) -> bool:
         """Whether the match, verified or not, is a copy."""
         if match.note == SAME_SCENE:
-            return _certain(match)
+            return self.certain(match)
         return match.verdict in (Verdict.IDENTICAL, Verdict.COPY)
 
 
@@ -123,7 +123,7 @@ class Ties:
     def _is_sure(self, match: Match) -> bool:
         if match.verdict is Verdict.IDENTICAL:
             return True
-        return match.verdict is Verdict.COPY and (_certain(match) or not self._rules.verify)
+        return match.verdict is Verdict.COPY and (self._rules.certain(match) or not self._rules.verify)
 
     def _unseen(self, key: Key, matches: list[Match]) -> list[Match]:
         """The best pairs that were not verified from the other side."""
@@ -157,10 +157,6 @@ class Ties:
         self._parent.setdefault(first, first)
         self._parent.setdefault(second, second)
         self._parent[self._root(first)] = self._root(second)
-
-
-def _certain(match: Match) -> bool:
-    return match.hamming is not None and match.hamming <= CERTAIN
 
 
 def views(record: ImageRecord) -> tuple[Variant, ...]:

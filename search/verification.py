@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from imaging.decode import decode
 from imaging.errors import ImageError
 from imaging.features import Features, features, matched, reflected
-from imaging.features_fit import Fit, Overlap, fit, overlap, plausible
+from imaging.features_fit import Fit, Matrix, fit, plausible
+from imaging.features_overlap import Overlap, overlap, refined
 from imaging.record import ImageRecord, Key
 from search.index.base import Index
 from search.match import Match, Verdict
@@ -58,7 +59,7 @@ class Verifier:
                 if found is None or found.inliers < self._policy.least(kind):
                     continue
                 proof = self._judged(kind, found, mirrored, candidate, luma)
-                if proof and (best is None or proof.agreement > best.agreement):
+                if proof and (best is None or proof.probability > best.probability):
                     best = proof
                 if best and best.finding == "copy":
                     return best
@@ -79,25 +80,36 @@ class Verifier:
     def _judged(
         self, kind: Feature, found: Fit, mirrored: bool, candidate: ImageRecord, luma: NDArray[np.uint8]
     ) -> Proof | None:
+        seen, policy = self._seen(mirrored), self._policy
+        matrix, shared = found.matrix, self._shared(luma, seen, found.matrix)
+        if shared is None:
+            return None
+        if policy.evidence(shared) < 0 and (nearer := refined(luma, seen, matrix)) is not None:
+            again = self._shared(luma, seen, nearer)
+            if again and policy.evidence(again) > policy.evidence(shared):
+                matrix, shared = nearer, again
+        finding: Finding = "copy" if policy.evidence(shared) >= 0 else "same scene"
+        transformation = self._transformation(matrix, shared, mirrored, candidate, luma.shape)
+        return Proof(finding, kind, found.inliers, shared.agreement, shared.hamming, transformation)
+
+    def _shared(self, luma: NDArray[np.uint8], seen: NDArray[np.uint8], matrix: Matrix) -> Overlap | None:
+        """The common area under a map; None where that is not plausible, or has too little to compare."""
         height, width = luma.shape
-        if not plausible(found.matrix, width, height):
+        if not plausible(matrix, width, height):
             return None
-        shared = overlap(luma, self._seen(mirrored), found.matrix)
-        if shared is None or shared.cells < self._policy.cells:
-            return None
-        finding: Finding = "copy" if shared.agreement >= self._policy.agreement else "same scene"
-        transformation = self._transformation(found, shared, mirrored, candidate, (width, height))
-        return Proof(finding, kind, found.inliers, shared.agreement, transformation)
+        shared = overlap(luma, seen, matrix)
+        return shared if shared and shared.cells >= self._policy.cells else None
 
     def _transformation(
-        self, found: Fit, shared: Overlap, mirrored: bool, candidate: ImageRecord, size: tuple[int, int]
+        self, found: Matrix, shared: Overlap, mirrored: bool, candidate: ImageRecord, shape: tuple[int, ...]
     ) -> Transformation:
         """In pixels of the two originals, the query not mirrored."""
+        size = (shape[1], shape[0])
         height, width = self._luma.shape
         back = np.array([(-1, 0, width), (0, 1, 0), (0, 0, 1)]) if mirrored else np.eye(3)
         to_query = np.diag((self._size[0] / width, self._size[1] / height, 1))
         from_stored = np.diag((size[0] / candidate.width, size[1] / candidate.height, 1))
-        matrix = to_query @ back @ found.matrix @ from_stored
+        matrix = to_query @ back @ found @ from_stored
         sizes = (candidate.width, candidate.height, *self._size)
         return Transformation.of(matrix, shared.corners / size, sizes)
 
@@ -169,7 +181,7 @@ def _verified(
         if record and time.monotonic() < end:
             again = second_look(match.hamming, match.cosine, thresholds, policy)
             proof = verifier.proof(record, second_look=again)
-        told.append(confirmed(match, proof, thresholds))
+        told.append(confirmed(match, proof, policy))
     return told
 
 
@@ -182,16 +194,15 @@ def second_look(
     return "always" if near or alike else "on a sign"
 
 
-def confirmed(match: Match, proof: Proof | None, thresholds: Thresholds) -> Match:
-    """The match in the light of a proof. What the hash accepts unaided stays a copy; what the vector alone
-    took for a copy does not, where it is the same scene in another picture."""
+def confirmed(match: Match, proof: Proof | None, policy: Policy) -> Match:
+    """The match in the light of a proof. What hash or vector took for a copy is none where it is the same
+    scene in another picture, unless the hash is very sure."""
     if proof is None or match.verdict is Verdict.IDENTICAL:
         return match
     if proof.finding == "copy":
         score = max(match.score, proof.probability)
         return dataclasses.replace(match, verdict=Verdict.COPY, score=score, proof=proof)
-    by_hash = match.hamming is not None and match.hamming <= thresholds.copy
-    if by_hash:
+    if match.hamming is not None and match.hamming <= policy.despite:
         return dataclasses.replace(match, proof=proof, note=SAME_SCENE)
     score = min(match.score, proof.probability)
     return dataclasses.replace(match, verdict=Verdict.SIMILAR, score=score, proof=proof, note=SAME_SCENE)

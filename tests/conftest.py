@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,11 @@ import pytest
 from tests.browser import Browser, BrowserUnavailable
 from tests.elasticsearch_node import ElasticsearchNode, NodeUnavailable
 from tests.redis_server import RedisServer, RedisUnavailable
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what the tests start: a shell's background job ignores it, and its children too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def unavailable(reason: str) -> None:

@@ -32,7 +32,6 @@ def interrupted(self, records):
         os.kill(os.getpid(), signal.SIGINT)
     return whole(self, records)
 Redescriber.__call__ = interrupted
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 sys.argv = sys.argv[3:]
 main()
 """,

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from imaging.features import Kind, features, matched, reflected
-from imaging.features_fit import fit, overlap, plausible
+from imaging.features_fit import fit, plausible
+from imaging.features_overlap import overlap, refined
 from tests.imaging.pictures import photograph
 
 Luma = NDArray[np.uint8]
@@ -77,6 +78,36 @@ def test_pixels_agree_whatever_the_brightness_and_under_a_cover(
     other[: round(covered * len(other))] = 200
     shared = overlap(picture, other, np.eye(3))
     assert shared is not None and shared.agreement > 0.9
+
+
+def test_a_map_that_is_a_little_off_is_refined() -> None:
+    picture = luma()
+    part = picture[30:190, 40:280]
+    exact = np.array([(1.0, 0, -40), (0, 1, -30), (0, 0, 1)])
+    off = np.array([(1.01, 0.01, -42.5), (-0.01, 0.99, -28), (0, 0, 1)])
+    before = overlap(picture, part, off)
+    found = refined(picture, part, off)
+    assert before is not None and found is not None
+    np.testing.assert_allclose(found, exact, atol=0.5)
+    after = overlap(picture, part, found)
+    assert after is not None and after.agreement > 0.99 > before.agreement
+    assert after.hamming < before.hamming
+
+
+def test_there_is_nothing_to_refine_where_pictures_do_not_meet_or_are_blank() -> None:
+    aside = np.array([(1.0, 0, 5000), (0, 1, 0), (0, 0, 1)])
+    assert refined(luma(), luma(), aside) is None
+    blank = np.full((200, 320), 127, np.uint8)
+    assert refined(blank, blank, np.eye(3)) is None
+
+
+def test_pictures_from_one_template_differ_in_the_hash_of_what_they_share() -> None:
+    template = luma()
+    other = template.copy()
+    other[60:150, 100:220] = luma("coffee.png")[60:150, 100:220]
+    shared = overlap(template, other, np.eye(3))
+    assert shared is not None
+    assert shared.agreement > 0.95 and shared.hamming > 40
 
 
 def test_pixels_of_another_picture_do_not_agree() -> None:

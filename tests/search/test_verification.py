@@ -14,7 +14,6 @@ from search.comparison import compare
 from search.evaluation.attacks import attack
 from search.match import Match, Verdict
 from search.proof import SAME_SCENE, Policy, Proof
-from search.ranking import Thresholds
 from search.verification import Verifier, confirmed
 from tests.imaging.pictures import encoded, photograph
 
@@ -105,10 +104,8 @@ def test_the_area_is_where_the_copy_lies_in_both() -> None:
 def test_a_slanted_view_is_told_as_perspective() -> None:
     picture = chelsea()
     width, height = picture.size
-    aslant = picture.transform(
-        picture.size, Image.Transform.QUAD, (0, 0, width / 8, height, 7 * width / 8, height, width, 0),
-        Image.Resampling.BICUBIC,
-    )  # fmt: skip
+    keystone = (1, width / (6 * height), 0, 0, 4 / 3, 0, 0, 1 / (3 * height))  # below, three quarters as wide
+    aslant = picture.transform(picture.size, Image.Transform.PERSPECTIVE, keystone, Image.Resampling.BICUBIC)
     found = proof(aslant, picture)
     assert found is not None and found.finding == "copy"
     assert "in perspective" in found.transformation.words
@@ -205,15 +202,17 @@ def proof_of(finding: str) -> Proof:
     found = proof(crop(chelsea()), chelsea())
     assert found is not None
     agreement = 0.98 if finding == "copy" else 0.3
-    return Proof(finding, found.feature, found.inliers, agreement, found.transformation)  # type: ignore[arg-type]
+    return Proof(finding, found.feature, found.inliers, agreement, 0, found.transformation)  # type: ignore[arg-type]
 
 
-def test_a_proof_raises_the_verdict_and_a_scene_lowers_only_what_the_vector_said() -> None:
-    limits, scene = Thresholds(), proof_of("same scene")
+def test_a_proof_raises_the_verdict_and_a_scene_lowers_it_unless_the_hash_is_sure() -> None:
+    limits, scene = Policy(), proof_of("same scene")
     raised = confirmed(match_of(Verdict.SIMILAR, 120), proof_of("copy"), limits)
     assert (raised.verdict, raised.note) == (Verdict.COPY, "") and raised.score > 0.9
     lowered = confirmed(match_of(Verdict.COPY, 120, 0.9999), scene, limits)
     assert (lowered.verdict, lowered.note) == (Verdict.SIMILAR, SAME_SCENE) and lowered.score < 0.5
+    doubtful = confirmed(match_of(Verdict.COPY, 40, 0.9999), scene, limits)
+    assert (doubtful.verdict, doubtful.note) == (Verdict.SIMILAR, SAME_SCENE)
     kept = confirmed(match_of(Verdict.COPY, 30, 0.9999), scene, limits)
     assert (kept.verdict, kept.note, kept.score) == (Verdict.COPY, SAME_SCENE, 0.9999)
     identical = match_of(Verdict.IDENTICAL, 0, 1)

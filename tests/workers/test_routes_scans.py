@@ -13,6 +13,7 @@ from facsimile.scanning import rules
 from facsimile.settings import changed
 from search.index import open_index
 from tests.search.api.conftest import Running, start
+from tests.search.api.contract import keeps_to_its_document
 from tests.workers.scans import FILLED, Case
 from workers import routes, routes_scans
 from workers.local import work_off
@@ -131,3 +132,11 @@ def test_what_is_not_there(api: Running) -> None:
     answer = api.http.patch("/v1/findings/none", json={"state": "open"}, headers=admin)
     assert answer.json()["type"].endswith("finding-missing")
     assert api.http.patch("/v1/findings/none", json={}, headers=admin).status_code in (404, 422)
+
+
+def test_every_answer_is_one_that_the_document_announces(api: Running, tmp_path: Path) -> None:
+    admin = api.key("admin")
+    assert api.http.post("/v1/scans", json=BODY, headers=admin).status_code == 202
+    carried_out(api, tmp_path)
+    mine = "^/v1/(jobs|scans|findings)"
+    keeps_to_its_document(api.url, admin, tmp_path, "--include-path-regex", mine, seconds=30)

@@ -1,0 +1,156 @@
+"""Whether the pixels of two pictures agree where a transformation lays one on the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging import phash
+from imaging.distance import hamming
+from imaging.features_fit import Matrix
+
+Luma = NDArray[np.uint8]
+
+#: pixels are compared on a raster of this longest side, in cells of so many pixels, which overlap by half
+_SIDE = 128
+_CELL = 8
+
+#: variance of luma from which a cell has something to compare
+_TEXTURE = 16.0
+
+#: how long the refinement goes on: so many steps, or until one gains as little
+_STEPS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 15, 1e-4)
+
+#: side of the squares that are hashed
+_HASHED = (64, 64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Overlap:
+    """The common area of two pictures under a map.
+
+    `corners` are those of the area in pixels of the first picture, float64 [N, 2]. `cells` is how many of its
+    cells have texture in either picture, and `agreement` the median of their correlations, -1..1; 0 where
+    there are none. `hamming` is by how many of 256 bits the hashes of the area differ.
+    """
+
+    corners: Matrix
+    cells: int
+    agreement: float
+    hamming: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Common:
+    """Both pictures on the raster of their common area: luma, float32 [H, W]; `inside` is 1 where both are.
+
+    `corners` are those of the area in the first picture; `placed` maps the second onto the raster.
+    """
+
+    corners: Matrix
+    placed: Matrix
+    first: Any
+    second: Any
+    inside: Any
+
+
+def overlap(first: Luma, second: Luma, matrix: Matrix) -> Overlap | None:
+    """How well two luma rasters [H, W] agree where the map lays the first on the second.
+
+    Normalised correlation in small cells, after a low-pass: neither noise nor a change of brightness,
+    contrast or colours hurts it, and words or a logo only hurt the cells that they cover, so the median
+    passes over them. Another photograph of the same scene, whose features match as well, disagrees nearly
+    everywhere. Pictures made from one template agree in most cells; the hashes of the area, which weigh its
+    large shapes, then tell them apart.
+    None where the pictures do not meet.
+    """
+    common = _common(first, second, matrix)
+    if common is None:
+        return None
+    correlations = _correlations(common.first, common.second, common.inside)
+    agreement = float(np.median(correlations)) if len(correlations) else 0.0
+    return Overlap(common.corners, len(correlations), agreement, _hamming(common))
+
+
+def refined(first: Luma, second: Luma, matrix: Matrix) -> Matrix | None:
+    """The map near this one under which the pixels agree best; None where there is none to be found.
+
+    Features miss their places by a pixel or more in small or blurred copies, which the cells of `overlap` do
+    not forgive. The enhanced correlation coefficient (Evangelidis and Psarakis 2008) is climbed from there.
+    An affine map stays one: a perspective would follow the noise.
+    """
+    common = _common(first, second, matrix)
+    if common is None:
+        return None
+    slanted = bool(matrix[2, :2].any())
+    kind, rows = (cv2.MOTION_HOMOGRAPHY, 3) if slanted else (cv2.MOTION_AFFINE, 2)
+    start = np.eye(rows, 3, dtype=np.float32)
+    try:
+        _, moved = cv2.findTransformECC(common.second, common.first, start, kind, _STEPS, common.inside, 1)
+        back = np.linalg.inv(np.vstack([moved, np.eye(3)[rows:]]).astype(np.float64))
+    except (cv2.error, np.linalg.LinAlgError):  # it does not converge where nothing fits
+        return None
+    found = np.linalg.inv(common.placed) @ back @ common.placed @ matrix
+    return np.asarray(found / found[2, 2], np.float64)
+
+
+def _common(first: Luma, second: Luma, matrix: Matrix) -> _Common | None:
+    (height, width), (second_height, second_width) = first.shape, second.shape
+    placed = cv2.perspectiveTransform(_frame(width, height)[None], matrix)[0].astype(np.float32)
+    area, shared = cv2.intersectConvexConvex(placed, _frame(second_width, second_height).astype(np.float32))
+    if area < _CELL**2:
+        return None
+    shared = cv2.approxPolyDP(shared, 1, True).reshape(-1, 2).astype(np.float64)  # no splinters at corners
+    own = cv2.perspectiveTransform(shared[None], np.linalg.inv(matrix))[0]
+    enlarged = float(np.sqrt(cv2.contourArea(placed) / (width * height)))
+    low, size = shared.min(axis=0), np.ptp(shared, axis=0)
+    zoom = min(1.0, 1 / enlarged, _SIDE / size.max())  # compare at the resolution that both have
+    raster = (max(1, round(size[0] * zoom)), max(1, round(size[1] * zoom)))
+    to_raster = np.array([(zoom, 0, -low[0] * zoom), (0, zoom, -low[1] * zoom), (0, 0, 1)])
+    return _Common(
+        own,
+        to_raster,
+        cv2.warpPerspective(_soft(first, zoom * enlarged), to_raster @ matrix, raster),
+        cv2.warpPerspective(_soft(second, zoom), to_raster, raster),
+        cv2.warpPerspective(np.ones_like(first), to_raster @ matrix, raster, flags=cv2.INTER_NEAREST),
+    )
+
+
+def _frame(width: int, height: int) -> Matrix:
+    return np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
+
+
+def _hamming(common: _Common) -> int:
+    """What lies outside of the area is the mean of what lies within, in both."""
+    squares = []
+    for luma in (common.first, common.second):
+        mean = cv2.mean(luma, common.inside)[0]
+        squares.append(cv2.resize(np.where(common.inside, luma, mean), _HASHED, interpolation=cv2.INTER_AREA))
+    one, other = phash.bits_of(phash.spectrum(np.asarray(squares, np.float32)))
+    return int(hamming(one, other))
+
+
+def _soft(luma: Luma, zoom: float) -> Any:
+    """Blurred so that it can be shrunk by that much."""
+    return cv2.GaussianBlur(luma.astype(np.float32), (0, 0), 0.8 / min(1.0, zoom))
+
+
+def _correlations(first: Any, second: Any, inside: Any) -> NDArray[np.float32]:
+    """The correlation of each cell that lies inside and has texture in either, of rasters [H, W]: [cells]."""
+    cell, step = (_CELL, _CELL), slice(_CELL // 2, None, _CELL // 2)
+
+    def means(values: Any) -> Any:
+        return cv2.boxFilter(values, -1, cell)[step, step]
+
+    first_mean, second_mean = means(first), means(second)
+    first_variance = means(first * first) - first_mean**2
+    second_variance = means(second * second) - second_mean**2
+    covariance = means(first * second) - first_mean * second_mean
+    deviations = np.sqrt(np.maximum(first_variance, 1) * np.maximum(second_variance, 1))
+    whole = cv2.erode(inside, np.ones(cell, np.uint8), borderValue=0)[step, step] > 0
+    textured = whole & (np.maximum(first_variance, second_variance) > _TEXTURE)
+    return np.asarray((covariance / deviations)[textured], np.float32)
