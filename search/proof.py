@@ -25,7 +25,7 @@ SecondLook = Literal["always", "on a sign", "never"]
 
 #: The logistic model of the probability, fitted by `benchmarks/verification.py` on copies and on look-alikes
 #: whose geometry fits, equally many.
-_BASE, _PER_AGREEMENT, _PER_INLIERS = -34.0, 36.5, 0.26
+_BASE, _PER_AGREEMENT, _PER_BIT, _PER_INLIERS = -23.7, 24.8, -0.031, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,9 @@ class Proof:
 
     @property
     def probability(self) -> float:
-        """That the candidate is a copy, 0..1; logistic in agreement and inliers."""
-        evidence = _BASE + _PER_AGREEMENT * self.agreement + _PER_INLIERS * math.log(self.inliers)
-        return 1 / (1 + math.exp(-evidence))
+        """That the candidate is a copy, 0..1; logistic in agreement, Hamming distance and inliers."""
+        pixels = _PER_AGREEMENT * self.agreement + _PER_BIT * self.hamming
+        return 1 / (1 + math.exp(-(_BASE + pixels + _PER_INLIERS * math.log(self.inliers))))
 
     def as_json(self) -> dict[str, Any]:
         """The proof as services read it."""
