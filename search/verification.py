@@ -26,6 +26,10 @@ from search.transformation import Transformation
 #: features of ORB in agreement that are a sign of a copy, for SIFT to look
 _SIGN = 4
 
+#: agreement of the pixels from which refining the transformation is worth its time: with less, it hardly ever
+#: proves a copy, and most of what is none has less
+_NEAR = 0.7
+
 #: stored pictures whose features are kept, some 300 kB each: queries that are alike have candidates in common
 _REMEMBERED = 128
 
@@ -84,9 +88,10 @@ class Verifier:
         matrix, shared = found.matrix, self._shared(luma, seen, found.matrix)
         if shared is None:
             return None
-        if policy.evidence(shared) < 0 and (nearer := refined(luma, seen, matrix)) is not None:
-            again = self._shared(luma, seen, nearer)
-            if again and policy.evidence(again) > policy.evidence(shared):
+        if policy.evidence(shared) < 0 and shared.agreement >= _NEAR:
+            nearer = refined(luma, seen, matrix)
+            again = None if nearer is None else self._shared(luma, seen, nearer)
+            if nearer is not None and again and policy.evidence(again) > policy.evidence(shared):
                 matrix, shared = nearer, again
         finding: Finding = "copy" if policy.evidence(shared) >= 0 else "same scene"
         transformation = self._transformation(matrix, shared, mirrored, candidate, luma.shape)
