@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 #: seconds that requests may still take after the server was told to stop
 LAST_SECONDS = 30
 
+#: seconds after which an idle connection is closed: later than proxies and clients close it, most of which take
+#: a minute, since a request that is sent just then gets no answer
+IDLE_SECONDS = 75
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -60,6 +64,7 @@ def serve(
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=LAST_SECONDS,
+            timeout_keep_alive=IDLE_SECONDS,
         )
         listening = config.bind_socket()
         # else head and body of an answer, sent one after the other, wait 40 ms for each other (RFC 896)
