@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -16,6 +17,10 @@ from search.api.schemas import FORM
 from search.api.service import Options
 
 Model = TypeVar("Model", bound=BaseModel)
+
+#: how long, and how many bytes of, the rest of a body may still come after it was answered early
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 8_000_000
 
 #: fields of a form, and bytes of one that is no file
 MAX_FIELDS = 200
@@ -58,20 +63,40 @@ class BodyLimits:
             if taken > most:
                 raise _too_large(most)
             if self._held > self._options.buffer_bytes:
+                self._held -= taken  # at once: else others, who now have room, were turned away with it
+                taken = 0
                 raise Problem(BUSY, "too many images are on their way at present")
             complete = not message.get("more_body", False)
             return message
 
+        early = False
+
         async def sent(message: Message) -> None:
+            nonlocal early
             if message["type"] == "http.response.start" and not complete and _has_body(scope):
-                # nobody reads the rest, which must not be taken for the next request
+                # nobody needs the rest, which must not be taken for the next request
                 MutableHeaders(scope=message)["Connection"] = "close"
+                early = True
+            elif early and not message.get("more_body", False):
+                await send({**message, "more_body": True})
+                await _passed_over(receive)
+                message = {"type": "http.response.body"}
             await send(message)
 
         try:
             await self._app(scope, counted, sent)
         finally:
             self._held -= taken
+
+
+async def _passed_over(receive: Receive) -> None:
+    """Let the rest of a body come for a while after it was answered: to close a connection while bytes are on
+    their way resets it, and the caller loses the answer."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            left = LINGER_BYTES
+            while left > 0 and (message := await receive()).get("more_body", False):
+                left -= len(message["body"])
 
 
 def _too_large(most: int) -> Problem:

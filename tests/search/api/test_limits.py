@@ -153,6 +153,18 @@ def test_all_bodies_together_are_limited(start):
     assert lives(api)
 
 
+def test_a_caller_that_sends_all_before_it_reads_gets_its_answer(start):
+    api = start(max_bytes=100_000)
+    body = form_of(bytes(3_000_000))
+    with opened(api, HEAD.format(length=f"Content-Length: {len(body)}")) as connection:
+        for at in range(0, len(body), 100_000):
+            connection.sendall(body[at : at + 100_000])
+            time.sleep(0.01)
+        status, problem = answer_on(connection)
+    assert (status, problem["type"]) == (413, "urn:facsimile:too-large")
+    assert lives(api)
+
+
 def wait_for(ask, good):
     """The first good answer."""
     for _ in range(100):
