@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,12 +74,30 @@ def connect(folder: Path, database: str, *, create: bool = False) -> sqlite3.Con
         isolation_level=None,
         check_same_thread=False,
     )
-    if create:  # the file remembers it: readers and one writer never wait for each other
-        connection.execute("PRAGMA journal_mode = WAL")
+    if create:
+        _write_ahead(connection)
     # a power cut may take the last commits, never the database
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Keep a log, so that readers and one writer never wait for each other; the file remembers it.
+
+    SQLite does not wait where several connections do this to a new file at once, since each would wait for
+    the others: all but one are told that it is locked, and try again.
+    """
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.005)
+        else:
+            return
 
 
 def create_tables(connection: sqlite3.Connection, signatures: Signatures) -> None:

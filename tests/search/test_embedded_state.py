@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,18 @@ def test_a_closed_state_says_so(tmp_path: Path) -> None:
     index.close()
     with pytest.raises(StoreError, match="closed"):
         index.state.count(JOBS)
+
+
+def test_openings_that_write_first_together_all_write(tmp_path: Path) -> None:
+    for number in range(40):
+        folder = tmp_path / str(number)
+        EmbeddedIndex.create(folder, SIGNATURES).close()
+        start = threading.Barrier(4)
+
+        def write(who: int, folder: Path = folder, start: threading.Barrier = start) -> bool:
+            with EmbeddedIndex.open(folder) as index:
+                start.wait()
+                return None not in index.state.put([Entry(kind="job", id=str(who))])
+
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(write, range(4))) == [True] * 4
