@@ -17,9 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from benchmarks.accuracy.pictures import opened
+from benchmarks.accuracy.pictures import beside, opened
 from imaging.describe import describe, looks
 from imaging.models import model
 from imaging.record import Description, ImageRecord
@@ -99,11 +98,7 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     for number, (pair, proof) in enumerate(sorted(wrong.items(), key=lambda each: -each[1].probability)):
         print(f"{number:03} {pair[0]} {pair[1]} {proof.agreement:.3f} {proof.hamming} {proof.inliers}")
-        page = Image.new("RGB", (640, 320), "white")
-        for place, name in enumerate(pair):
-            shown = Image.open(options.dataset / name).convert("RGB")
-            shown.thumbnail((316, 316))
-            page.paste(shown, (place * 320, 0))
+        page = beside(options.dataset / pair[0], options.dataset / pair[1])
         page.save(options.work / f"{options.ground}-{number:03}.jpg")
 
 

@@ -25,7 +25,7 @@ from PIL import Image
 
 import facsimile
 from benchmarks.accuracy.disguises import DISGUISES
-from benchmarks.accuracy.pictures import opened
+from benchmarks.accuracy.pictures import beside, opened
 from facsimile.library import Facsimile
 from imaging.record import Description
 from search.finder import Finder, Request
@@ -148,7 +148,7 @@ def judged(library: Facsimile, cast: Cast, dataset: Path, work: Path) -> dict[st
     (work / "wrong").mkdir(exist_ok=True)
     for number, (suspect, path) in enumerate(wrong):
         place = work / "copies" / suspect if suspect in cast.copies else dataset / suspect
-        _beside(place, dataset / path).save(work / "wrong" / f"{number:03}.jpg")
+        beside(place, dataset / path).save(work / "wrong" / f"{number:03}.jpg")
     return {
         "findings": len(found),
         "precision": round(1 - len(wrong) / max(1, len(found)), 4),
@@ -162,20 +162,6 @@ def judged(library: Facsimile, cast: Cast, dataset: Path, work: Path) -> dict[st
         "missed": [(name, *cast.copies[name]) for name in seen if not right[name]],
         "wrong": [(suspect, path, found[suspect, path]) for suspect, path in wrong],
     }
-
-
-def _mean(right: dict[str, bool], cast: Cast, disguise: str) -> float:
-    chosen = [found for name, found in right.items() if cast.copies[name][1] == disguise]
-    return round(float(np.mean(chosen)), 3)
-
-
-def _beside(first: Path, second: Path) -> Image.Image:
-    page = Image.new("RGB", (640, 320), "white")
-    for place, path in enumerate((first, second)):
-        shown = Image.open(path).convert("RGB")
-        shown.thumbnail((316, 316))
-        page.paste(shown, (place * 320, 0))
-    return page
 
 
 def pace(library: Facsimile, suspects: int) -> dict[str, Any]:

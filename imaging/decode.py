@@ -160,10 +160,8 @@ def thumbnail(picture: Picture, data: bytes) -> bytes:
         if bare is not None:
             return bare
     small = picture._raster
-    scale = THUMBNAIL_SIDE / max(small.size)
-    if scale < 1:
-        size = (max(1, round(small.width * scale)), max(1, round(small.height * scale)))
-        small = small.resize(size, Image.Resampling.BILINEAR)
+    if max(small.size) > THUMBNAIL_SIDE:
+        small = small.resize(_within(small, THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
     encoded = io.BytesIO()
     small.save(encoded, "JPEG", quality=85)
     return encoded.getvalue()
@@ -174,13 +172,18 @@ def shrunk(jpeg: bytes, side: int) -> bytes:
     with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
         if max(image.size) <= side:
             return jpeg
-        scale = side / max(image.size)
-        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        size = _within(image, side)
         image.draft(None, size)  # a JPEG is decoded at a half or a quarter in as much less time
         small = image.resize(size, Image.Resampling.BILINEAR)
         encoded = io.BytesIO()
         small.save(encoded, "JPEG", quality=75)
     return encoded.getvalue()
+
+
+def _within(image: Image.Image, side: int) -> tuple[int, int]:
+    """The size of an image that is made so small that its longest side is this."""
+    scale = side / max(image.size)
+    return max(1, round(image.width * scale)), max(1, round(image.height * scale))
 
 
 #: what stands between the scans of a picture, and can hold neither words nor coordinates

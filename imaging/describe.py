@@ -153,16 +153,22 @@ def looks(
     """
     if description.quality == 0:
         return []
-    found = []
+    found: list[Look] = []
     for spectrum, trimmed in ((description.spectrum, False), (description.spectrum_trimmed, True)):
-        if spectrum is None:
-            continue
-        for orientation in orientations:
-            oriented = orient_spectrum(spectrum, orientation)
-            bits = phash.bits_of(oriented)
-            terms = bands.neighbours(bits) if probes == "all" else bands.probed(oriented, probes)
-            found.append(Look(bits, terms, orientation, trimmed))
+        if spectrum is not None:
+            found += looks_of_spectrum(spectrum, orientations, probes, trimmed=trimmed)
     return _distinct(found)
+
+
+def looks_of_spectrum(
+    spectrum: NDArray[np.float32], orientations: Sequence[str], probes: Probes, *, trimmed: bool
+) -> Iterator[Look]:
+    """A spectrum [16, 16] in each orientation, with its terms."""
+    for orientation in orientations:
+        oriented = orient_spectrum(spectrum, orientation)
+        bits = phash.bits_of(oriented)
+        terms = bands.neighbours(bits) if probes == "all" else bands.probed(oriented, probes)
+        yield Look(bits, terms, orientation, trimmed)
 
 
 def looks_of_bits(

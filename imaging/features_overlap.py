@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging import phash
+from imaging.decode import LUMA_SIDE
 from imaging.distance import hamming
 from imaging.features_fit import Matrix
 
@@ -24,9 +25,6 @@ _TEXTURE = 16.0
 
 #: how long the refinement goes on: so many steps, or until one gains as little
 _STEPS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 15, 1e-4)
-
-#: side of the squares that are hashed
-_HASHED = (64, 64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,7 +127,11 @@ def _hamming(common: _Common) -> int:
     squares = []
     for luma in (common.first, common.second):
         mean = cv2.mean(luma, common.inside)[0]
-        squares.append(cv2.resize(np.where(common.inside, luma, mean), _HASHED, interpolation=cv2.INTER_AREA))
+        squares.append(
+            cv2.resize(
+                np.where(common.inside, luma, mean), (LUMA_SIDE, LUMA_SIDE), interpolation=cv2.INTER_AREA
+            )
+        )
     one, other = phash.bits_of(phash.spectrum(np.asarray(squares, np.float32)))
     return int(hamming(one, other))
 

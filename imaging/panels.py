@@ -11,11 +11,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging import bands, phash
+from imaging import phash
 from imaging.decode import decode
-from imaging.describe import Look, Probes
+from imaging.describe import Look, Probes, looks_of_spectrum
 from imaging.margins import Box
-from imaging.orientation import orient_spectrum
 from imaging.record import Description
 
 #: standard deviation of luma up to which a line is part of a gutter
@@ -54,14 +53,12 @@ def looks_of_panels(description: Description, probes: Probes = 2) -> list[Look]:
     if not boxes:
         return []
     spectra = phash.spectrum(np.stack([picture.luma_square(box) for box in boxes]))
-    found = []
-    for spectrum, quality in zip(spectra, phash.quality(spectra).tolist(), strict=True):
-        for orientation in _ORIENTATIONS if quality else ():
-            oriented = orient_spectrum(spectrum, orientation)
-            bits = phash.bits_of(oriented)
-            terms = bands.neighbours(bits) if probes == "all" else bands.probed(oriented, probes)
-            found.append(Look(bits, terms, orientation, True))
-    return found
+    return [
+        look
+        for spectrum, quality in zip(spectra, phash.quality(spectra).tolist(), strict=True)
+        if quality
+        for look in looks_of_spectrum(spectrum, _ORIENTATIONS, probes, trimmed=True)
+    ]
 
 
 def _cut(luma: NDArray[np.uint8], box: Box, depth: int) -> Iterator[Box]:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from imaging.decode import Picture, decode
 from search.evaluation.attacks import ATTACKS, attack
@@ -129,3 +130,13 @@ class Files:
             partial.write_bytes(attack(plain.read_bytes(), item.edit, item.seed))
             partial.replace(file)
         return Seen(file.read_bytes())
+
+
+def beside(first: Path, second: Path) -> Image.Image:
+    """Two pictures on one page, to be looked at."""
+    page = Image.new("RGB", (640, 320), "white")
+    for place, path in enumerate((first, second)):
+        shown = Image.open(path).convert("RGB")
+        shown.thumbnail((316, 316))
+        page.paste(shown, (place * 320, 0))
+    return page

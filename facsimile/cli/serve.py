@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 #: seconds that requests may still take after the server was told to stop
 LAST_SECONDS = 30
 
-#: seconds after which an idle connection is closed: later than most proxies and clients close theirs,
-#: after a minute: a request that is sent just then gets no answer
+#: seconds after which an idle connection is closed: later than most proxies and clients close theirs
+#: (a minute), since a request that is sent just then gets no answer
 IDLE_SECONDS = 75
 
 

@@ -15,6 +15,7 @@ from search.index.base import Index, Status
 from search.match import Match, Verdict
 from search.query import Filter
 from search.stored import descriptions
+from search.verification import reach
 from workers.chunks import Chunk, Work
 from workers.scanning.findings import Findings, Hit
 from workers.scanning.scans import Run, Scans
@@ -120,15 +121,10 @@ class Comparer:
     def _near(self, works: Sequence[tuple[ImageRecord, Description]]) -> list[list[Match]]:
         """The suspects that come into question for each work: as far out as geometry may prove anything."""
         rules = self._run.rules
-        reach = dataclasses.replace(
-            rules.thresholds,
-            similar=max(rules.thresholds.similar, rules.policy.distance),
-            similar_cosine=min(rules.thresholds.similar_cosine, rules.policy.cosine),
-        )
         if not works:
             return []
         within = Filter((self._run.suspects,))
-        return Finder(self._index, reach).search_many(
+        return Finder(self._index, reach(rules.thresholds, rules.policy)).search_many(
             [query for _, query in works], Request(limit=self._crowd, filter=within, verify=False)
         )
 
