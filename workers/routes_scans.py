@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -148,9 +149,13 @@ def _started(index: Index, wanted: Wanted, caller: Caller) -> Told:
         if not caller.sees(collection) or not index.count(Filter((collection,))):
             raise InvalidRequest(f"there is no collection {collection}")
     scans = Scans(index.state)
+    name = wanted.name or wanted.catalogue
+    with suppress(ScanMissing):
+        if not _sees(caller, scans.get(name)):  # whose it is, and of what, is not told
+            raise InvalidRequest(f"the name {name} is taken: give this scan another one")
     scan = scans.opened(
         Scan(
-            name=wanted.name or wanted.catalogue,
+            name=name,
             catalogue=wanted.catalogue,
             suspects=wanted.suspects,
             similar=wanted.include_similar,

@@ -12,7 +12,7 @@ import pytest
 from facsimile.scanning import rules
 from facsimile.settings import changed
 from search.index import open_index
-from tests.search.api.conftest import Running, start
+from tests.search.api.conftest import Running, picture, start
 from tests.search.api.contract import keeps_to_its_document
 from tests.workers.scans import FILLED, Case
 from workers import routes, routes_scans
@@ -132,6 +132,17 @@ def test_what_is_not_there(api: Running) -> None:
     answer = api.http.patch("/v1/findings/none", json={"state": "open"}, headers=admin)
     assert answer.json()["type"].endswith("finding-missing")
     assert api.http.patch("/v1/findings/none", json={}, headers=admin).status_code in (404, 422)
+
+
+def test_a_name_that_another_tenant_took_tells_nothing_of_it(api: Running) -> None:
+    assert api.http.post("/v1/scans", json=BODY, headers=api.key("admin")).status_code == 202
+    api.store(picture(), "a", api.key("admin"), collection="mine")
+    tenant = api.key("read", "write", collections=("works", "mine"))
+    answer = api.http.post("/v1/scans", json={"catalogue": "works", "suspects": "mine"}, headers=tenant)
+    assert answer.status_code == 422
+    assert "the name works is taken" in answer.text and "crawl" not in answer.text
+    other = {"catalogue": "works", "suspects": "mine", "name": "second"}
+    assert api.http.post("/v1/scans", json=other, headers=tenant).status_code == 202
 
 
 def test_every_answer_is_one_that_the_document_announces(api: Running, tmp_path: Path) -> None:
