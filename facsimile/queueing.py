@@ -43,6 +43,7 @@ class Queue:
         self._broker = Broker(chosen.broker_url.get_secret_value())
         self._publish = publisher(make_app(chosen.broker_url.get_secret_value()))
         self._state = index.state
+        self._show = index.refresh
         self.jobs = Jobs(index.state)
         self.letters = Letters(index.state)
 
@@ -120,7 +121,7 @@ class Queue:
         """How far a job is; one whose work is done is brought to its end."""
         found = self.jobs.get(job)
         if found.finished is None and not found.pending and found.state != "open":
-            self.jobs.fold(job)
+            self.jobs.fold(job, self._show)
             found = self.jobs.get(job)
         return found
 

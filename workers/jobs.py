@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import re
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -225,10 +225,11 @@ class Jobs:
 
     # -- upkeep --------------------------------------------------------------------------------------------
 
-    def fold(self, id: str) -> None:
+    def fold(self, id: str, show: Callable[[], object]) -> None:
         """Add the counts of chunks that are done to the job and forget them, once they are worth it.
 
-        A job that is closed or cancelled, and has no chunk left, is finished. Sees what `refresh` has shown.
+        A job that is closed or cancelled, and has no chunk left, is finished, once `show` has made all that
+        its workers wrote visible to searches. Sees what `refresh` has shown.
         """
         done = _chunks(id, ChunkState.DONE)
         working = self.state.count(_chunks(id, ChunkState.QUEUED, ChunkState.RUNNING, ChunkState.DELAYED))
@@ -255,12 +256,13 @@ class Jobs:
                     )
                 ]
             )
-        self._finish(self._stored(id))
+        self._finish(self._stored(id), show)
 
-    def _finish(self, entry: Entry) -> None:
+    def _finish(self, entry: Entry, show: Callable[[], object]) -> None:
         state = JobState(entry.term("state"))
         if state not in (JobState.CLOSED, JobState.CANCELLED) or self.state.count(_chunks(entry.id)):
             return
+        show()
         after = JobState.FINISHED if state is JobState.CLOSED else state
         self.state.put(
             [

@@ -82,7 +82,7 @@ def _with_children(
             children = [child for child in children if child.is_alive()]
             if not children:
                 if found.pending == 0:
-                    jobs.fold(job)
+                    jobs.fold(job, state.refresh)
                     continue
                 restarts = restarts + 1 if found.decided == decided else 0
                 decided = found.decided
@@ -125,7 +125,7 @@ def _chunks_of(job: str, hand: Hand, lease: float, stopping: Event) -> Iterator[
                 continue
             _take_up(job, Chunks(state, lease))
             if not state.count(_of(job, *_UNFINISHED)):
-                Jobs(state).fold(job)
+                Jobs(state).fold(job, state.refresh)
                 return
             stopping.wait(_LOOK)
 

@@ -20,17 +20,20 @@ _MARK = Ref("upkeep", "sweeper")
 class Sweeper:
     """Looks through the ledger. Any number may run at a time; one of them sweeps.
 
-    `publish` hands chunks to the broker, `waiting` tells how many messages of chunks the broker holds.
+    `show` makes what workers wrote into the index visible to searches, `publish` hands chunks to the broker,
+    `waiting` tells how many messages of chunks the broker holds.
     """
 
     def __init__(
         self,
         state: State,
+        show: Callable[[], object],
         publish: Callable[[Iterable[Published]], None],
         waiting: Callable[[], int],
         lease: float = LEASE,
     ) -> None:
         self._state = state
+        self._show = show
         self._lease = lease
         self._chunks = Chunks(state, lease)
         self._jobs = Jobs(state)
@@ -51,7 +54,7 @@ class Sweeper:
         for job in self._jobs.unfinished():
             # a producer that goes on with an open job looks for the chunks that it recorded
             if job.id == INTAKE or job.term("state") != "open":
-                self._jobs.fold(job.id)
+                self._jobs.fold(job.id, self._show)
         return count
 
     def _turn(self) -> bool | None:

@@ -96,9 +96,13 @@ def register(app: Celery, options: WorkerOptions) -> None:
             )
         )
 
+    def sweeper() -> Sweeper:
+        index = hand.index
+        return Sweeper(index.state, index.refresh, publish, broker.waiting, options.means.lease)
+
     @app.task(name=names.SWEEP, acks_late=False)
     def sweep() -> None:
-        upkeep(lambda: Sweeper(hand.index.state, publish, broker.waiting, options.means.lease).sweep())
+        upkeep(lambda: sweeper().sweep())
         upkeep(lambda: metrics.observe(broker, hand.index.state))
 
     def conductor() -> Conductor:

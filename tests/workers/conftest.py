@@ -118,6 +118,10 @@ class Site:
         except JobMissing:  # the first message of another service makes theirs
             return {"job": job, "accepted": 0, "pending": 0, "added": 0, "finished": None}
 
+    def shown(self) -> None:
+        """Make what workers have written visible now; it would be within a second."""
+        self.opened.index.refresh()
+
     def finished(self, job: str) -> Any:
         return self.until(job, lambda found: found["finished"] is not None, "the job to end")
 

@@ -104,7 +104,7 @@ class World:
             self.claims.pop(choice % len(self.claims))
 
     def fold(self, choice: int) -> None:
-        self.jobs.fold("job")
+        self.jobs.fold("job", self.state.refresh)
 
     def run_out(self) -> None:
         """Work with nobody dying any more, until nothing is left."""
@@ -116,7 +116,7 @@ class World:
                 break
             self.claim(waiting[0])
             self.work(0)
-        self.jobs.fold("job")
+        self.jobs.fold("job", self.state.refresh)
 
 
 EVENTS = st.lists(
@@ -176,7 +176,7 @@ def test_what_follows_from_a_chunk_is_written_though_its_worker_died_over_it() -
         time.sleep(0.01)
         (entry,) = kept.find(Wanted(kind=KIND)).entries
         kept.put([entry.replaced(numbers={**entry.numbers, "at": entry.number("at") - MINUTE})])
-        Sweeper(kept, lambda published: None, lambda: 0).sweep()
+        Sweeper(kept, kept.refresh, lambda published: None, lambda: 0).sweep()
         assert world.jobs.get("job").failed == 1
         (later,) = world.open()
         assert later.term("state") == ChunkState.DELAYED

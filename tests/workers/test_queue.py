@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 import redis
+from elasticsearch import Elasticsearch
 
+from search.index.elastic import ElasticIndex
 from tests.workers.conftest import PATIENCE, PICTURES, Site
 
 
@@ -34,6 +36,7 @@ def test_messages_of_other_services(site: Site, pictures: Path) -> None:
     assert (found["state"], found["added"], found["failed"]) == ("open", 1, 3)
     letters = site.shell("letters", "--job", "intake", "--json").lines
     assert sorted(letter["error"] for letter in letters) == ["MessageError", "MessageError", "SourceRefused"]
+    site.shown()
     assert site.shell.json("search", third, "--json")["matches"] == []
     assert site.shell.json("search", first)["matches"][0]["id"] == "inline"
 
@@ -44,7 +47,17 @@ def test_files_in_messages_where_they_are_allowed(site: Site, pictures: Path) ->
     push(site, *({"version": 1, "source": str(path)} for path in sorted(pictures.iterdir())[:100]))
     site.worker()
     found = site.until("intake", lambda job: job["accepted"] == 100 and not job["pending"])
+    site.shown()
     assert found["added"] == site.shell.count == 100
+
+
+def test_what_a_finished_job_wrote_is_found(site: Site, pictures: Path) -> None:
+    site.shell.json("index", "create")
+    if isinstance(index := site.opened.index, ElasticIndex):
+        with Elasticsearch(site.index.rpartition("/")[0]) as client:
+            client.indices.put_settings(index=index.info().physical, settings={"refresh_interval": "-1"})
+    site.worker()
+    site.nothing_is_lost(site.hand_over(pictures), PICTURES)
 
 
 def test_retry_what_failed(site: Site, pictures: Path, tmp_path: Path) -> None:
