@@ -5,6 +5,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/installed
 
+# test files that run at a time; each process starts an Elasticsearch and a Redis of its own
+JOBS ?= 2
+
 # torch is a large download that only the models torchvision:… and torchscript:… need; CI tests them too
 ifdef CI
 EXTRAS ?= demo,parquet,torch
@@ -27,7 +30,7 @@ demo: $(STAMP)  ## ingest real photographs, find their edited copies, show the r
 
 test: $(STAMP) services  ## everything that has to pass: lint, types, tests with real services
 	$(MAKE) --no-print-directory check
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile
 
 check: $(STAMP)  ## lint and types
 	$(BIN)/ruff check .

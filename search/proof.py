@@ -33,8 +33,9 @@ class Policy:
     """How much is verified, and what proves; `docs/accuracy.md` says how that was measured.
 
     `candidates`: how many of a query's best are verified. `seconds`: after this time per query no further one
-    is. `distance`, `cosine`: how far out candidates are verified; beyond the thresholds of the answer only
-    proven ones are kept. `second_cosine`: from there on SIFT looks even where ORB has no sign of a copy.
+    is, nor after `vain` in a row that are no copies; after `vain_second` second looks in vain, first looks
+    have to do. `distance`, `cosine`: how far out candidates are verified; beyond the thresholds of the answer
+    only proven ones are kept. `second_cosine`: from there on SIFT looks even where ORB has no sign of a copy.
     `inliers`: features that must agree on one transformation (ORB, SIFT). `cells`, `agreement`: so many
     textured cells must be compared, and the median of their correlations be as high, and higher by `per_bit`
     for each of 256 bits by which the hashes of the common area differ; below, it is the same scene.
@@ -45,6 +46,8 @@ class Policy:
 
     candidates: int = 24
     seconds: float = 2.0
+    vain: int = 8
+    vain_second: int = 2
     distance: int = 90
     cosine: float = 0.35
     second_cosine: float = 0.45

@@ -100,10 +100,15 @@ def _judged(
     cosine = _cosine(query, record)
     if query.sha256 == record.sha256 or query.pixels == record.pixels:
         return Match(record=record, verdict=Verdict.IDENTICAL, score=1.0, hamming=hamming, cosine=cosine)
-    likely = score(hamming, cosine)
     by_hash = hamming if hamming is not None else 257
-    proves = by_hash <= thresholds.copy and not (near and near.part)
-    if proves or (cosine is not None and likely >= thresholds.copy_score):
+    part = near is not None and near.part
+    whole = None if part else hamming
+    likely = score(hamming, cosine)
+    if part and by_hash <= thresholds.copy:
+        # the vectors of whole pictures say nothing of a part, where its hash speaks for itself
+        likely = max(likely, score(hamming, None))
+    proves = whole is not None and whole <= thresholds.copy
+    if proves or (cosine is not None and score(whole, cosine) >= thresholds.copy_score):
         verdict = Verdict.COPY
     elif by_hash <= thresholds.similar or _alike(cosine, thresholds, mode):
         verdict = Verdict.SIMILAR

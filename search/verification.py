@@ -42,6 +42,7 @@ class Verifier:
         self._size = (query.width, query.height)
         self._luma = _luma_of(query.thumbnail or b"")
         self._features: dict[tuple[Feature, bool], Features] = {}
+        self.second_looks = 0  # how many it took so far
 
     def proof(self, candidate: ImageRecord, *, second_look: SecondLook = "always") -> Proof | None:
         """What can be said of a candidate that carries its thumbnail; None where no transformation fits, or
@@ -54,8 +55,10 @@ class Verifier:
         sign = second_look == "always"
         kinds: tuple[Feature, ...] = ("orb",) if second_look == "never" else ("orb", "sift")
         for kind in kinds:
-            if kind == "sift" and not sign:
-                break
+            if kind == "sift":
+                if not sign:
+                    break
+                self.second_looks += 1
             own = _stored(candidate.thumbnail or b"", kind)
             for mirrored in (False, True):
                 found = fit(*matched(own, self._query(kind, mirrored)))
@@ -180,12 +183,17 @@ def _verified(
     end = time.monotonic() + policy.seconds
     verifier = Verifier(query, policy)
     told = []
+    vain, patient = 0, policy.vain_second
     for match in matches:
         record = records.get(match.record.key) if match.record.key in chosen else None
         proof = None
-        if record and time.monotonic() < end:
+        # look-alikes of one series come by the dozen, and copies come before them
+        if record and time.monotonic() < end and vain < policy.vain:
             again = second_look(match.hamming, match.cosine, thresholds, policy)
-            proof = verifier.proof(record, second_look=again)
+            proof = verifier.proof(record, second_look=again if verifier.second_looks < patient else "never")
+            vain += 1
+            if proof and proof.finding == "copy":
+                vain, patient = 0, verifier.second_looks + policy.vain_second
         told.append(confirmed(match, proof, policy))
     return told
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +13,12 @@ from imaging.describe import describe
 from imaging.record import Description, ImageRecord
 from search.comparison import compare
 from search.evaluation.attacks import attack
+from search.index.base import Signatures
+from search.index.embedded import EmbeddedIndex
 from search.match import Match, Verdict
 from search.proof import SAME_SCENE, Policy, Proof
-from search.verification import Verifier, confirmed
+from search.ranking import Thresholds
+from search.verification import Verifier, confirmed, verified
 from tests.imaging.pictures import encoded, photograph
 
 Picture = Image.Image
@@ -226,3 +230,17 @@ def test_a_comparison_shows_the_proof() -> None:
     assert told["proof"]["transform"]["kept"] == pytest.approx(0.25, abs=0.02)
     blind = compare(described(chelsea()), described(crop(chelsea())), verify=False).as_json()
     assert (blind["verdict"], blind["proof"]) == ("different", None)
+
+
+@pytest.mark.parametrize("vain, verdict", [(8, Verdict.COPY), (3, Verdict.SIMILAR)])
+def test_after_so_many_candidates_in_vain_no_further_one_is_verified(
+    tmp_path: Path, vain: int, verdict: Verdict
+) -> None:
+    query = described(crop(chelsea()))
+    names = ("coffee.png", "rocket.jpg", "camera.png", "chelsea.png")
+    records = [ImageRecord.of(described(photograph(name, 1000)), id=name) for name in names]
+    with EmbeddedIndex.create(tmp_path / "index", Signatures("test-1")) as index:
+        index.put(records)
+        answer = [Match(record=record, verdict=Verdict.SIMILAR, score=0.3, hamming=90) for record in records]
+        (matches,) = verified(index, [query], [answer], Thresholds(), Policy(vain=vain))
+    assert [match.verdict for match in matches] == [Verdict.SIMILAR] * 3 + [verdict]
