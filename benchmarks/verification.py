@@ -83,11 +83,17 @@ def _orb(pair: Pair) -> int:
 def fitted(rows: Iterable[Seen]) -> NDArray[np.float64]:
     """The constants of `search/proof.py`: copies and wrong pairs whose geometry fits weigh the same."""
     told = [(row.copy, row.proof) for row in rows if row.proof]
-    values = np.array([(1, proof.agreement, proof.hamming / 256, np.log(proof.inliers)) for _, proof in told])
+    values = np.array(
+        [
+            (1, proof.agreement, proof.hamming / 256, np.log(proof.inliers), moved is not None, moved or 0)
+            for _, proof in told
+            for moved in [proof.parallax]
+        ]
+    )
     right = np.array([copy for copy, _ in told], float)
     weight = np.where(right == 1, 0.5 / right.sum(), 0.5 / (1 - right).sum()) * len(right)
-    penalty = np.diag((1e-6, 1e-2, 1e-2, 1e-2))
-    answer = np.zeros(4)
+    penalty = np.diag((1e-6, *[1e-2] * 5))
+    answer = np.zeros(6)
     for _ in range(100):  # Newton's method
         likely = 1 / (1 + np.exp(-values @ answer))
         curvature = (values.T * (weight * likely * (1 - likely))) @ values + penalty

@@ -185,4 +185,5 @@ def _proof(told: Mapping[str, Any] | None) -> Proof | None:
             in_query=tuple((x, y) for x, y in area["query"]),
             in_stored=tuple((x, y) for x, y in area["stored"]),
         ),
+        told["parallax"],
     )

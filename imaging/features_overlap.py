@@ -18,7 +18,7 @@ Luma = NDArray[np.uint8]
 
 #: pixels are compared on a raster of this longest side, in cells of so many pixels, which overlap by half
 _SIDE = 128
-_CELL = 8
+CELL = 8
 
 #: variance of luma from which a cell has something to compare
 _TEXTURE = 16.0
@@ -28,32 +28,34 @@ _STEPS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 15, 1e-4)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Overlap:
-    """The common area of two pictures under a map.
-
-    `corners` are those of the area in pixels of the first picture, float64 [N, 2]. `cells` is how many of its
-    cells have texture in either picture, and `agreement` the median of their correlations, -1..1; 0 where
-    there are none. `hamming` is by how many of 256 bits the hashes of the area differ.
-    """
-
-    corners: Matrix
-    cells: int
-    agreement: float
-    hamming: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Common:
+class Common:
     """Both pictures on the raster of their common area: luma, float32 [H, W]; `inside` is 1 where both are.
 
-    `corners` are those of the area in the first picture; `placed` maps the second onto the raster.
+    `matrix` is the map from the first to the second that laid them there. `corners` are those of the area in
+    pixels of the first picture, float64 [N, 2]; `placed` maps the second onto the raster.
     """
 
+    matrix: Matrix
     corners: Matrix
     placed: Matrix
     first: Any
     second: Any
     inside: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Overlap:
+    """The common area of two pictures under a map.
+
+    `cells` is how many of its cells have texture in either picture, and `agreement` the median of their
+    correlations, -1..1; 0 where there are none. `hamming` is by how many of 256 bits the hashes of the area
+    differ.
+    """
+
+    common: Common
+    cells: int
+    agreement: float
+    hamming: int
 
 
 def overlap(first: Luma, second: Luma, matrix: Matrix) -> Overlap | None:
@@ -69,22 +71,19 @@ def overlap(first: Luma, second: Luma, matrix: Matrix) -> Overlap | None:
     common = _common(first, second, matrix)
     if common is None:
         return None
-    correlations = _correlations(common.first, common.second, common.inside)
-    agreement = float(np.median(correlations)) if len(correlations) else 0.0
-    return Overlap(common.corners, len(correlations), agreement, _hamming(common))
+    table, counted = correlations(common.first, common.second, common.inside, step=CELL // 2)
+    agreement = float(np.median(table[counted])) if counted.any() else 0.0
+    return Overlap(common, int(counted.sum()), agreement, _hamming(common))
 
 
-def refined(first: Luma, second: Luma, matrix: Matrix) -> Matrix | None:
-    """The map near this one under which the pixels agree best; None where there is none to be found.
+def refined(common: Common) -> Matrix | None:
+    """The map near that of the common area under which the pixels agree best; None where there is none.
 
     Features miss their places by a pixel or more in small or blurred copies, which the cells of `overlap` do
     not forgive. The enhanced correlation coefficient (Evangelidis and Psarakis 2008) is climbed from there.
     An affine map stays one: a perspective would follow the noise.
     """
-    common = _common(first, second, matrix)
-    if common is None:
-        return None
-    slanted = bool(matrix[2, :2].any())
+    slanted = bool(common.matrix[2, :2].any())
     kind, rows = (cv2.MOTION_HOMOGRAPHY, 3) if slanted else (cv2.MOTION_AFFINE, 2)
     start = np.eye(rows, 3, dtype=np.float32)
     try:
@@ -92,15 +91,15 @@ def refined(first: Luma, second: Luma, matrix: Matrix) -> Matrix | None:
         back = np.linalg.inv(np.vstack([moved, np.eye(3)[rows:]]).astype(np.float64))
     except (cv2.error, np.linalg.LinAlgError):  # it does not converge where nothing fits
         return None
-    found = np.linalg.inv(common.placed) @ back @ common.placed @ matrix
+    found = np.linalg.inv(common.placed) @ back @ common.placed @ common.matrix
     return np.asarray(found / found[2, 2], np.float64)
 
 
-def _common(first: Luma, second: Luma, matrix: Matrix) -> _Common | None:
+def _common(first: Luma, second: Luma, matrix: Matrix) -> Common | None:
     (height, width), (second_height, second_width) = first.shape, second.shape
     placed = cv2.perspectiveTransform(_frame(width, height)[None], matrix)[0].astype(np.float32)
     area, shared = cv2.intersectConvexConvex(placed, _frame(second_width, second_height).astype(np.float32))
-    if area < _CELL**2:
+    if area < CELL**2:
         return None
     shared = cv2.approxPolyDP(shared, 1, True).reshape(-1, 2).astype(np.float64)  # no splinters at corners
     own = cv2.perspectiveTransform(shared[None], np.linalg.inv(matrix))[0]
@@ -109,7 +108,8 @@ def _common(first: Luma, second: Luma, matrix: Matrix) -> _Common | None:
     zoom = min(1.0, 1 / enlarged, _SIDE / size.max())  # compare at the resolution that both have
     raster = (max(1, round(size[0] * zoom)), max(1, round(size[1] * zoom)))
     to_raster = np.array([(zoom, 0, -low[0] * zoom), (0, zoom, -low[1] * zoom), (0, 0, 1)])
-    return _Common(
+    return Common(
+        matrix,
         own,
         to_raster,
         cv2.warpPerspective(_soft(first, zoom * enlarged), to_raster @ matrix, raster),
@@ -122,7 +122,7 @@ def _frame(width: int, height: int) -> Matrix:
     return np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
 
 
-def _hamming(common: _Common) -> int:
+def _hamming(common: Common) -> int:
     """What lies outside of the area is the mean of what lies within, in both."""
     squares = []
     for luma in (common.first, common.second):
@@ -141,18 +141,21 @@ def _soft(luma: Luma, zoom: float) -> Any:
     return cv2.GaussianBlur(luma.astype(np.float32), (0, 0), 0.8 / min(1.0, zoom))
 
 
-def _correlations(first: Any, second: Any, inside: Any) -> NDArray[np.float32]:
-    """The correlation of each cell that lies inside and has texture in either, of rasters [H, W]: [cells]."""
-    cell, step = (_CELL, _CELL), slice(_CELL // 2, None, _CELL // 2)
+def correlations(
+    first: Any, second: Any, inside: Any, *, step: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The correlation of each cell of rasters [H, W], one each `step` pixels, and which of them count: those
+    that lie inside and have texture in either. Both are [rows, columns]."""
+    cell, at = (CELL, CELL), slice(CELL // 2, None, step)
 
     def means(values: Any) -> Any:
-        return cv2.boxFilter(values, -1, cell)[step, step]
+        return cv2.boxFilter(values, -1, cell)[at, at]
 
     first_mean, second_mean = means(first), means(second)
     first_variance = means(first * first) - first_mean**2
     second_variance = means(second * second) - second_mean**2
     covariance = means(first * second) - first_mean * second_mean
     deviations = np.sqrt(np.maximum(first_variance, 1) * np.maximum(second_variance, 1))
-    whole = cv2.erode(inside, np.ones(cell, np.uint8), borderValue=0)[step, step] > 0
+    whole = cv2.erode(inside, np.ones(cell, np.uint8), borderValue=0)[at, at] > 0
     textured = whole & (np.maximum(first_variance, second_variance) > _TEXTURE)
-    return np.asarray((covariance / deviations)[textured], np.float32)
+    return np.asarray(covariance / deviations, np.float32), textured

@@ -26,6 +26,7 @@ SecondLook = Literal["always", "on a sign", "never"]
 #: The logistic model of the probability, fitted by `benchmarks/verification.py` on copies and on look-alikes
 #: whose geometry fits, equally many.
 _BASE, _PER_AGREEMENT, _PER_BIT, _PER_INLIERS = -23.7, 24.8, -0.031, 0.5
+_STILL, _PER_PARALLAX = 1.8, -13.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,9 @@ class Policy:
     `inliers`: features that must agree on one transformation (ORB, SIFT). `cells`, `agreement`: so many
     textured cells must be compared, and the median of their correlations be as high, and higher by `per_bit`
     for each of 256 bits by which the hashes of the common area differ; below, it is the same scene.
-    `despite`: up to this Hamming distance of the whole pictures it is a copy all the same: there, pixels that
-    disagree are a matter of compression, beyond, of another picture from the same place. It is also the
+    `parallax`: where parts of the two moved against each other by more pixels of 128, it is the same scene,
+    too. `despite`: up to this Hamming distance of the whole pictures it is a copy all the same: there, pixels
+    that disagree are a matter of compression, beyond, of another picture from the same place. It is also the
     radius within which no pair is missed.
     """
 
@@ -56,6 +58,7 @@ class Policy:
     cells: int = 24
     agreement: float = 0.945
     per_bit: float = 0.0005
+    parallax: float = 0.2
     despite: int = 31
 
     def evidence(self, shared: Overlap) -> float:
@@ -73,7 +76,8 @@ class Proof:
 
     `inliers`: features of both pictures that lie where one transformation puts them. `agreement`: the median
     correlation of small cells under it, -1..1. `hamming`: by how many of 256 bits the hashes of the common
-    area differ. `probability`: that it is a copy.
+    area differ. `parallax`: how far parts of the area moved against each other, in pixels of 128; None where
+    that cannot be told, or was not looked at. `probability`: that it is a copy.
     """
 
     finding: Finding
@@ -82,11 +86,14 @@ class Proof:
     agreement: float
     hamming: int
     transformation: Transformation
+    parallax: float | None = None
 
     @property
     def probability(self) -> float:
-        """That the candidate is a copy, 0..1; logistic in agreement, Hamming distance and inliers."""
+        """That the candidate is a copy, 0..1; logistic in agreement, Hamming distance, inliers, parallax."""
         pixels = _PER_AGREEMENT * self.agreement + _PER_BIT * self.hamming
+        if self.parallax is not None:
+            pixels += _STILL + _PER_PARALLAX * self.parallax
         return 1 / (1 + math.exp(-(_BASE + pixels + _PER_INLIERS * math.log(self.inliers))))
 
     def as_json(self) -> dict[str, Any]:
@@ -97,6 +104,7 @@ class Proof:
             "inliers": self.inliers,
             "agreement": round(self.agreement, 3),
             "hamming": self.hamming,
+            "parallax": None if self.parallax is None else round(self.parallax, 3),
             "probability": round(self.probability, 4),
             "transform": self.transformation.as_json(),
             "area": self.transformation.area_as_json(),

@@ -15,6 +15,7 @@ from imaging.errors import ImageError
 from imaging.features import Features, features, matched, reflected
 from imaging.features_fit import Fit, Matrix, fit, plausible
 from imaging.features_overlap import Overlap, overlap, refined
+from imaging.features_parallax import parallax
 from imaging.record import ImageRecord, Key
 from search.index.base import Index
 from search.match import Match, Verdict
@@ -88,17 +89,19 @@ class Verifier:
         self, kind: Feature, found: Fit, mirrored: bool, candidate: ImageRecord, luma: NDArray[np.uint8]
     ) -> Proof | None:
         seen, policy = self._seen(mirrored), self._policy
-        matrix, shared = found.matrix, self._shared(luma, seen, found.matrix)
+        shared = self._shared(luma, seen, found.matrix)
         if shared is None:
             return None
         if policy.evidence(shared) < 0 and shared.agreement >= _NEAR:
-            nearer = refined(luma, seen, matrix)
+            nearer = refined(shared.common)
             again = None if nearer is None else self._shared(luma, seen, nearer)
-            if nearer is not None and again and policy.evidence(again) > policy.evidence(shared):
-                matrix, shared = nearer, again
-        finding: Finding = "copy" if policy.evidence(shared) >= 0 else "same scene"
-        transformation = self._transformation(matrix, shared, mirrored, candidate, luma.shape)
-        return Proof(finding, kind, found.inliers, shared.agreement, shared.hamming, transformation)
+            if again and policy.evidence(again) > policy.evidence(shared):
+                shared = again
+        moved = parallax(shared.common) if shared.agreement >= _NEAR else None
+        still = moved is None or moved <= policy.parallax
+        finding: Finding = "copy" if policy.evidence(shared) >= 0 and still else "same scene"
+        transformation = self._transformation(shared, mirrored, candidate, luma.shape)
+        return Proof(finding, kind, found.inliers, shared.agreement, shared.hamming, transformation, moved)
 
     def _shared(self, luma: NDArray[np.uint8], seen: NDArray[np.uint8], matrix: Matrix) -> Overlap | None:
         """The common area under a map; None where that is not plausible, or has too little to compare."""
@@ -109,7 +112,7 @@ class Verifier:
         return shared if shared and shared.cells >= self._policy.cells else None
 
     def _transformation(
-        self, found: Matrix, shared: Overlap, mirrored: bool, candidate: ImageRecord, shape: tuple[int, ...]
+        self, shared: Overlap, mirrored: bool, candidate: ImageRecord, shape: tuple[int, ...]
     ) -> Transformation:
         """In pixels of the two originals, the query not mirrored."""
         size = (shape[1], shape[0])
@@ -117,9 +120,9 @@ class Verifier:
         back = np.array([(-1, 0, width), (0, 1, 0), (0, 0, 1)]) if mirrored else np.eye(3)
         to_query = np.diag((self._size[0] / width, self._size[1] / height, 1))
         from_stored = np.diag((size[0] / candidate.width, size[1] / candidate.height, 1))
-        matrix = to_query @ back @ found @ from_stored
+        matrix = to_query @ back @ shared.common.matrix @ from_stored
         sizes = (candidate.width, candidate.height, *self._size)
-        return Transformation.of(matrix, shared.corners / size, sizes)
+        return Transformation.of(matrix, shared.common.corners / size, sizes)
 
 
 def reach(thresholds: Thresholds, policy: Policy) -> Thresholds:

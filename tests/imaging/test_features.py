@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from imaging.features import Kind, features, matched, reflected
 from imaging.features_fit import fit, plausible
 from imaging.features_overlap import overlap, refined
+from imaging.features_parallax import parallax
 from tests.imaging.pictures import photograph
 
 Luma = NDArray[np.uint8]
@@ -32,7 +34,7 @@ def test_a_crop_is_laid_where_it_was_cut(kind: Kind) -> None:
     np.testing.assert_allclose(corners[:, :2] / corners[:, 2:], expected, atol=2)
     shared = overlap(whole, part, found.matrix)
     assert shared is not None and shared.agreement > 0.95
-    np.testing.assert_allclose(shared.corners.min(axis=0), (60, 40), atol=2)
+    np.testing.assert_allclose(shared.common.corners.min(axis=0), (60, 40), atol=2)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -86,19 +88,21 @@ def test_a_map_that_is_a_little_off_is_refined() -> None:
     exact = np.array([(1.0, 0, -40), (0, 1, -30), (0, 0, 1)])
     off = np.array([(1.01, 0.01, -42.5), (-0.01, 0.99, -28), (0, 0, 1)])
     before = overlap(picture, part, off)
-    found = refined(picture, part, off)
-    assert before is not None and found is not None
+    assert before is not None
+    found = refined(before.common)
+    assert found is not None
     np.testing.assert_allclose(found, exact, atol=0.5)
     after = overlap(picture, part, found)
     assert after is not None and after.agreement > 0.99 > before.agreement
     assert after.hamming < before.hamming
 
 
-def test_there_is_nothing_to_refine_where_pictures_do_not_meet_or_are_blank() -> None:
-    aside = np.array([(1.0, 0, 5000), (0, 1, 0), (0, 0, 1)])
-    assert refined(luma(), luma(), aside) is None
+def test_blank_pictures_have_nothing_to_refine_and_no_parallax() -> None:
     blank = np.full((200, 320), 127, np.uint8)
-    assert refined(blank, blank, np.eye(3)) is None
+    shared = overlap(blank, blank, np.eye(3))
+    assert shared is not None
+    assert refined(shared.common) is None
+    assert parallax(shared.common) is None
 
 
 def test_pictures_from_one_template_differ_in_the_hash_of_what_they_share() -> None:
@@ -113,6 +117,30 @@ def test_pictures_from_one_template_differ_in_the_hash_of_what_they_share() -> N
 def test_pixels_of_another_picture_do_not_agree() -> None:
     shared = overlap(luma(), luma("coffee.png"), np.eye(3))
     assert shared is not None and shared.agreement < 0.3
+
+
+def moved_about(picture: Luma, pixels: float) -> Luma:
+    """Each part shifted to another side, as between two shots."""
+    rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float32)
+    aside = pixels * np.sin(columns / 30)
+    down = pixels * np.cos(rows / 25)
+    return np.asarray(cv2.remap(picture, columns + aside, rows + down, cv2.INTER_LINEAR))
+
+
+@pytest.mark.parametrize("name", ["chelsea.png", "coffee.png", "astronaut.png"])
+def test_parts_that_moved_against_each_other_show_though_their_pixels_agree(name: str) -> None:
+    picture = luma(name)
+    slanted = np.array([(0.98, 0.03, 4), (-0.02, 0.97, 6), (1e-4, 5e-5, 1)])
+    size = (picture.shape[1], picture.shape[0])
+    copy = np.asarray(cv2.warpPerspective(picture // 2 + 60, slanted, size))
+    for other, matrix, low, high in (
+        (copy, slanted, 0.0, 0.2),
+        (moved_about(picture, 2), np.eye(3), 0.3, 2.0),
+    ):
+        shared = overlap(picture, other, matrix)
+        assert shared is not None
+        told = parallax(shared.common)
+        assert told is not None and low <= told <= high
 
 
 def test_pictures_that_do_not_meet_have_no_overlap() -> None:
