@@ -24,8 +24,15 @@ from search.api.problems import Kind
 from search.api.service import Draft, Service
 from search.finder import Finder
 from search.index import is_remote, model_of, open_index, signatures_of, stored_signatures
-from workers import routes, routes_scans
-from workers.errors import BrokerUnavailable, FindingMissing, JobClosed, JobMissing, ScanMissing
+from workers import routes, routes_allowances, routes_scans
+from workers.errors import (
+    AllowanceMissing,
+    BrokerUnavailable,
+    FindingMissing,
+    JobClosed,
+    JobMissing,
+    ScanMissing,
+)
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -38,6 +45,7 @@ KINDS: Mapping[type[FacsimileError], Kind] = {
     JobMissing: Kind(404, "job-missing", "There is no such job"),
     ScanMissing: Kind(404, "scan-missing", "There is no such scan"),
     FindingMissing: Kind(404, "finding-missing", "There is no such finding"),
+    AllowanceMissing: Kind(404, "allowance-missing", "There is no such allowance"),
     JobClosed: Kind(409, "job-closed", "The job has come to its end"),
     BrokerUnavailable: Kind(503, "queue-unavailable", "The queue cannot be reached at present", 5),
     FetchFailed: Kind(424, "fetch-failed", "The address cannot be fetched at present", 10),
@@ -94,7 +102,7 @@ def application(
         options,
         keys=keys,
         kinds=KINDS,
-        routers=[routes.router, routes_scans.router],
+        routers=[routes.router, routes_scans.router, routes_allowances.router],
         metrics=Metrics(shared),
         version=__version__,
     )

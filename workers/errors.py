@@ -7,7 +7,8 @@ FacsimileError
     ├── JobClosed                 the job takes no more work: it is finished or was cancelled
     ├── ScanMissing               there is no scan, or run of one, of this name
     ├── ScanClaimed               another process carries out the scan
-    └── FindingMissing            there is no finding of this id
+    ├── FindingMissing            there is no finding of this id
+    └── AllowanceMissing          the allow-list has no line of this id
 """
 
 from imaging.errors import FacsimileError
@@ -50,5 +51,11 @@ class ScanClaimed(QueueError):
 
 class FindingMissing(QueueError):
     """There is no finding of this id."""
+
+    exit_code = 2
+
+
+class AllowanceMissing(QueueError):
+    """The allow-list has no line of this id."""
 
     exit_code = 2

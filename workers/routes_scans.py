@@ -99,7 +99,7 @@ async def listing(caller: Reader, work: Work) -> Scanned:
 async def one(name: Name, caller: Reader, work: Work) -> Told:
     """How far a scan is."""
     state = work.service.index.state
-    return await work.ask(lambda: _told(state, _scan(state, name, caller)))
+    return await work.ask(lambda: _told(state, seen(state, name, caller)))
 
 
 @router.get("/scans/{name}/findings", responses=_FAULTS)
@@ -116,7 +116,7 @@ async def findings(
     """What a scan found, less what is allowed."""
 
     def found(kept: State) -> Found:
-        _scan(kept, name, caller)
+        seen(kept, name, caller)
         page, after = Findings(kept).page(
             scan=name, states=state, work=work_, site=site, limit=limit, cursor=cursor
         )
@@ -166,7 +166,8 @@ def _started(index: Index, wanted: Wanted, caller: Caller) -> Told:
     return _told(index.state, saved)
 
 
-def _scan(state: State, name: str, caller: Caller) -> Scan:
+def seen(state: State, name: str, caller: Caller) -> Scan:
+    """The scan of this name; ScanMissing where the caller may not see all of it."""
     scan = Scans(state).get(name)
     if not _sees(caller, scan):
         raise ScanMissing(f"there is no scan {name}")

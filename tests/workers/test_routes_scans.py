@@ -15,8 +15,9 @@ from search.index import open_index
 from tests.search.api.conftest import Running, picture, start
 from tests.search.api.contract import keeps_to_its_document
 from tests.workers.scans import FILLED, Case
-from workers import routes, routes_scans
+from workers import routes, routes_allowances, routes_scans
 from workers.local import work_off
+from workers.scanning.allowances import Allowances
 from workers.scanning.conduct import Conductor, Means
 from workers.scanning.scans import Phase, Scans
 from workers.work import Means as Working
@@ -32,7 +33,7 @@ def api(start: Callable[..., Running], tmp_path: Path) -> Running:
     with case.open() as index:
         case.bring_in(index, case.works, "works")
         case.bring_in(index, case.suspects, "crawl")
-    return start(keys=True, routers=[routes.router, routes_scans.router])
+    return start(keys=True, routers=[routes.router, routes_scans.router, routes_allowances.router])
 
 
 def carried_out(api: Running, tmp_path: Path) -> None:
@@ -143,6 +144,50 @@ def test_a_name_that_another_tenant_took_tells_nothing_of_it(api: Running) -> No
     assert "the name works is taken" in answer.text and "crawl" not in answer.text
     other = {"catalogue": "works", "suspects": "mine", "name": "second"}
     assert api.http.post("/v1/scans", json=other, headers=tenant).status_code == 202
+
+
+def test_what_is_allowed_is_not_reported_until_it_is_taken_off_the_list(api: Running, tmp_path: Path) -> None:
+    admin = api.key("admin")
+    api.http.post("/v1/scans", json=BODY, headers=admin)
+    carried_out(api, tmp_path)
+
+    def reported() -> list[str]:
+        found = api.http.get("/v1/scans/works/findings", headers=admin).json()["findings"]
+        return [each["suspect"]["id"] for each in found]
+
+    first, *others = reported()
+    place = "/v1/scans/works/allowances"
+    line = {"by": "suspect", "pattern": first, "note": "ours"}
+    added = api.http.post(place, json=line, headers=admin)
+    assert (added.status_code, added.json()["scan"]) == (201, "works")
+    assert api.http.post(place, json=line, headers=admin).json()["allowance"] == added.json()["allowance"]
+    listed = api.http.get(place, headers=admin).json()["allowances"]
+    assert [(each["by"], each["pattern"], each["note"]) for each in listed] == [("suspect", first, "ours")]
+    assert reported() == others
+    gone = f"{place}/{added.json()['allowance']}"
+    assert api.http.delete(gone, headers=admin).status_code == 204
+    assert reported() == [first, *others]
+    assert api.http.delete(gone, headers=admin).json()["type"].endswith("allowance-missing")
+    assert api.http.post(place, json={"by": "source", "pattern": "*"}, headers=admin).status_code == 422
+    assert api.http.post(place, json={"by": "luck", "pattern": "x"}, headers=admin).status_code == 422
+
+
+def test_the_allow_list_of_a_scan_is_for_those_who_see_the_scan(api: Running, tmp_path: Path) -> None:
+    api.http.post("/v1/scans", json=BODY, headers=api.key("admin"))
+    Allowances(api.service.index.state).add("site", "partner.example")
+    place = "/v1/scans/works/allowances"
+    line = {"by": "site", "pattern": "example.org"}
+    both = api.key("read", "write", collections=("works", "crawl"))
+    assert api.http.get(place, headers=both).json() == {"allowances": []}
+    added = api.http.post(place, json=line, headers=both).json()
+    one = api.key("read", "write", collections=("works",))
+    assert api.http.get(place, headers=one).status_code == 404
+    assert api.http.post(place, json=line, headers=one).status_code == 404
+    assert api.http.delete(f"{place}/{added['allowance']}", headers=one).status_code == 404
+    reader = api.key("read", collections=("works", "crawl"))
+    assert api.http.post(place, json=line, headers=reader).status_code == 403
+    others = next(Allowances(api.service.index.state).all())
+    assert api.http.delete(f"{place}/{others.id}", headers=both).status_code == 404
 
 
 def test_every_answer_is_one_that_the_document_announces(api: Running, tmp_path: Path) -> None:
