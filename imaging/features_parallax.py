@@ -14,6 +14,10 @@ from imaging.features_overlap import CELL, Common, correlations
 _FOUND = 0.8
 _LEAST = 12
 
+#: share of a cell's pixels that may be black or white, or nearly: where light was clipped, edges move
+_CLIPPED = 0.1
+_DARK, _BRIGHT = 5, 250
+
 #: of how far these cells moved, this percentile is told: words and logos cover less than the rest
 _PERCENTILE = 60
 
@@ -40,12 +44,11 @@ def parallax(common: Common) -> float | None:
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     moved = cv2.remap(common.second, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR)
     table, counted = correlations(common.first, moved, common.inside, step=CELL)
-    found = counted & (table >= _FOUND)
+    found = counted & (table >= _FOUND) & (_clipped(common.first, common.second) <= _CLIPPED)
     if found.sum() < _LEAST:
         return None
     start = np.argwhere(found)[:, ::-1].astype(np.float32) * CELL + CELL // 2
-    means = cv2.boxFilter(flow, -1, (CELL, CELL))[CELL // 2 :: CELL, CELL // 2 :: CELL]
-    residual = _residual(start, start + means[found])
+    residual = _residual(start, start + _means(flow)[found])
     noise = _PER_NOISE * (1 - float(np.median(table[found])))
     return None if residual is None else max(0.0, residual - noise)
 
@@ -66,6 +69,16 @@ def _residual(start: NDArray[np.float32], end: NDArray[np.float32]) -> float | N
 
 def _missed(start: NDArray[np.float32], end: NDArray[np.float32], matrix: Any) -> NDArray[np.float32]:
     return np.asarray(np.linalg.norm(cv2.perspectiveTransform(start[None], matrix)[0] - end, axis=1))
+
+
+def _clipped(first: Any, second: Any) -> Any:
+    """The share of pixels of each cell that are black or white in the one picture or the other."""
+    one, other = (_means(((luma < _DARK) | (luma > _BRIGHT)).astype(np.float32)) for luma in (first, second))
+    return np.maximum(one, other)
+
+
+def _means(values: Any) -> Any:
+    return cv2.boxFilter(values, -1, (CELL, CELL))[CELL // 2 :: CELL, CELL // 2 :: CELL]
 
 
 def _even(luma: Any) -> NDArray[np.uint8]:
