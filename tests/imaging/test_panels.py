@@ -9,9 +9,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from imaging.describe import describe
+from imaging.describe import describe, looks_of_panels
 from imaging.distance import hamming
-from imaging.panels import looks_of_panels, panels
+from imaging.panels import panels
 from imaging.phash import bits_of
 from tests.imaging.pictures import NAMES, encoded, photograph
 
