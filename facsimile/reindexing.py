@@ -9,7 +9,7 @@ from imaging.models import DEFAULT_MODEL
 from imaging.phash import HASH_VERSION
 from ingest.loading import Loader
 from ingest.redescribe import Redescribed, Redescriber
-from search.index import family, is_remote, rebuild_index, signatures_of, stored_signatures
+from search.index import family, is_of_this_layout, is_remote, rebuild_index, signatures_of, stored_signatures
 
 if TYPE_CHECKING:
     from facsimile.settings import Settings
@@ -39,9 +39,12 @@ def reindex(
     else:
         made = chosen.new_model(model or DEFAULT_MODEL)
         new = signatures_of(made)
-    as_they_are = model is None and new == old
+    outdated = not is_of_this_layout(location, options)
+    as_they_are = model is None and new == old and not outdated
     with Loader(chosen.fetching) as loader:
-        redescriber = Redescriber(old, new, loader=loader, limits=chosen.limits, model=made, fetch=fetch)
+        redescriber = Redescriber(
+            old, new, loader=loader, limits=chosen.limits, model=made, fetch=fetch, panels=outdated
+        )
         with rebuild_index(
             location,
             options,

@@ -7,6 +7,7 @@ four times the side of the luma square that is hashed: with less, hashes depend 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib
 import io
@@ -100,6 +101,14 @@ class Picture:
         """The brightness (ITU-R 601) of the working raster, uint8 [H, W]."""
         return np.asarray(self._gray)
 
+    @cached_property
+    def small(self) -> Picture:
+        """The picture as its thumbnail shows it, its working raster at most 320 pixels a side."""
+        if max(self._raster.size) <= THUMBNAIL_SIDE:
+            return self
+        raster = self._raster.resize(_within(self._raster, THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
+        return dataclasses.replace(self, _raster=raster, _as_stored=False)
+
     def luma_square(self, box: Box | None = None) -> NDArray[np.uint8]:
         """The luma, or the part of it inside the box, as area averages: uint8 [64, 64]."""
         return np.asarray(self._gray.resize((LUMA_SIDE, LUMA_SIDE), Image.Resampling.BOX, box))
@@ -159,11 +168,8 @@ def thumbnail(picture: Picture, data: bytes) -> bytes:
         bare = _bare_jpeg(data)
         if bare is not None:
             return bare
-    small = picture._raster
-    if max(small.size) > THUMBNAIL_SIDE:
-        small = small.resize(_within(small, THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
     encoded = io.BytesIO()
-    small.save(encoded, "JPEG", quality=85)
+    picture.small._raster.save(encoded, "JPEG", quality=85)
     return encoded.getvalue()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any, Literal
 
 import numpy as np
@@ -17,8 +17,12 @@ from imaging.errors import ImageError
 from imaging.margins import content_box
 from imaging.models.base import Model
 from imaging.orientation import ORIENTATIONS, orient_bits, orient_spectrum
+from imaging.panels import panels
 from imaging.record import Description
 from imaging.timings import Timings
+
+#: pictures in pages stand upright, or are mirrored
+IN_PAGES = ("upright", "flip-horizontal")
 
 #: how many doubtful bits a band a query varies, or all one-bit neighbours
 Probes = int | Literal["all"]
@@ -95,8 +99,8 @@ _Vector = NDArray[np.float32] | None
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Read:
-    """What a batch keeps of one picture until its spectra are computed; `lumas` are the squares of the whole
-    and, where it has margins, of what lies within."""
+    """What a batch keeps of one picture until its spectra are computed; `lumas` are the squares of the whole,
+    of what lies within its margins where it is `trimmed`, and of the pictures in it."""
 
     sha256: str
     pixels: str
@@ -105,11 +109,15 @@ class _Read:
     format: str
     size: int
     thumbnail: bytes
+    trimmed: bool
     lumas: list[NDArray[np.uint8]]
 
     @classmethod
     def of(cls, data: bytes, picture: Picture) -> _Read:
         box = content_box(picture.luma)
+        margins = [picture.luma_square(box)] if box else []
+        small = picture.small
+        pictures = [small.luma_square(panel) for panel in panels(small.luma)]
         return cls(
             sha256=hashlib.sha256(data).hexdigest(),
             pixels=picture.pixels,
@@ -118,15 +126,18 @@ class _Read:
             format=picture.format,
             size=len(data),
             thumbnail=thumbnail(picture, data),
-            lumas=[picture.luma_square(), *([picture.luma_square(box)] if box else [])],
+            trimmed=box is not None,
+            lumas=[picture.luma_square(), *margins, *pictures],
         )
 
     def described(self, signatures: Iterator[_Signature], vector: _Vector) -> Description:
         """Takes as many signatures as there are lumas."""
         spectrum, bits, quality = next(signatures)
-        trimmed = next(signatures) if len(self.lumas) > 1 else None
+        trimmed = next(signatures) if self.trimmed else None
         if trimmed and trimmed[2] == 0:  # nothing but margins
             trimmed = None
+        pictures = list(islice(signatures, len(self.lumas) - 1 - self.trimmed))
+        kept = [each for each in pictures if each[2]] if quality else []
         return Description(
             sha256=self.sha256,
             pixels=self.pixels,
@@ -139,6 +150,8 @@ class _Read:
             bits_trimmed=trimmed[1] if trimmed else None,
             spectrum=spectrum,
             spectrum_trimmed=trimmed[0] if trimmed else None,
+            panels=np.array([bits for _, bits, _ in kept], np.uint8).reshape(-1, bits.size),
+            spectra_panels=np.array([each for each, _, _ in kept], np.float32).reshape(-1, *spectrum.shape),
             thumbnail=self.thumbnail,
             vector=vector,
         )
@@ -158,6 +171,17 @@ def looks(
         if spectrum is not None:
             found += looks_of_spectrum(spectrum, orientations, probes, trimmed=trimmed)
     return _distinct(found)
+
+
+def looks_of_panels(description: Description, probes: Probes = 2) -> list[Look]:
+    """The ways to ask for the pictures in a described page; mostly none."""
+    if description.quality == 0:
+        return []
+    return [
+        look
+        for spectrum in description.spectra_panels
+        for look in looks_of_spectrum(spectrum, IN_PAGES, probes, trimmed=True)
+    ]
 
 
 def looks_of_spectrum(

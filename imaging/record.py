@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 #: bits of a hash: a 16x16 block of DCT signs
 BITS = 256
 
+#: panels of one picture at most
+MOST_PANELS = 12
+
 DEFAULT_COLLECTION = "default"
 
 #: longest id in bytes of UTF-8
@@ -42,8 +45,10 @@ class Description:
     `bits` and `bits_trimmed` are 32 uint8 (256 bits, DCT order, most significant bit first);
     `bits_trimmed` is None where the picture has no flat margins. `spectrum` and `spectrum_trimmed` are the
     16x16 float32 DCT blocks behind them: queries make the other orientations and the probes from them, and
-    they are not stored. `pixels` is the SHA-256 of the decoded picture, so that a lossless re-wrap shows as
-    identical. `quality` is 0 for blank pictures, up to 100. `thumbnail` is a JPEG of at most 320 px.
+    they are not stored. `panels`, uint8 [P, 32], are the hashes of the pictures in a page (see
+    `imaging.panels`), P from 0 to `MOST_PANELS`, with `spectra_panels`, float32 [P, 16, 16]. `pixels` is the
+    SHA-256 of the decoded picture, so that a lossless re-wrap shows as identical. `quality` is 0 for blank
+    pictures, up to 100. `thumbnail` is a JPEG of at most 320 px.
     """
 
     sha256: str
@@ -57,6 +62,8 @@ class Description:
     bits_trimmed: NDArray[np.uint8] | None
     spectrum: NDArray[np.float32]
     spectrum_trimmed: NDArray[np.float32] | None
+    panels: NDArray[np.uint8]
+    spectra_panels: NDArray[np.float32]
     thumbnail: bytes
     vector: NDArray[np.float32] | None = None
 
@@ -81,6 +88,7 @@ class ImageRecord:
     quality: int
     bits: NDArray[np.uint8]
     bits_trimmed: NDArray[np.uint8] | None = None
+    panels: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, BITS // 8), np.uint8))
     vector: NDArray[np.float32] | None = None
     thumbnail: bytes | None = None
     sources: tuple[str, ...] = ()
@@ -123,6 +131,7 @@ class ImageRecord:
             quality=description.quality,
             bits=description.bits,
             bits_trimmed=description.bits_trimmed,
+            panels=description.panels,
             vector=_half(description.vector),
             thumbnail=description.thumbnail,
             sources=(source,) if source else (),

@@ -38,8 +38,9 @@ class Redescriber:
     """Makes records of an index with the signatures `old` fit one with the signatures `new`.
 
     `model` makes the vectors of `new`; None where there are none, or where they stay as they are. Records
-    whose vector is missing get one, too. Remote sources are read only where `fetch` says so. An instance is
-    a `search.index.base.Transform`, and counts in `tally`.
+    whose vector is missing get one, too; with `panels` all get those, since the old index kept none. Remote
+    sources are read only where `fetch` says so. An instance is a `search.index.base.Transform`, and counts
+    in `tally`.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Redescriber:
         limits: Limits | None = None,
         model: Model | None = None,
         fetch: bool = False,
+        panels: bool = False,
     ) -> None:
         self.tally = Redescribed()
         self._hash_changed = old.hash != new.hash
@@ -59,6 +61,7 @@ class Redescriber:
         self._limits = limits
         self._model = model
         self._fetch = fetch
+        self._panels = panels
 
     def __call__(self, records: Sequence[ImageRecord]) -> list[ImageRecord]:
         """The records with their new signatures, in their order. Raises ModelError where the model fails."""
@@ -75,16 +78,18 @@ class Redescriber:
         return renewed
 
     def _lacks(self, record: ImageRecord) -> bool:
-        return self._hash_changed or (self._model is not None and record.vector is None)
+        return self._panels or self._hash_changed or (self._model is not None and record.vector is None)
 
     def _renewed(self, records: Sequence[ImageRecord]) -> list[ImageRecord]:
-        originals = self._described(self._originals(records))
+        model = self._model if any(record.vector is None for record in records) else None
+        originals = self._described(self._originals(records), model)
         thumbnails = self._described(
             {
                 position: record.thumbnail
                 for position, record in enumerate(records)
                 if position not in originals and record.thumbnail is not None
-            }
+            },
+            model,
         )
         self.tally.from_sources += len(originals)
         self.tally.from_thumbnails += len(thumbnails)
@@ -111,9 +116,9 @@ class Redescriber:
         near = [source for source in record.sources if not is_remote(source)]
         return near + [source for source in record.sources if is_remote(source) and self._fetch]
 
-    def _described(self, datas: Mapping[int, bytes]) -> dict[int, Description]:
+    def _described(self, datas: Mapping[int, bytes], model: Model | None) -> dict[int, Description]:
         """What can be read of these bytes."""
-        described = describe_many(list(datas.values()), limits=self._limits, model=self._model)
+        described = describe_many(list(datas.values()), limits=self._limits, model=model)
         return {
             position: description
             for position, description in zip(datas, described, strict=True)
@@ -130,6 +135,8 @@ class Redescriber:
         made = ImageRecord.of(description)
         if record.vector is None:
             record = record.replaced(vector=made.vector)
+        if self._panels or self._hash_changed:
+            record = record.replaced(panels=made.panels)
         if self._hash_changed:
             record = record.replaced(quality=made.quality, bits=made.bits, bits_trimmed=made.bits_trimmed)
             if original:

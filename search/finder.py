@@ -7,9 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from imaging.describe import Probes, looks
+from imaging.describe import IN_PAGES, Probes, looks, looks_of_panels
 from imaging.orientation import ORIENTATIONS
-from imaging.panels import looks_of_panels
 from imaging.record import Description, ImageRecord
 from search.errors import InvalidRequest
 from search.index.base import Index
@@ -33,7 +32,8 @@ class Request:
     `mode`: see `search.ranking.judge`. `probes`: 0 to 3 bits nearest the median that each band also asks
     flipped, or `all` for every one-bit neighbour, with which no pair within Hamming distance 31 is missed
     (more terms, slower). `words`: of title and tags, joined by reciprocal rank fusion. `verify`: prove
-    the best candidates by geometry, in the mode `copies`.
+    the best candidates by geometry, in the mode `copies`. `pages`: bring stored pages that may show the
+    picture without that, too, for whoever verifies them.
     """
 
     limit: int = 10
@@ -43,6 +43,7 @@ class Request:
     probes: Probes = 2
     words: str = ""
     verify: bool = True
+    pages: bool = False
 
 
 #: hears what a search did: `ask`, `rank` and `verify` in seconds, and the number of `candidates` of a query
@@ -124,8 +125,15 @@ class Finder:
 
     def _views(self, query: Description, request: Request) -> tuple[Variant, ...]:
         parts = looks_of_panels(query, request.probes) if _verifies(request) else []
+        pages = _verifies(request) or (request.pages and request.mode == "copies")
         return tuple(
-            Variant(look.bits, look.terms, look.orientation, look.trimmed)
+            Variant(
+                look.bits,
+                look.terms,
+                look.orientation,
+                look.trimmed,
+                panels=pages and look.orientation in IN_PAGES,
+            )
             for look in looks(query, orientations=request.orientations, probes=request.probes)
         ) + tuple(Variant(look.bits, look.terms, look.orientation, part=True) for look in parts)
 

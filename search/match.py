@@ -85,4 +85,5 @@ def edit_of(proof: Proof | None, transform: Mapping[str, Any]) -> str:
     orientation = str(transform.get("orientation", "")).replace("-", " ")
     margins = "other margins" if transform.get("margins") else ""
     pasted = "pasted" if transform.get("pasted") else ""
-    return ", ".join(part for part in (orientation, margins, pasted) if part)
+    cut_out = "cut out" if transform.get("cut_out") else ""
+    return ", ".join(part for part in (orientation, margins, pasted, cut_out) if part)

@@ -17,7 +17,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from imaging.record import ImageRecord
+from imaging.describe import describe
+from imaging.errors import ImageError
+from imaging.record import BITS, ImageRecord
 from search.errors import IndexMismatch, InvalidRequest
 from search.index.base import Signatures
 
@@ -103,6 +105,7 @@ def _row(record: ImageRecord) -> dict[str, Any]:
         "quality": record.quality,
         "bits": record.bits.tobytes().hex(),
         "bits_trimmed": None if record.bits_trimmed is None else record.bits_trimmed.tobytes().hex(),
+        "panels": [bits.tobytes().hex() for bits in record.panels],
         "vector": _text(None if record.vector is None else record.vector.astype("<f4").tobytes()),
         "thumbnail": _text(record.thumbnail),
         "sources": list(record.sources),
@@ -114,7 +117,7 @@ def _row(record: ImageRecord) -> dict[str, Any]:
 
 
 def _record(row: dict[str, Any]) -> ImageRecord:
-    vector = _bytes(row["vector"])
+    vector, thumbnail = _bytes(row["vector"]), _bytes(row["thumbnail"])
     return ImageRecord(
         id=row["id"],
         collection=row["collection"],
@@ -127,14 +130,23 @@ def _record(row: dict[str, Any]) -> ImageRecord:
         quality=row["quality"],
         bits=_bits(row["bits"]),
         bits_trimmed=None if row["bits_trimmed"] is None else _bits(row["bits_trimmed"]),
+        panels=_bits("".join(row["panels"])).reshape(-1, BITS // 8) if "panels" in row else _seen(thumbnail),
         vector=None if vector is None else np.frombuffer(vector, "<f4"),
-        thumbnail=_bytes(row["thumbnail"]),
+        thumbnail=thumbnail,
         sources=tuple(row["sources"]),
         title=row["title"],
         tags=tuple(row["tags"]),
         metadata=row["metadata"],
         added_at=datetime.fromisoformat(row["added_at"]),
     )
+
+
+def _seen(thumbnail: bytes | None) -> NDArray[np.uint8]:
+    """The panels of a record from a file that was written before they were kept."""
+    try:
+        return describe(thumbnail or b"").panels
+    except ImageError:
+        return np.empty((0, BITS // 8), np.uint8)
 
 
 def _text(data: bytes | None) -> str | None:

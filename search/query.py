@@ -38,7 +38,7 @@ class Variant:
 
     `bits` is 32 uint8. `orientation` names the turn or flip that was applied (see imaging.orientation),
     `trimmed` says whether flat margins were cut before, `part` whether it is only a panel of the picture (see
-    imaging.panels).
+    imaging.panels), `panels` whether it is compared with the panels of stored pictures, too.
     """
 
     bits: NDArray[np.uint8]
@@ -46,6 +46,7 @@ class Variant:
     orientation: str = "upright"
     trimmed: bool = False
     part: bool = False
+    panels: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imaging import distance
 from imaging.orientation import inverse
@@ -42,12 +43,13 @@ class Thresholds:
 @dataclass(frozen=True, slots=True)
 class Nearest:
     """The nearest pair of hashes of two pictures: distance in bits, how the query had to be turned, whether
-    margins were cut, and whether it is only a part of the query."""
+    margins were cut, and whether it is only a part of the query, or only a panel of the stored picture."""
 
     hamming: int
     orientation: str
     trimmed: bool
     part: bool = False
+    panel: bool = False
 
 
 def nearest(variants: Sequence[Variant], record: ImageRecord) -> Nearest | None:
@@ -55,12 +57,25 @@ def nearest(variants: Sequence[Variant], record: ImageRecord) -> Nearest | None:
     if not variants or not record.quality:
         return None
     stored = [record.bits] if record.bits_trimmed is None else [record.bits, record.bits_trimmed]
+    hamming, variant, column = _least(variants, np.stack(stored))
+    return Nearest(hamming, variant.orientation, variant.trimmed or column == 1, variant.part)
+
+
+def _nearest_panel(variants: Sequence[Variant], record: ImageRecord) -> Nearest | None:
+    """The same over the variants that ask for panels, and the panels of the record."""
+    asking = [variant for variant in variants if variant.panels]
+    if not asking or not record.quality or not len(record.panels):
+        return None
+    hamming, variant, _ = _least(asking, record.panels)
+    return Nearest(hamming, variant.orientation, variant.trimmed, panel=True)
+
+
+def _least(variants: Sequence[Variant], stored: NDArray[np.uint8]) -> tuple[int, Variant, int]:
+    """The smallest distance of the variants to hashes [N, 32]: of which variant, to which of the hashes."""
     asked = np.stack([variant.bits for variant in variants])
-    table = distance.hamming(asked[:, None, :], np.stack(stored)[None, :, :])
+    table = distance.hamming(asked[:, None, :], stored[None, :, :])
     row, column = np.unravel_index(int(np.argmin(table)), table.shape)
-    variant = variants[int(row)]
-    trimmed = variant.trimmed or int(column) == 1
-    return Nearest(int(table[row, column]), variant.orientation, trimmed, variant.part)
+    return int(table[row, column]), variants[int(row)], int(column)
 
 
 def judge(
@@ -101,7 +116,7 @@ def _judged(
     if query.sha256 == record.sha256 or query.pixels == record.pixels:
         return Match(record=record, verdict=Verdict.IDENTICAL, score=1.0, hamming=hamming, cosine=cosine)
     by_hash = hamming if hamming is not None else 257
-    part = near is not None and near.part
+    part = near is not None and (near.part or near.panel)
     whole = None if part else hamming
     likely = score(hamming, cosine)
     if part and by_hash <= thresholds.copy:
@@ -126,12 +141,16 @@ def _judged(
 
 
 def _near(variants: Sequence[Variant], record: ImageRecord, thresholds: Thresholds) -> Nearest | None:
-    """The nearest hashes; those of parts count where the whole is too far."""
+    """The nearest hashes; those of parts of either picture count where the whole is too far."""
     whole = nearest([variant for variant in variants if not variant.part], record)
     if whole and whole.hamming <= thresholds.similar:
         return whole
-    part = nearest([variant for variant in variants if variant.part], record)
-    return part if part and part.hamming <= thresholds.similar else whole
+    parts = (
+        nearest([variant for variant in variants if variant.part], record),
+        _nearest_panel(variants, record),
+    )
+    near = [part for part in parts if part and part.hamming <= thresholds.similar]
+    return min(near, key=lambda part: part.hamming, default=whole)
 
 
 def _alike(cosine: float | None, thresholds: Thresholds, mode: Mode) -> bool:
@@ -154,6 +173,8 @@ def _transform(near: Nearest) -> dict[str, object]:
         transform["margins"] = True
     if near.part:
         transform["pasted"] = True
+    if near.panel:
+        transform["cut_out"] = True
     return transform
 
 

@@ -44,5 +44,6 @@ def _told(record: ImageRecord, described: Description | FacsimileError) -> Descr
         quality=record.quality,
         bits=record.bits,
         bits_trimmed=record.bits_trimmed,
+        panels=record.panels,
         vector=record.vector,
     )

@@ -115,14 +115,26 @@ def family(name: str) -> str:
 
 def stored_signatures(location: str, options: ElasticOptions | None = None) -> Signatures:
     """What an index keeps; also where it has another hash or layout, so that `open_index` refuses it."""
+    return _stored(location, options)[1]
+
+
+def is_of_this_layout(location: str, options: ElasticOptions | None = None) -> bool:
+    """Whether an index has the layout of this version; where not, what is new in it is not in the records."""
+    if is_remote(location):
+        from search.index.elastic_mapping import LAYOUT
+    else:
+        from search.index.embedded_schema import LAYOUT
+    return _stored(location, options)[0] == LAYOUT
+
+
+def _stored(location: str, options: ElasticOptions | None) -> tuple[int, Signatures]:
     if is_remote(location):
         from search.index.elastic import ElasticIndex
 
         return ElasticIndex.stored(location, options)
     from search.index.embedded import EmbeddedIndex
 
-    with EmbeddedIndex.open(location) as index:
-        return index.signatures
+    return EmbeddedIndex.stored(location)
 
 
 def rebuild_index(

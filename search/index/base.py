@@ -218,7 +218,8 @@ class Index(ABC):
         """For each question its candidates, in no promised order, without thumbnails.
 
         A candidate is a record whose `bits` or `bits_trimmed` lie within the radius of a variant, among the
-        `limit` nearest at least. An index may leave out records that share no term with the variant; it
+        `limit` nearest at least, or one of whose `panels` does, if the variant asks for those, again among
+        the `limit` nearest. An index may leave out records that share no term with the variant; it
         never leaves out others. Blank pictures (`quality` 0) are no candidates by hash. Where the question
         has a vector, the `nearest` records by cosine are candidates too (an approximate graph may miss
         some), and every candidate carries its vector.

@@ -77,11 +77,12 @@ class ElasticIndex(Index):
         return cls(place, physical.signatures, options)
 
     @classmethod
-    def stored(cls, location: str, options: ElasticOptions | None = None) -> Signatures:
-        """The signatures of the index at this address, of whichever layout."""
+    def stored(cls, location: str, options: ElasticOptions | None = None) -> tuple[int, Signatures]:
+        """Layout and signatures of the index at this address."""
         place = ElasticLocation.parse(location)
         with closing(connect(place, options or ElasticOptions())) as client:
-            return life.find(client, place).signatures
+            physical = life.find(client, place)
+        return physical.layout, physical.signatures
 
     @classmethod
     def reindex(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.bands import terms
-from imaging.record import ImageRecord, Key
+from imaging.record import BITS, ImageRecord, Key
 from search.index.base import Known
 
 #: longest `_id` that Elasticsearch takes, in bytes
@@ -52,7 +52,8 @@ def document(record: ImageRecord) -> dict[str, Any]:
         "quality": record.quality,
         "added_at": record.added_at.isoformat(),
         "bits": record.bits.tobytes().hex(),
-        "bands": sorted({term for bits in hashes for term in terms(bits)}) if record.quality else [],
+        "bands": _bands(record, *hashes),
+        "panels": [{"bits": bits.tobytes().hex(), "bands": _bands(record, bits)} for bits in record.panels],
     }
     if record.bits_trimmed is not None:
         fields["bits_trimmed"] = record.bits_trimmed.tobytes().hex()
@@ -61,6 +62,10 @@ def document(record: ImageRecord) -> dict[str, Any]:
     if record.thumbnail is not None:
         fields["thumbnail"] = base64.b64encode(record.thumbnail).decode()
     return fields
+
+
+def _bands(record: ImageRecord, *hashes: NDArray[np.uint8]) -> list[str]:
+    return sorted({term for bits in hashes for term in terms(bits)}) if record.quality else []
 
 
 def packed(vector: NDArray[np.float32]) -> str:
@@ -83,6 +88,7 @@ def record_of(source: Mapping[str, Any]) -> ImageRecord:
         quality=source["quality"],
         bits=_bits(source["bits"]),
         bits_trimmed=None if trimmed is None else _bits(trimmed),
+        panels=_bits([panel["bits"] for panel in source.get("panels", ())]).reshape(-1, BITS // 8),
         vector=None if vector is None else np.array(vector, np.float32),
         thumbnail=None if thumbnail is None else base64.b64decode(thumbnail),
         sources=tuple(source["sources"]),
@@ -93,8 +99,8 @@ def record_of(source: Mapping[str, Any]) -> ImageRecord:
     )
 
 
-def _bits(signed: list[int]) -> NDArray[np.uint8]:
-    """Elasticsearch gives bits back as signed bytes."""
+def _bits(signed: Sequence[Any]) -> NDArray[np.uint8]:
+    """Elasticsearch gives bits back as signed bytes: a hash, or several."""
     return np.array(signed, np.int8).view(np.uint8)
 
 

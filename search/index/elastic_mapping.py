@@ -10,7 +10,7 @@ from search.index.base import Signatures
 from search.index.elastic_client import ElasticOptions
 
 #: version of the mapping below; one more for every change that old documents do not fit
-LAYOUT = 1
+LAYOUT = 2
 
 #: dimensions that the one-bit quantisation of bbq needs at least
 _SMALLEST_BBQ = 64
@@ -24,6 +24,7 @@ def mappings(signatures: Signatures, options: ElasticOptions) -> dict[str, Any]:
     keyword, integer = {"type": "keyword"}, {"type": "integer"}
     # flat: exact Hamming distance over those that pass the filter, which the bands keep few
     bits = {"type": "dense_vector", "element_type": "bit", "dims": 256, "index_options": {"type": "flat"}}
+    bands = keyword | {"doc_values": False}
     properties: dict[str, Any] = {
         "collection": keyword,
         "id": keyword,
@@ -41,7 +42,9 @@ def mappings(signatures: Signatures, options: ElasticOptions) -> dict[str, Any]:
         "added_at": {"type": "date"},
         "bits": bits,
         "bits_trimmed": bits,
-        "bands": keyword | {"doc_values": False},
+        "bands": bands,
+        # nested, so that each panel is filtered by its own bands
+        "panels": {"type": "nested", "properties": {"bits": bits, "bands": bands}},
         "thumbnail": {"type": "binary"},
     }
     if signatures.dims:

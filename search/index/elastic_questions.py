@@ -29,7 +29,7 @@ CANDIDATES = 200
 MOST_CLAUSES = 32
 
 #: fields of a record that a listing leaves out; `vector` and `thumbnail` come where asked for
-_INTERNAL = ["bands"]
+_INTERNAL = ["bands", "panels.bands"]
 
 
 def source(*, thumbnail: bool = False, vector: bool = False) -> dict[str, Any]:
@@ -86,14 +86,15 @@ def _hash_clauses(question: Question) -> Iterator[dict[str, Any]]:
         return
     allowed = conditions(question.filter)
     for variant in question.variants:
-        for name in ("bits", "bits_trimmed"):
+        places = [("bits", "bands"), ("bits_trimmed", "bands")]
+        for name, bands in places + [("panels.bits", "panels.bands")] * variant.panels:
             yield {
                 "field": name,
                 "query_vector": variant.bits.tobytes().hex(),
                 "k": wanted,
                 "num_candidates": wanted,
                 "similarity": question.radius,
-                "filter": [{"terms": {"bands": list(variant.terms)}}, *allowed],
+                "filter": [{"terms": {bands: list(variant.terms)}}, *allowed],
             }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -62,21 +62,9 @@ class EmbeddedIndex(Index):
         those it was made with.
         """
         folder = Path(path)
-        missing = IndexMissing(f"there is no index in {folder}; `facsimile index create` makes one")
-        if not (folder / DATABASE).is_file():
-            raise missing
-        store = Store(folder, None)
-        with store.reading() as connection:
-            stored = stored_layout(connection)
-        store.close()
-        if stored is None:
-            raise missing
-        layout, made = stored
+        layout, made = cls.stored(folder)
         if layout != LAYOUT:
-            raise IndexMismatch(
-                f"the index in {folder} has layout {layout}, this version reads {LAYOUT}; "
-                "export its records with the version that made it, and import them here"
-            )
+            raise _other_layout(folder, layout)
         if signatures not in (None, made):
             raise IndexMismatch(
                 f"the index in {folder} was made with {made}, this program uses {signatures}: "
@@ -87,6 +75,20 @@ class EmbeddedIndex(Index):
         return index
 
     @classmethod
+    def stored(cls, path: str | Path) -> tuple[int, Signatures]:
+        """Layout and signatures of the index in this folder; IndexMissing where there is none."""
+        folder = Path(path)
+        stored = None
+        if (folder / DATABASE).is_file():
+            store = Store(folder, None)
+            with store.reading() as connection:
+                stored = stored_layout(connection)
+            store.close()
+        if stored is None:
+            raise IndexMissing(f"there is no index in {folder}; `facsimile index create` makes one")
+        return stored
+
+    @classmethod
     def reindex(
         cls,
         path: str | Path,
@@ -95,12 +97,17 @@ class EmbeddedIndex(Index):
         transform: Transform | None = None,
         progress: Progress | None = None,
     ) -> Self:
-        """Build the index anew while it serves (see `embedded_reindex.rebuild`), and open it.
+        """Build the index, of this layout or an earlier one, anew while it serves (see
+        `embedded_reindex.rebuild`), and open it.
 
         Unused space goes back to the disk.
         """
-        with cls.open(path) as old:
-            rebuild(old._store, old.signatures, signatures or old.signatures, transform, progress)
+        folder = Path(path)
+        layout, made = cls.stored(folder)
+        if layout > LAYOUT:
+            raise _other_layout(folder, layout)
+        with closing(Store(folder, made)) as store:
+            rebuild(store, made, signatures or made, transform, progress)
         index = cls.open(path)
         with index._store.connection() as connection:
             connection.execute("VACUUM")
@@ -243,6 +250,15 @@ class EmbeddedIndex(Index):
             ).fetchall()
             records = records_of(connection, rows[:limit], full=full)
         return Page(records, cursor_of(records[-1].key) if len(rows) > limit else None)
+
+
+def _other_layout(folder: Path, layout: int) -> IndexMismatch:
+    way = (
+        "`facsimile index reindex` builds it anew for this version"
+        if layout < LAYOUT
+        else "export its records with the version that made it, and import them here"
+    )
+    return IndexMismatch(f"the index in {folder} has layout {layout}, this version reads {LAYOUT}; {way}")
 
 
 def _outcome(connection: sqlite3.Connection, record: ImageRecord, before: Known | None) -> Written | None:

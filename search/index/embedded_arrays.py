@@ -1,8 +1,9 @@
 """Signatures of the embedded index as plain array files, scanned exactly.
 
-Two files per generation: `hashes-G`, rows of five little-endian uint64 (the 256 bits of a hash, then the
-slot of its record; a record with a trimmed hash has two rows, a blank one none), and `vectors-G`, rows of
-float32 numbered by slot (NaN where a record has none).
+Three files per generation: `hashes-G`, rows of five little-endian uint64 (the 256 bits of a hash, then the
+slot of its record; a record with a trimmed hash has two rows, a blank one none); `panels-G`, rows of the same
+kind for the panels of pictures; and `vectors-G`, rows of float32 numbered by slot (NaN where a record has
+none).
 
 The database says how many rows count. A writer holds the database's write lock, writes rows beyond that
 number, and only then commits the new number; so a writer that dies leaves rows that nobody reads and the next
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 #: hashes looked at in one go: the block, its distances and their like stay in the processor's cache
 BLOCK = 8192
 
-#: bytes of a row of `hashes-G`
+#: bytes of a row of `hashes-G` and `panels-G`
 HASH_BYTES = 40
 
 #: largest distance that is told apart; 256 (the exact negative) counts as 255, to fit a byte
@@ -36,8 +37,19 @@ class Extent(NamedTuple):
 
     generation: int
     hashes: int
+    panels: int
     slots: int
     dead: int
+
+
+class Findable(NamedTuple):
+    """What a record is found by, each of 32 bytes: its own hashes, one or two, and those of its panels.
+
+    A blank picture, which is like everything, has none.
+    """
+
+    own: Sequence[bytes] = ()
+    panels: Sequence[bytes] = ()
 
 
 class Near(NamedTuple):
@@ -55,23 +67,8 @@ class View(NamedTuple):
     """The rows that counted in one moment; later writes never change them."""
 
     hashes: NDArray[np.uint64]
+    panels: NDArray[np.uint64]
     vectors: NDArray[np.float32]
-
-    def within(self, queries: Sequence[NDArray[np.uint8]], radii: Sequence[int]) -> list[Near]:
-        """For each query (n variants x 32 uint8) the slots that one of its variants is near enough to."""
-        words = [query.view("<u8") for query in queries]
-        found: list[list[NDArray[np.int64]]] = [[] for _ in queries]
-        costs: list[list[NDArray[np.uint8]]] = [[] for _ in queries]
-        for start in range(0, len(self.hashes), BLOCK):
-            # one plane per word of the hash: sums over planes are far quicker than over short rows
-            planes = np.ascontiguousarray(self.hashes[start : start + BLOCK, :4].T)
-            for position, (variants, radius) in enumerate(zip(words, radii, strict=True)):
-                distances = _least_distances(planes, variants)
-                rows = np.flatnonzero(distances <= min(radius, FARTHEST))
-                if rows.size:
-                    found[position].append(self.hashes[start + rows, 4].astype(np.int64))
-                    costs[position].append(distances[rows])
-        return [_nearest_rows(*pair) for pair in zip(found, costs, strict=True)]
 
     def cosines(self, query: NDArray[np.float32]) -> Near:
         """Every slot that has a vector, for a query of `dims` float32."""
@@ -79,6 +76,26 @@ class View(NamedTuple):
         scores = np.vecdot(self.vectors, query)
         slots = np.flatnonzero(~np.isnan(scores))
         return Near(slots, -scores[slots])
+
+
+def within(
+    hashes: NDArray[np.uint64], queries: Sequence[NDArray[np.uint8]], radii: Sequence[int]
+) -> list[Near]:
+    """For each query (n variants x 32 uint8) the slots with a hash, among these rows of hash and slot, that
+    one of its variants is near enough to."""
+    words = [query.view("<u8") for query in queries]
+    found: list[list[NDArray[np.int64]]] = [[] for _ in queries]
+    costs: list[list[NDArray[np.uint8]]] = [[] for _ in queries]
+    for start in range(0, len(hashes), BLOCK):
+        # one plane per word of the hash: sums over planes are far quicker than over short rows
+        planes = np.ascontiguousarray(hashes[start : start + BLOCK, :4].T)
+        for position, (variants, radius) in enumerate(zip(words, radii, strict=True)):
+            distances = _least_distances(planes, variants)
+            rows = np.flatnonzero(distances <= min(radius, FARTHEST))
+            if rows.size:
+                found[position].append(hashes[start + rows, 4].astype(np.int64))
+                costs[position].append(distances[rows])
+    return [_nearest_rows(*pair) for pair in zip(found, costs, strict=True)]
 
 
 def _least_distances(planes: NDArray[np.uint64], variants: NDArray[np.uint64]) -> NDArray[np.uint8]:
@@ -121,19 +138,21 @@ class Arrays:
                 extent.generation,
                 View(
                     self._map(self._hashes(extent), "<u8", extent.hashes, 5),
+                    self._map(self._panels(extent), "<u8", extent.panels, 5),
                     self._map(self._vectors(extent), "<f4", extent.slots, self._dims),
                 ),
             )
             self._mapped = mapped
-        hashes, vectors = mapped[1]
-        return View(hashes[: extent.hashes], vectors[: extent.slots])
+        hashes, panels, vectors = mapped[1]
+        return View(hashes[: extent.hashes], panels[: extent.panels], vectors[: extent.slots])
 
     @staticmethod
     def _covers(mapped: tuple[int, View], extent: Extent) -> bool:
-        generation, (hashes, vectors) = mapped
+        generation, (hashes, panels, vectors) = mapped
         return (
             generation == extent.generation
             and len(hashes) >= extent.hashes
+            and len(panels) >= extent.panels
             and (vectors.shape[1] == 0 or len(vectors) >= extent.slots)
         )
 
@@ -149,20 +168,16 @@ class Arrays:
     def append(
         self,
         extent: Extent,
-        hashes: Sequence[Sequence[bytes]],
+        hashes: Sequence[Findable],
         vectors: Sequence[NDArray[np.float32] | None],
     ) -> Extent:
-        """Write the rows of new slots after those that count; the caller commits the extent given back.
-
-        `hashes` has those of each new slot: none, one or two of 32 bytes.
-        """
-        rows = b"".join(
-            bits + slot.to_bytes(8, "little")
-            for slot, each in enumerate(hashes, extent.slots)
-            for bits in each
-        )
-        if rows:
-            _write(self._hashes(extent), extent.hashes * HASH_BYTES, rows)
+        """Write the rows of new slots after those that count; the caller commits the extent given back."""
+        own = _rows([each.own for each in hashes], extent.slots)
+        panels = _rows([each.panels for each in hashes], extent.slots)
+        if own:
+            _write(self._hashes(extent), extent.hashes * HASH_BYTES, own)
+        if panels:
+            _write(self._panels(extent), extent.panels * HASH_BYTES, panels)
         if self._dims and vectors:
             block = np.full((len(vectors), self._dims), np.nan, "<f4")
             for row, vector in zip(block, vectors, strict=True):
@@ -170,13 +185,16 @@ class Arrays:
                     row[:] = vector
             _write(self._vectors(extent), extent.slots * self._dims * 4, block.tobytes())
         return extent._replace(
-            hashes=extent.hashes + len(rows) // HASH_BYTES, slots=extent.slots + len(hashes)
+            hashes=extent.hashes + len(own) // HASH_BYTES,
+            panels=extent.panels + len(panels) // HASH_BYTES,
+            slots=extent.slots + len(hashes),
         )
 
     def check(self, extent: Extent) -> None:
         """Raise ArraysDamaged where the files do not hold all rows of the extent."""
         for path, size in (
             (self._hashes(extent), extent.hashes * HASH_BYTES),
+            (self._panels(extent), extent.panels * HASH_BYTES),
             (self._vectors(extent), extent.slots * self._dims * 4),
         ):
             if size and (not path.exists() or path.stat().st_size < size):
@@ -184,11 +202,14 @@ class Arrays:
 
     def strays(self, extent: Extent) -> list[Path]:
         """Files of other generations: of one that was replaced, or of a rebuild that was never finished."""
-        current = {self._hashes(extent), self._vectors(extent)}
+        current = {self._hashes(extent), self._panels(extent), self._vectors(extent)}
         return [path for path in array_files(self._folder) if path not in current]
 
     def _hashes(self, extent: Extent) -> Path:
         return self._folder / f"hashes-{extent.generation}"
+
+    def _panels(self, extent: Extent) -> Path:
+        return self._folder / f"panels-{extent.generation}"
 
     def _vectors(self, extent: Extent) -> Path:
         return self._folder / f"vectors-{extent.generation}"
@@ -196,7 +217,14 @@ class Arrays:
 
 def array_files(folder: Path) -> list[Path]:
     """The array files of all generations in a folder."""
-    return [path for path in folder.iterdir() if path.name.startswith(("hashes-", "vectors-"))]
+    return [path for path in folder.iterdir() if path.name.startswith(("hashes-", "panels-", "vectors-"))]
+
+
+def _rows(hashes: Sequence[Sequence[bytes]], slot: int) -> bytes:
+    """The rows of the hashes of each slot from this one on."""
+    return b"".join(
+        bits + number.to_bytes(8, "little") for number, each in enumerate(hashes, slot) for bits in each
+    )
 
 
 def _write(path: Path, offset: int, rows: bytes) -> None:

@@ -11,10 +11,10 @@ import orjson
 from numpy.typing import NDArray
 
 from imaging.record import ImageRecord
-from search.index.embedded_arrays import Near, View
+from search.index.embedded_arrays import Near, View, within
 from search.index.embedded_conditions import Condition, condition_of
 from search.index.embedded_rows import COLUMNS, record_of
-from search.query import Question
+from search.query import Question, Variant
 
 
 def candidates(
@@ -22,7 +22,7 @@ def candidates(
 ) -> list[list[ImageRecord]]:
     """The candidates of each question, within one read transaction that the view belongs to."""
     found: list[dict[int, ImageRecord]] = [{} for _ in questions]
-    for by in (_by_hash, _by_vector):
+    for by in (_by_hash, _by_panel, _by_vector):
         for position, near, wanted in by(view, questions):
             question = questions[position]
             for slot, *row in _nearest(connection, near, wanted, condition_of(question.filter)):
@@ -32,11 +32,22 @@ def candidates(
 
 
 def _by_hash(view: View, questions: Sequence[Question]) -> Iterator[tuple[int, Near, int]]:
-    asked = [position for position, each in enumerate(questions) if each.variants and each.limit > 0]
-    variants = [np.stack([variant.bits for variant in questions[position].variants]) for position in asked]
-    nears = view.within(variants, [questions[position].radius for position in asked])
-    for position, near in zip(asked, nears, strict=True):
-        yield position, near, questions[position].limit
+    return _near(view.hashes, questions, [question.variants for question in questions])
+
+
+def _by_panel(view: View, questions: Sequence[Question]) -> Iterator[tuple[int, Near, int]]:
+    asking = [[variant for variant in question.variants if variant.panels] for question in questions]
+    return _near(view.panels, questions, asking)
+
+
+def _near(
+    hashes: NDArray[np.uint64], questions: Sequence[Question], variants: Sequence[Sequence[Variant]]
+) -> Iterator[tuple[int, Near, int]]:
+    asked = [place for place, each in enumerate(questions) if variants[place] and each.limit > 0]
+    bits = [np.stack([variant.bits for variant in variants[place]]) for place in asked]
+    nears = within(hashes, bits, [questions[place].radius for place in asked])
+    for place, near in zip(asked, nears, strict=True):
+        yield place, near, questions[place].limit
 
 
 def _by_vector(view: View, questions: Sequence[Question]) -> Iterator[tuple[int, Near, int]]:

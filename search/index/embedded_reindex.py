@@ -17,7 +17,7 @@ from imaging.record import ImageRecord
 from search.errors import IndexUnavailable, InvalidRequest
 from search.index.base import Progress, Signatures, Transform
 from search.index.embedded_rows import COLUMNS, hash_blobs, records_of, vector_blob
-from search.index.embedded_schema import DATABASE, set_signatures, translated
+from search.index.embedded_schema import DATABASE, LAYOUT, set_made, translated, widen
 from search.index.embedded_store import Store
 
 NEXT = f"{DATABASE}.next"
@@ -31,16 +31,17 @@ DROP TABLE IF EXISTS signatures;
 CREATE TABLE plan (old TEXT NOT NULL, new TEXT NOT NULL);
 CREATE TABLE signatures (
     number INTEGER PRIMARY KEY, pixels TEXT NOT NULL, quality INTEGER NOT NULL,
-    bits BLOB NOT NULL, bits_trimmed BLOB, vector BLOB);
+    bits BLOB NOT NULL, bits_trimmed BLOB, panels BLOB NOT NULL, vector BLOB);
 """
 
-_HASHES = "pixels, quality, bits, bits_trimmed"
+_HASHES = "pixels, quality, bits, bits_trimmed, panels"
 
 
 def rebuild(
     store: Store, old: Signatures, new: Signatures, transform: Transform | None, progress: Progress | None
 ) -> None:
-    """Rebuild the array files from the records, whose signatures `transform` makes anew where it is given.
+    """Rebuild the array files from the records, whose signatures `transform` makes anew where it is given,
+    and bring an older layout to the present one.
 
     Searches and writes go on all the while; writers wait for the last transaction only, which also describes
     what was written since it was last looked. After it, whoever has the index open with other signatures gets
@@ -50,6 +51,8 @@ def rebuild(
     if new != old and transform is None:
         raise InvalidRequest("other signatures need other vectors or hashes: give the means to compute them")
     with _gathering(store.folder, old, new) as gathered:
+        with store.writing() as connection:
+            widen(connection)
         if transform:
             _describe_most(store, gathered, transform, progress)
         with store.writing() as connection:
@@ -57,7 +60,7 @@ def rebuild(
                 while batch := _written_since(connection, gathered):
                     _describe(gathered, batch, transform)
                 _put_in_place(connection, gathered)
-                set_signatures(connection, new)
+            set_made(connection, new)
             Store(store.folder, new).rebuild(connection)
 
 
@@ -65,7 +68,7 @@ def rebuild(
 def _gathering(folder: Path, old: Signatures, new: Signatures) -> Iterator[sqlite3.Connection]:
     """The database of new signatures, locked; removed once the block has come to its end."""
     path = folder / NEXT
-    plan = (str(old), str(new))
+    plan = (str(old), f"{new}, layout {LAYOUT}")
     with translated(folder):
         gathered = sqlite3.connect(path, timeout=0, isolation_level=None)
         try:
@@ -142,14 +145,15 @@ def _describe(
         for (number, _), record in zip(batch, made, strict=True)
     ]
     gathered.execute("BEGIN")
-    gathered.executemany("INSERT INTO signatures VALUES (?, ?, ?, ?, ?, ?)", rows)
+    gathered.executemany("INSERT INTO signatures VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
     gathered.execute("COMMIT")
 
 
 def _put_in_place(connection: sqlite3.Connection, gathered: sqlite3.Connection) -> None:
     """Write the new signatures of all records that are still there, within the caller's transaction."""
     connection.executemany(
-        f"UPDATE records SET ({_HASHES}) = (?, ?, ?, ?) WHERE number = ? AND ({_HASHES}) IS NOT (?, ?, ?, ?)",
+        f"UPDATE records SET ({_HASHES}) = (?, ?, ?, ?, ?) "
+        f"WHERE number = ? AND ({_HASHES}) IS NOT (?, ?, ?, ?, ?)",
         gathered.execute(f"SELECT {_HASHES}, number, {_HASHES} FROM signatures ORDER BY number"),
     )
     connection.execute("DELETE FROM vectors")

@@ -11,13 +11,14 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from imaging.record import ImageRecord, Key
+from imaging.record import BITS, ImageRecord, Key
+from search.index.embedded_arrays import Findable
 from search.query import text_of
 
 #: the columns of a record but `number` and `slot`, in the order of `row_of` and `record_of`
 COLUMNS = (
     "collection, id, sha256, pixels, width, height, format, size, quality, bits, bits_trimmed, "
-    "sources, title, tags, metadata, added_at"
+    "panels, sources, title, tags, metadata, added_at"
 )
 
 
@@ -58,13 +59,14 @@ def record_of(
         quality=row[8],
         bits=bits_of(row[9]),
         bits_trimmed=None if row[10] is None else bits_of(row[10]),
+        panels=bits_of(row[11]).reshape(-1, BITS // 8),
         vector=vector,
         thumbnail=thumbnail,
-        sources=tuple(orjson.loads(row[11])),
-        title=row[12],
-        tags=tuple(orjson.loads(row[13])),
-        metadata=orjson.loads(row[14]),
-        added_at=datetime.fromisoformat(row[15]),
+        sources=tuple(orjson.loads(row[12])),
+        title=row[13],
+        tags=tuple(orjson.loads(row[14])),
+        metadata=orjson.loads(row[15]),
+        added_at=datetime.fromisoformat(row[16]),
     )
 
 
@@ -112,7 +114,7 @@ def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
 def insert(connection: sqlite3.Connection, slot: int, record: ImageRecord) -> None:
     """Add a record under a new number, within the caller's transaction."""
     number = connection.execute(
-        f"INSERT INTO records (slot, {COLUMNS}) VALUES (?{', ?' * 16})",
+        f"INSERT INTO records (slot, {COLUMNS}) VALUES (?{', ?' * 17})",
         (slot, *row_of(record)),
     ).lastrowid
     if record.vector is not None:
@@ -146,21 +148,23 @@ def remove(connection: sqlite3.Connection, key: Key) -> bool:
     return True
 
 
-def hash_blobs(record: ImageRecord) -> tuple[bytes, bytes | None]:
-    """Whole and trimmed hash as they are stored."""
+def hash_blobs(record: ImageRecord) -> tuple[bytes, bytes | None, bytes]:
+    """Whole and trimmed hash and those of the panels as they are stored."""
     trimmed = record.bits_trimmed
-    return record.bits.tobytes(), None if trimmed is None else trimmed.tobytes()
+    return record.bits.tobytes(), None if trimmed is None else trimmed.tobytes(), record.panels.tobytes()
 
 
-def findable(quality: int, bits: bytes, bits_trimmed: bytes | None) -> list[bytes]:
-    """The hashes that a record is found by: none for a blank picture, which is like everything."""
+def findable(quality: int, bits: bytes, bits_trimmed: bytes | None, panels: bytes) -> Findable:
+    """What a record is found by."""
     if quality == 0:
-        return []
-    return [bits] if bits_trimmed is None else [bits, bits_trimmed]
+        return Findable()
+    own = [bits] if bits_trimmed is None else [bits, bits_trimmed]
+    size = BITS // 8
+    return Findable(own, [panels[start : start + size] for start in range(0, len(panels), size)])
 
 
 def bits_of(blob: bytes) -> NDArray[np.uint8]:
-    """A stored hash."""
+    """A stored hash, or several one after the other."""
     return np.frombuffer(blob, np.uint8)
 
 

@@ -14,7 +14,7 @@ from search.errors import IndexMissing, IndexReadOnly, IndexUnavailable, Invalid
 from search.index.base import Signatures
 
 #: raised when the tables or the array files change their shape
-LAYOUT = 1
+LAYOUT = 2
 
 DATABASE = "records.sqlite"
 
@@ -33,13 +33,13 @@ CHECKPOINT_PAGES = 4000
 # stays cheap; the triggers keep the count of each collection.
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
-CREATE TABLE extent (generation INTEGER NOT NULL, hashes INTEGER NOT NULL,
+CREATE TABLE extent (generation INTEGER NOT NULL, hashes INTEGER NOT NULL, panels INTEGER NOT NULL,
                      slots INTEGER NOT NULL, dead INTEGER NOT NULL);
 CREATE TABLE records (
     number INTEGER PRIMARY KEY AUTOINCREMENT, slot INTEGER NOT NULL UNIQUE,
     collection TEXT NOT NULL, id TEXT NOT NULL, sha256 TEXT NOT NULL, pixels TEXT NOT NULL,
     width INTEGER NOT NULL, height INTEGER NOT NULL, format TEXT NOT NULL, size INTEGER NOT NULL,
-    quality INTEGER NOT NULL, bits BLOB NOT NULL, bits_trimmed BLOB,
+    quality INTEGER NOT NULL, bits BLOB NOT NULL, bits_trimmed BLOB, panels BLOB NOT NULL,
     sources TEXT NOT NULL, title TEXT NOT NULL, tags TEXT NOT NULL, metadata TEXT NOT NULL,
     added_at TEXT NOT NULL, UNIQUE (collection, id));
 CREATE INDEX records_sha256 ON records (sha256);
@@ -61,7 +61,7 @@ CREATE TRIGGER record_deleted AFTER DELETE ON records BEGIN
     DELETE FROM thumbnails WHERE number = old.number;
     DELETE FROM words WHERE rowid = old.number;
 END;
-INSERT INTO extent VALUES (1, 0, 0, 0);
+INSERT INTO extent VALUES (1, 0, 0, 0, 0);
 """
 
 
@@ -107,6 +107,17 @@ def create_tables(connection: sqlite3.Connection, signatures: Signatures) -> Non
     connection.executemany("INSERT INTO meta VALUES (?, ?)", made.items())
 
 
+def widen(connection: sqlite3.Connection) -> None:
+    """Give the tables of layout 1 the columns that they lack, inside the caller's transaction.
+
+    Programs of that layout go on with them.
+    """
+    if any(name == "panels" for _, name, *_ in connection.execute("PRAGMA table_info(records)")):
+        return
+    connection.execute("ALTER TABLE records ADD COLUMN panels BLOB NOT NULL DEFAULT x''")
+    connection.execute("ALTER TABLE extent ADD COLUMN panels INTEGER NOT NULL DEFAULT 0")
+
+
 def run_statements(connection: sqlite3.Connection, statements: str) -> None:
     """Run statements one by one: `executescript` would end the caller's transaction."""
     statement = ""
@@ -117,9 +128,9 @@ def run_statements(connection: sqlite3.Connection, statements: str) -> None:
             statement = ""
 
 
-def set_signatures(connection: sqlite3.Connection, signatures: Signatures) -> None:
-    """Say that the records have these signatures, inside the caller's transaction."""
-    made = dataclasses.asdict(signatures)
+def set_made(connection: sqlite3.Connection, signatures: Signatures) -> None:
+    """Say that the records have these signatures in the present layout, inside the caller's transaction."""
+    made = {"layout": LAYOUT, **dataclasses.asdict(signatures)}
     connection.executemany("UPDATE meta SET value = ? WHERE name = ?", [(made[name], name) for name in made])
 
 

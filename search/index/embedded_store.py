@@ -121,10 +121,10 @@ class Store:
 
         The old files stay for those who still read them and for the case that the caller fails.
         """
-        extent = Extent(extent_of(connection).generation + 1, 0, 0, 0)
+        extent = Extent(extent_of(connection).generation + 1, 0, 0, 0, 0)
         last = -1
         while batch := connection.execute(
-            "SELECT slot, number, quality, bits, bits_trimmed, vector FROM records "
+            "SELECT slot, number, quality, bits, bits_trimmed, panels, vector FROM records "
             "LEFT JOIN vectors USING (number) WHERE slot > ? ORDER BY slot LIMIT ?",
             (last, REBUILD_ROWS),
         ).fetchall():
@@ -136,8 +136,8 @@ class Store:
             )
             extent = self._arrays.append(
                 extent,
-                [rows.findable(*row[2:5]) for row in batch],
-                [rows.vector_of(row[5]) for row in batch],
+                [rows.findable(*row[2:6]) for row in batch],
+                [rows.vector_of(row[6]) for row in batch],
             )
         set_extent(connection, extent)
 
@@ -175,9 +175,12 @@ class Store:
 
 def extent_of(connection: sqlite3.Connection) -> Extent:
     """What of the array files counts in this transaction."""
-    return Extent(*connection.execute("SELECT generation, hashes, slots, dead FROM extent").fetchone())
+    sql = "SELECT generation, hashes, panels, slots, dead FROM extent"
+    return Extent(*connection.execute(sql).fetchone())
 
 
 def set_extent(connection: sqlite3.Connection, extent: Extent) -> None:
     """Change what of the array files counts once this transaction is kept."""
-    connection.execute("UPDATE extent SET generation = ?, hashes = ?, slots = ?, dead = ?", extent)
+    connection.execute(
+        "UPDATE extent SET generation = ?, hashes = ?, panels = ?, slots = ?, dead = ?", extent
+    )

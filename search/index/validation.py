@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from imaging.record import BITS, MAX_ID_BYTES, ImageRecord
+from imaging.record import BITS, MAX_ID_BYTES, MOST_PANELS, ImageRecord
 
 #: a collection is also a part of URLs, file names and log lines
 COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -83,6 +83,9 @@ def _signature_faults(record: ImageRecord, dims: int) -> Iterator[str]:
     for name, bits in (("bits", record.bits), ("bits_trimmed", record.bits_trimmed)):
         if bits is not None and (bits.dtype != np.uint8 or bits.shape != (BITS // 8,)):
             yield f"{name} is not {BITS // 8} unsigned bytes"
+    number, *shape = record.panels.shape
+    if record.panels.dtype != np.uint8 or shape != [BITS // 8] or number > MOST_PANELS:
+        yield f"panels are not up to {MOST_PANELS} rows of {BITS // 8} unsigned bytes"
     if record.vector is None:
         return
     if record.vector.shape != (dims,):

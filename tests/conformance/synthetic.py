@@ -54,9 +54,13 @@ def record(id: str, rng: np.random.Generator, **fields: Any) -> ImageRecord:
     return ImageRecord(id=id, **(made | fields))
 
 
-def look(bits: Bits, *, terms: tuple[str, ...] | None = None) -> Variant:
+def random_panels(rng: np.random.Generator, number: int) -> Bits:
+    return rng.integers(0, 256, (number, BITS // 8), dtype=np.uint8)
+
+
+def look(bits: Bits, *, terms: tuple[str, ...] | None = None, panels: bool = False) -> Variant:
     """A variant that asks for every one-bit neighbour unless it is told its terms."""
-    return Variant(bits, neighbours(bits) if terms is None else terms)
+    return Variant(bits, neighbours(bits) if terms is None else terms, panels=panels)
 
 
 def question(*variants: Variant, radius: int = 90, limit: int = 50, **fields: Any) -> Question:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from imaging.bands import neighbours, terms
 from imaging.distance import hamming
+from imaging.record import ImageRecord
 from search.errors import InvalidRequest
 from search.index.base import Index
 from search.query import Filter, Question
@@ -23,6 +25,7 @@ from tests.conformance.synthetic import (
     only,
     question,
     random_bits,
+    random_panels,
     random_vector,
     record,
 )
@@ -50,13 +53,15 @@ def test_copies_are_found_up_to_the_radius_and_not_beyond(index: Index, rng: np.
 
 def test_candidates_carry_their_record_without_the_thumbnail(index: Index, rng: np.random.Generator) -> None:
     put = record("1", rng, title="words", tags=("a", "b"), metadata={"k": 1}, sources=("s",),
-                 bits_trimmed=random_bits(rng), vector=random_vector(rng), thumbnail=b"jpeg")  # fmt: skip
+                 bits_trimmed=random_bits(rng), panels=random_panels(rng, 3), vector=random_vector(rng),
+                 thumbnail=b"jpeg")  # fmt: skip
     filled(index, put)
     ((plain,),) = index.ask([question(look(put.bits))])
     assert (plain.key, plain.title, plain.tags, plain.metadata) == (put.key, "words", ("a", "b"), {"k": 1})
     assert (plain.sources, plain.thumbnail, plain.sha256) == (("s",), None, put.sha256)
     assert np.array_equal(plain.bits, put.bits)
     assert plain.bits_trimmed is not None and np.array_equal(plain.bits_trimmed, put.bits_trimmed)
+    assert np.array_equal(plain.panels, put.panels)
     ((rich,),) = index.ask([question(look(put.bits), vector=random_vector(rng), nearest=0)])
     assert rich.vector is not None
     np.testing.assert_allclose(rich.vector, put.vector, atol=4e-3)
@@ -164,6 +169,68 @@ def test_the_worst_spread_of_31_bits_is_found_with_neighbours(index: Index, rng:
     assert ids(index.ask([question(look(query), radius=31)])[0]) == {"worst"}
 
 
+def test_panels_are_found_by_those_who_ask_for_them(index: Index, rng: np.random.Generator) -> None:
+    pages = [record(f"page {n}", rng, panels=random_panels(rng, n)) for n in range(13)]
+    filled(index, *pages, *(record(str(n), rng) for n in range(50)))
+    for each in pages:
+        for panel in each.panels:
+            for bits in (panel, flipped(panel, 31, rng)):
+                (found,) = index.ask([question(look(bits, panels=True), radius=31)])
+                assert ids(found) == {each.id} and np.array_equal(found[0].panels, each.panels)
+            assert index.ask([question(look(panel), radius=31)]) == [[]]
+        (own,) = index.ask([question(look(each.bits, panels=True), radius=31)])
+        assert ids(own) == {each.id}
+
+
+def test_the_nearest_panels_come_and_a_page_counts_once(index: Index, rng: np.random.Generator) -> None:
+    query = random_bits(rng)
+    pages = [
+        record(
+            str(far), rng, panels=np.stack([flipped(query, far + more, rng, keep=BAND) for more in range(12)])
+        )
+        for far in range(0, 60, 2)
+    ]
+    blank = record("blank", rng, panels=query[None], quality=0)
+    whole = record("whole", rng, bits=flipped(query, 70, rng, keep=BAND))
+    filled(index, *pages, blank, whole)
+    (found,) = index.ask([question(look(query, panels=True), limit=10)])
+    assert ids(found) >= {*map(str, range(0, 20, 2)), "whole"} and "blank" not in ids(found)
+    assert len(ids(found)) == len(found)
+    for radius in (9, 20, 41):
+        (found,) = index.ask([question(look(query, panels=True), radius=radius, limit=99)])
+        assert ids(found) == {str(far) for far in range(0, radius + 1, 2)}
+
+
+def test_panels_under_a_filter(index: Index, rng: np.random.Generator) -> None:
+    query = random_bits(rng)
+
+    def pages(kind: str, number: int, far: int, **fields: Any) -> list[ImageRecord]:
+        panels = [flipped(query, far, rng, keep=BAND)[None] for _ in range(number)]
+        return [record(f"{kind} {n}", rng, panels=each, **fields) for n, each in enumerate(panels)]
+
+    wanted = pages("far", 3, 60, collection="wanted", tags=("t",), metadata={"k": "v"})
+    filled(index, *pages("near", 100, 1), *wanted)
+    for filter in (Filter(collections=("wanted",)), only(tags="t"), Filter(("wanted",), {"k": ("v",)})):
+        (found,) = index.ask([question(look(query, panels=True), limit=3, filter=filter)])
+        assert ids(found) == {"far 0", "far 1", "far 2"}
+    assert index.ask([question(look(query, panels=True), filter=only(tags="none"))]) == [[]]
+
+
+def test_panels_of_deleted_and_replaced_pages_are_gone(index: Index, rng: np.random.Generator) -> None:
+    gone, changed, kept = (record(name, rng, panels=random_panels(rng, 4)) for name in ("a", "b", "c"))
+    filled(index, gone, changed, kept)
+    index.delete([gone.key])
+    after = changed.replaced(panels=random_panels(rng, 2), sha256=digest("other"))
+    index.put([after])
+    index.refresh()
+    assert index.count() == 2 and sum(index.collections().values()) == 2
+    for panel in [*gone.panels, *changed.panels]:
+        assert index.ask([question(look(panel, panels=True), radius=31)]) == [[]]
+    for each in (after, kept):
+        for panel in each.panels:
+            assert ids(index.ask([question(look(panel, panels=True), radius=31)])[0]) == {each.id}
+
+
 def test_the_nearest_by_vector(index: Index, rng: np.random.Generator) -> None:
     records = [record(str(n), rng, vector=random_vector(rng)) for n in range(40)]
     filled(index, *records, record("no vector", rng))
@@ -209,21 +276,29 @@ def test_both_indices_give_the_same_candidates(place_of: Callable[[str], Place])
         records = [
             record(str(n), rng, collection=f"c{n % 2}", metadata={"n": n % 3},
                    bits=flipped(centres[n % 20], n % 40, rng),
-                   bits_trimmed=flipped(centres[(n + 1) % 20], n % 30, rng) if n % 3 == 0 else None)
+                   bits_trimmed=flipped(centres[(n + 1) % 20], n % 30, rng) if n % 3 == 0 else None,
+                   panels=np.stack([flipped(centres[(n + k) % 20], n % 35, rng) for k in range(2, 2 + n % 7)]
+                                   or [random_bits(rng)]))
             for n in range(300)
         ]  # fmt: skip
         index = filled(place_of(kind).create(SIGNATURES), *records)
         filters = [Filter(), Filter(collections=("c1",)), only(n="2")]
         questions = [
-            question(look(centre), look(flipped(centre, 10, rng)), radius=31, limit=300, filter=filter)
-            for centre in centres
+            question(look(centre, panels=place % 2 == 0), look(flipped(centre, 10, rng)),
+                     radius=31, limit=300, filter=filter)
+            for place, centre in enumerate(centres)
             for filter in filters
-        ]
+        ]  # fmt: skip
         answers.append([ids(found) for found in index.ask(questions)])
         bits = {each.id: [b for b in (each.bits, each.bits_trimmed) if b is not None] for each in records}
+        panels = {each.id: list(each.panels) for each in records}
         for asked, found in zip(questions, answers[-1], strict=True):
             least = {
-                id: min(int(hamming(variant.bits, b)) for variant in asked.variants for b in bits[id])
+                id: min(
+                    int(hamming(variant.bits, b))
+                    for variant in asked.variants
+                    for b in bits[id] + panels[id] * variant.panels
+                )
                 for id in found
             }
             assert all(distance <= asked.radius for distance in least.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 from PIL import Image, ImageOps
@@ -91,3 +92,80 @@ def test_a_part_proves_nothing_by_its_hash_alone(photographs: Index) -> None:
     unable = Finder(photographs, policy=dataclasses.replace(Policy(), seconds=0))
     (first, *_) = [match for match in unable.search(query) if match.record.id == "chelsea.png"]
     assert first.verdict is Verdict.SIMILAR and first.hamming is not None and first.hamming <= 48
+
+
+@pytest.fixture
+def pages(place: Place) -> Index:
+    """An index, by hashes alone, of a page that shows two photographs, its mirror image and a photograph."""
+    shot = Image.new("RGB", (1200, 900), "white")
+    shot.paste(photograph("chelsea.png", 500), (60, 200))
+    shot.paste(photograph("astronaut.png", 480), (660, 300))
+    shown = {"page": shot, "mirrored": ImageOps.mirror(shot), "camera": photograph("camera.png", 800)}
+    records = [
+        ImageRecord.of(describe(encoded(picture, "JPEG", quality=80)), id=name)
+        for name, picture in shown.items()
+    ]
+    return filled(place.create(signatures_of(None)), *records)
+
+
+@pytest.mark.parametrize("name", ["chelsea.png", "astronaut.png"])
+def test_a_stored_page_is_found_by_a_picture_in_it_and_proven(pages: Index, name: str) -> None:
+    query = describe(encoded(photograph(name, 800)))
+    assert Finder(pages).search(query, Request(verify=False)) == []
+    found = {match.record.id: match for match in Finder(pages).search(query)}
+    assert found.keys() == {"page", "mirrored"}
+    for id, match in found.items():
+        assert match.verdict is Verdict.COPY and match.proof is not None
+        assert match.proof.transformation.mirrored is (id == "mirrored")
+        assert match.transform["cut_out"] is True and "pasted" not in match.transform
+    assert found["mirrored"].transform["orientation"] == "flip-horizontal"
+
+
+def test_a_panel_proves_nothing_by_its_hash_alone(pages: Index) -> None:
+    query = describe(encoded(photograph("chelsea.png", 800)))
+    unable = Finder(pages, policy=dataclasses.replace(Policy(), seconds=0)).search(query)
+    told = Finder(pages).search(query, Request(verify=False, pages=True))
+    for match in unable + told:
+        assert match.verdict is Verdict.SIMILAR and match.hamming is not None and match.hamming <= 48
+        assert "cut out" in match.edit
+    assert (
+        {match.record.id for match in unable} == {match.record.id for match in told} == {"page", "mirrored"}
+    )
+
+
+def test_pages_are_asked_for_copies_in_the_ways_that_pages_show_them(pages: Index) -> None:
+    for turned in (90, 180):
+        query = describe(encoded(photograph("chelsea.png", 800).rotate(turned, expand=True)))
+        assert Finder(pages).search(query, Request(verify=False, pages=True)) == []
+    query = describe(encoded(photograph("chelsea.png", 800)))
+    (upright,) = Finder(pages).search(query, Request(verify=False, pages=True, orientations=("upright",)))
+    assert upright.record.id == "page"
+
+
+def test_both_indices_tell_the_same_of_pages(place_of: Callable[[str], Place]) -> None:
+    pictures = [photograph(name, 400) for name in NAMES]
+    shots = []
+    for number in range(24):
+        shot = Image.new("RGB", (900, 640), ("white", "black", "navy")[number % 3])
+        for at, place in enumerate(((20, 20), (460, 40), (30, 340), (480, 350))):
+            shot.paste(
+                pictures[(number * (at + 1) + at) % len(pictures)].reduce(1 + (number + at) % 2), place
+            )
+        shots.append(describe(encoded(shot, "JPEG", quality=60 + number), model=NETWORK))
+    queries = [describe(encoded(picture), model=NETWORK) for picture in pictures] + shots[:4]
+    answers = []
+    for kind in ("embedded", "elastic"):
+        records = [ImageRecord.of(shot, id=f"{number:02}") for number, shot in enumerate(shots)]
+        index = filled(place_of(kind).create(signatures_of(NETWORK)), *records)
+        request = Request(limit=100, verify=False, pages=True, probes="all")
+        answers.append(
+            [
+                [
+                    (match.record.id, match.verdict, match.hamming, match.score, dict(match.transform))
+                    for match in found
+                ]
+                for found in Finder(index).search_many(queries, request)
+            ]
+        )
+    assert answers[0] == answers[1]
+    assert sum("cut_out" in match[4] for found in answers[0] for match in found) >= 12

@@ -18,7 +18,17 @@ from search.index import rebuild_index, stored_signatures
 from search.index.base import Index, Signatures
 from search.query import Question
 from tests.conformance.conftest import Place
-from tests.conformance.synthetic import SIGNATURES, digest, filled, ids, look, question, random_vector, record
+from tests.conformance.synthetic import (
+    SIGNATURES,
+    digest,
+    filled,
+    ids,
+    look,
+    question,
+    random_panels,
+    random_vector,
+    record,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +52,7 @@ def better(records: Sequence[ImageRecord]) -> list[ImageRecord]:
             vector=direction(each),
             bits=~each.bits,
             bits_trimmed=None,
+            panels=~each.bits[None] ^ 1,
             quality=50,
             pixels=digest(f"new {each.id}"),
         )
@@ -65,9 +76,10 @@ def by_hash(index: Index, bits: np.ndarray) -> set[str]:
 @pytest.fixture
 def records(rng: np.random.Generator) -> list[ImageRecord]:
     return [
-        record(f"{n:04}", rng, vector=random_vector(rng), thumbnail=b"jpeg", tags=("tag",), title=f"No {n}")
+        record(f"{n:04}", rng, panels=random_panels(rng, n % 4), vector=random_vector(rng), thumbnail=b"jpeg",
+               tags=("tag",), title=f"No {n}")
         for n in range(60)
-    ]
+    ]  # fmt: skip
 
 
 def test_records_get_their_new_signatures_and_keep_the_rest(place: Place, records: list[ImageRecord]) -> None:
@@ -85,6 +97,7 @@ def test_records_get_their_new_signatures_and_keep_the_rest(place: Place, record
         assert nearest(index, direction(old)) == ["0007"]
         assert (by_hash(index, ~old.bits), by_hash(index, old.bits)) == ({"0007"}, set())
         new = index.get([old.key])[old.key]
+        assert ids(index.ask([question(look(~old.bits ^ 1, panels=True), radius=0)])[0]) == {"0007"}
         assert (new.pixels, new.quality) == (digest("new 0007"), 50)
         assert (new.thumbnail, new.title, new.tags, new.added_at) == (b"jpeg", "No 7", ("tag",), old.added_at)
         assert len(index.ask_bytes([digest("new 0007")], question().filter)[digest("new 0007")]) == 1
@@ -199,7 +212,11 @@ rebuild_index(sys.argv[1], signatures=OTHER, transform=dying)
 @pytest.fixture
 def half_built(place: Place, rng: np.random.Generator) -> tuple[Index, int]:
     """An index whose rebuild was killed, and how many records had their new signatures by then."""
-    index = filled(place.create(), *(record(f"{n:04}", rng, vector=random_vector(rng)) for n in range(MANY)))
+    many = (
+        record(f"{n:04}", rng, panels=random_panels(rng, n % 4), vector=random_vector(rng))
+        for n in range(MANY)
+    )
+    index = filled(place.create(), *many)
     died = subprocess.run(
         [sys.executable, "-c", DYING, place.location], cwd=ROOT, stdout=subprocess.PIPE, check=False
     )

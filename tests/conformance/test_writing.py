@@ -11,7 +11,15 @@ import pytest
 from imaging.record import ImageRecord, Key
 from search.index.base import Index, Status
 from tests.conformance.conftest import Place
-from tests.conformance.synthetic import digest, look, question, random_bits, random_vector, record
+from tests.conformance.synthetic import (
+    digest,
+    look,
+    question,
+    random_bits,
+    random_panels,
+    random_vector,
+    record,
+)
 
 HOSTILE_IDS = [
     "a/b/../c",
@@ -38,6 +46,7 @@ def test_every_field_comes_back(index: Index, rng: np.random.Generator) -> None:
         collection="catalogue",
         quality=37,
         bits_trimmed=random_bits(rng),
+        panels=random_panels(rng, 12),
         vector=random_vector(rng),
         thumbnail=bytes(range(256)) * 40,
         sources=("https://example.org/a b?c=d", "/photos/naïve.jpg"),
@@ -55,6 +64,7 @@ def test_every_field_comes_back(index: Index, rng: np.random.Generator) -> None:
         assert getattr(got, field) == getattr(put, field), field
     assert np.array_equal(got.bits, put.bits)
     assert got.bits_trimmed is not None and np.array_equal(got.bits_trimmed, put.bits_trimmed)
+    assert got.panels.dtype == np.uint8 and np.array_equal(got.panels, put.panels)
     assert got.vector is not None and got.vector.dtype == np.float32
     np.testing.assert_allclose(got.vector, put.vector, atol=4e-3)
 
@@ -64,6 +74,7 @@ def test_what_is_absent_comes_back_absent(index: Index, rng: np.random.Generator
     index.put([put])
     got = index.get([put.key])[put.key]
     assert (got.bits_trimmed, got.vector, got.thumbnail) == (None, None, None)
+    assert got.panels.shape == (0, 32) and got.panels.dtype == np.uint8
     assert (got.sources, got.title, got.tags, got.metadata) == ((), "", (), {})
 
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 import skimage.data
+from PIL import Image
 
 from search.errors import StoreError
 from search.index.elastic import ElasticIndex
@@ -42,6 +43,16 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def photos(photographs: Path, tmp_path: Path) -> Path:
     """The same for a test that changes them."""
     return Path(shutil.copytree(photographs, tmp_path / "photos"))
+
+
+def page(place: Path, photos: Path) -> None:
+    """Write a page that shows a cat and an astronaut side by side."""
+    paper = Image.new("RGB", (1200, 900), "white")
+    for name, at in (("chelsea.png", (60, 100)), ("astronaut.png", (660, 300))):
+        with Image.open(photos / name) as photo:
+            photo.thumbnail((480, 480))
+            paper.paste(photo, at)
+    paper.save(place)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import elasticsearch
 import pytest
 from PIL import Image
 
-from tests.facsimile.conftest import NAMES
+from tests.facsimile.conftest import NAMES, page
 from tests.facsimile.shell import Shell
 
 PICTURES = 300
@@ -99,6 +99,21 @@ def test_an_index_of_an_older_version_is_brought_to_the_present(
     assert best(plain, photos / "coffee.png")["verdict"] == "identical"
 
 
+def test_an_index_of_an_earlier_layout_gets_the_panels_of_its_pages(plain: Shell, photos: Path) -> None:
+    page(photos / "page.png", photos)
+    plain.json("ingest", photos / "page.png")
+    forget_panels(plain.index)
+    relabel(plain.index, {"layout": 1})
+    refused = plain("search", photos / "chelsea.png")
+    assert (refused.code, "`facsimile index reindex` builds it anew" in refused.complaint) == (2, True)
+    told = plain.json("index", "reindex")
+    assert (told["count"], told["from_sources"]) == (len(NAMES) + 1, len(NAMES) + 1)
+    matches = plain.json("search", photos / "chelsea.png")["matches"]
+    found = {Path(match["source"]).name: match for match in matches}
+    assert found["chelsea.png"]["verdict"] == "identical"
+    assert found["page.png"]["verdict"] == "copy" and found["page.png"]["transform"]["cut_out"] is True
+
+
 def test_what_is_not_there_or_not_known_is_told(plain: Shell) -> None:
     unknown = plain("index", "reindex", "--model", "nonesuch")
     assert (unknown.code, "no model 'nonesuch'" in unknown.complaint) == (2, True)
@@ -126,6 +141,19 @@ def test_after_ctrl_c_the_next_run_goes_on(facsimile: Shell, photographs: Path, 
     told = facsimile.json("index", "reindex", "--model", "facsimile")
     assert 0 < told["from_sources"] < PICTURES
     assert (told["count"], told["model"][:10]) == (PICTURES, "facsimile-")
+
+
+def forget_panels(place: str) -> None:
+    """Take the panels out of all records."""
+    if not place.startswith("http"):
+        with sqlite3.connect(Path(place) / "records.sqlite") as connection:
+            connection.execute("UPDATE records SET panels = x''")
+        connection.close()
+        return
+    server, name = place.rsplit("/", 1)
+    with elasticsearch.Elasticsearch(server) as client:
+        for hit in client.search(index=name, query={"match_all": {}}, size=100, source=False)["hits"]["hits"]:
+            client.update(index=name, id=hit["_id"], doc={"panels": []}, refresh=True)
 
 
 def relabel(place: str, changes: dict[str, Any]) -> None:

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
+from numpy.typing import NDArray
 
+from imaging.distance import hamming
 from search.index import open_index
-from tests.facsimile.conftest import NAMES
+from tests.facsimile.conftest import NAMES, page
 from tests.facsimile.shell import Shell
 
 
@@ -40,6 +43,32 @@ def test_records_move_between_the_kinds_of_index_and_stay_equal(
     assert there.json("import", file) == {"imported": len(NAMES), "failed": 0}
     assert there.count == len(NAMES)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("rec")] == [name]
+
+
+def test_panels_come_with_an_export_and_are_made_where_an_earlier_one_has_none(
+    embedded: Shell, photos: Path, place_of: Callable[[str], str]
+) -> None:
+    page(embedded.folder / "page.png", photos)
+    embedded.json("ingest", embedded.folder / "page.png")
+    file = embedded.folder / "records.jsonl"
+    embedded.json("export", file)
+    header, row = (orjson.loads(line) for line in file.read_bytes().splitlines())
+    assert len(row["panels"]) >= 2 and {len(bits) for bits in row["panels"]} == {64}
+    for kept in ({}, {"thumbnail": None}):
+        earlier = {name: value for name, value in row.items() if name != "panels"} | kept
+        file.write_bytes(b"\n".join(map(orjson.dumps, (header, earlier))))
+        there = embedded.on(place_of("embedded"))
+        assert there.json("import", file) == {"imported": 1, "failed": 0}
+        ((made,), (stored,)) = records(there.index), records(embedded.index)
+        if kept:
+            assert made["panels"] == []
+        else:
+            near = hamming(bits_of(made)[:, None], bits_of(stored)[None]).min(axis=1)
+            assert np.count_nonzero(near <= 16) >= 2
+
+
+def bits_of(record: dict[str, Any]) -> NDArray[np.uint8]:
+    return np.array(record["panels"], np.uint8)
 
 
 def test_one_collection_can_be_exported(filled: Shell, tmp_path: Path) -> None:

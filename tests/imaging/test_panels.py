@@ -9,10 +9,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from imaging.describe import describe
+from imaging.describe import describe, looks_of_panels
 from imaging.distance import hamming
-from imaging.panels import looks_of_panels, panels
+from imaging.panels import panels
 from imaging.phash import bits_of
+from imaging.record import MOST_PANELS
 from tests.imaging.pictures import NAMES, encoded, photograph
 
 Box = tuple[int, int, int, int]
@@ -56,9 +57,41 @@ def test_a_picture_in_a_page_has_the_hash_of_the_original(mirrored: bool) -> Non
         assert min(int(hamming(look.bits, original)) for look in looks) <= 64
 
 
+@pytest.mark.parametrize("size", [(320, 240), (1000, 700)])
+@pytest.mark.parametrize("format", ["PNG", "JPEG"])
+def test_a_page_keeps_the_hashes_that_its_thumbnail_has(size: tuple[int, int], format: str) -> None:
+    scale = size[0] // 320
+    boxes = {name: tuple(scale * side for side in box) for name, box in ARTICLE.items()}
+    stored = describe(encoded(page(boxes, size), format))  # type: ignore[arg-type]
+    assert stored.panels.dtype == np.uint8 and 2 <= len(stored.panels) <= MOST_PANELS
+    assert np.array_equal(stored.panels, bits_of(stored.spectra_panels))
+    again = describe(stored.thumbnail).panels
+    apart = hamming(stored.panels[:, None], again[None]).min(axis=1)
+    assert np.count_nonzero(apart <= 16) >= len(boxes)
+    upright = [look.bits for look in looks_of_panels(stored) if look.orientation == "upright"]
+    assert np.array_equal(upright, stored.panels)
+
+
+def test_what_is_blank_has_no_panels() -> None:
+    paper = Image.new("L", (300, 200), "white")
+    ImageDraw.Draw(paper).rectangle((100, 60, 200, 140), "black")
+    for picture in (Image.new("RGB", (300, 200), "white"), paper):
+        stored = describe(encoded(picture))
+        assert (stored.panels.shape, stored.spectra_panels.shape) == ((0, 32), (0, 16, 16))
+
+
+def test_detail_that_few_pixels_of_a_line_show_is_no_gutter() -> None:
+    """A page on squared paper has no gutters, wherever the squares begin."""
+    for first in range(8):
+        paper = np.array(page(ARTICLE, (320, 240)).convert("L"))
+        paper[:, first::8] = paper[first::8] = 0
+        assert panels(paper) == []
+
+
 def test_photographs_are_no_pages() -> None:
     for name in ("chelsea.png", "coffee.png", "astronaut.png"):
-        assert looks_of_panels(describe(encoded(photograph(name)))) == []
+        described = describe(encoded(photograph(name)))
+        assert looks_of_panels(described) == [] and described.panels.shape == (0, 32)
 
 
 @hypothesis_settings(max_examples=50, deadline=None)
@@ -73,7 +106,7 @@ def test_panels_lie_within_and_are_few(width: int, height: int, seed: int, block
         block = luma[y : y + rng.integers(1, 90), x : x + rng.integers(1, 90)]
         block[:] = rng.integers(0, 256, block.shape)
     found = panels(luma)
-    assert len(found) == len(set(found)) <= 12
+    assert len(found) == len(set(found)) <= MOST_PANELS
     for left, top, right, bottom in found:
         assert 0 <= left < right <= width and 0 <= top < bottom <= height
         assert min(right - left, bottom - top) >= 24

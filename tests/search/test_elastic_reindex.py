@@ -12,6 +12,8 @@ from search.errors import IndexMismatch, IndexMissing, IndexReadOnly, InvalidReq
 from search.index.base import Signatures, Status
 from search.index.elastic import ElasticIndex
 from search.index.elastic_client import ElasticOptions
+from search.index.elastic_documents import document, document_id
+from search.index.elastic_mapping import mappings
 from tests.conformance.synthetic import look, question, random_bits, random_vector, record
 
 SIGNATURES = Signatures("test-1", "test", 64)
@@ -120,6 +122,34 @@ def test_an_index_of_another_layout_is_refused_until_it_is_built_anew(location: 
         ElasticIndex.open(location, SIGNATURES)
     ElasticIndex.reindex(location)
     assert ElasticIndex.open(location, SIGNATURES).count() == 50
+
+
+def test_an_index_without_panels_gets_them(location: str, raw, rng):
+    name = location.rpartition("/")[2]
+    mapping = mappings(SIGNATURES, ElasticOptions())
+    del mapping["properties"]["panels"]
+    mapping["_meta"]["facsimile"]["layout"] = 1
+    raw.indices.create(index=f"{name}-v1", mappings=mapping, aliases={name: {}})
+    records = [record(str(n), rng, vector=random_vector(rng)) for n in range(20)]
+    for each in records:
+        old = document(each)
+        del old["panels"]
+        raw.index(index=name, id=document_id(each.key), document=old)
+    with pytest.raises(
+        IndexMismatch, match="layout 1, this version reads 2; `facsimile index reindex` builds"
+    ):
+        ElasticIndex.open(location)
+    assert ElasticIndex.stored(location) == (1, SIGNATURES)
+
+    def told_apart(some: Sequence[ImageRecord]) -> list[ImageRecord]:
+        assert all(each.panels.shape == (0, 32) for each in some)
+        return [each.replaced(panels=~each.bits[None]) for each in some]
+
+    with ElasticIndex.reindex(location, transform=told_apart) as again:
+        assert (again.count(), again.info().layout) == (20, 2)
+        for each in records:
+            (found,) = again.ask([question(look(~each.bits, panels=True), radius=0)])
+            assert [(at.id, at.panels.tolist()) for at in found] == [(each.id, [(~each.bits).tolist()])]
 
 
 class Crash(BaseException):

@@ -26,6 +26,7 @@ from tests.conformance.synthetic import (
     look,
     question,
     random_bits,
+    random_panels,
     random_vector,
     record,
 )
@@ -48,6 +49,7 @@ def many(rng: np.random.Generator, count: int) -> list[ImageRecord]:
             rng,
             vector=random_vector(rng),
             bits_trimmed=random_bits(rng) if n % 3 == 0 else None,
+            panels=random_panels(rng, n % 5),
             title=f"number {n}",
         )
         for n in range(count)
@@ -55,7 +57,7 @@ def many(rng: np.random.Generator, count: int) -> list[ImageRecord]:
 
 
 def found(index: EmbeddedIndex, bits: np.ndarray, radius: int = 31) -> list[str]:
-    (records,) = index.ask([question(look(bits, terms=()), radius=radius)])
+    (records,) = index.ask([question(look(bits, terms=(), panels=True), radius=radius)])
     return sorted(each.id for each in records)
 
 
@@ -104,22 +106,31 @@ def test_the_scan_is_the_definition(
 def test_the_files_hold_what_was_put(folder: Path, rng: np.random.Generator) -> None:
     """Read without the index, so that a fault in writing cannot hide behind the same fault in reading."""
     put = record(
-        "1", rng, bits_trimmed=random_bits(rng), vector=random_vector(rng), metadata={"a": {"b": True}}
+        "1",
+        rng,
+        bits_trimmed=random_bits(rng),
+        panels=random_panels(rng, 2),
+        vector=random_vector(rng),
+        metadata={"a": {"b": True}},
     )
-    blank = record("2", rng, quality=0)
+    blank = record("2", rng, panels=random_panels(rng, 1), quality=0)
     with EmbeddedIndex.create(folder, SIGNATURES) as index:
         index.put([put, blank])
-        hashes = np.fromfile(folder / "hashes-1", np.uint8).reshape(-1, 40)
+        hashes, panels = (
+            np.fromfile(folder / name, np.uint8).reshape(-1, 40) for name in ("hashes-1", "panels-1")
+        )
         vectors = np.fromfile(folder / "vectors-1", np.float32).reshape(-1, DIMS)
         database = sqlite3.connect(folder / "records.sqlite")
-        (row,) = database.execute("SELECT bits, bits_trimmed, slot FROM records WHERE id = '1'")
+        (row,) = database.execute("SELECT bits, bits_trimmed, panels, slot FROM records WHERE id = '1'")
         terms = database.execute("SELECT path, value FROM terms").fetchall()
         mode = database.execute("PRAGMA journal_mode").fetchone()
         database.close()
     assert put.bits_trimmed is not None and put.vector is not None
-    assert row == (put.bits.tobytes(), put.bits_trimmed.tobytes(), 0)
+    assert row == (put.bits.tobytes(), put.bits_trimmed.tobytes(), put.panels.tobytes(), 0)
     assert [bytes(each[:32]) for each in hashes] == [put.bits.tobytes(), put.bits_trimmed.tobytes()]
-    assert hashes[:, 32:].view("<u8").ravel().tolist() == [0, 0]
+    assert np.array_equal(panels[:, :32], put.panels)
+    for rows in (hashes, panels):
+        assert rows[:, 32:].view("<u8").ravel().tolist() == [0, 0]
     np.testing.assert_allclose(vectors[0], put.vector, atol=1e-3)
     assert np.isnan(vectors[1]).all()
     assert terms == [("metadata.a.b", "true")]
@@ -181,7 +192,7 @@ def test_many_threads_read_while_one_writes(folder: Path, rng: np.random.Generat
 
 
 @pytest.mark.parametrize("damage", ["missing", "short", "empty"])
-@pytest.mark.parametrize("file", ["hashes-1", "vectors-1"])
+@pytest.mark.parametrize("file", ["hashes-1", "panels-1", "vectors-1"])
 def test_damaged_array_files_are_rebuilt(
     folder: Path, rng: np.random.Generator, file: str, damage: str
 ) -> None:
@@ -196,11 +207,12 @@ def test_damaged_array_files_are_rebuilt(
         path.write_bytes(path.read_bytes()[: 1000 if damage == "short" else 0])
     with EmbeddedIndex.open(folder, SIGNATURES) as index:
         assert found(index, records[60].bits_trimmed) == ["00060"]
-        assert found(index, records[10].bits) == []
+        assert found(index, records[64].panels[3]) == ["00064"]
+        assert found(index, records[10].bits) == found(index, records[14].panels[0]) == []
         (near,) = index.ask([Question((), 0, 0, vector=records[77].vector, nearest=1)])
         assert [each.id for each in near] == ["00077"]
         index.put(many(np.random.default_rng(1), 1))
-    assert names(folder) == {"records.sqlite", "hashes-2", "vectors-2"}
+    assert names(folder) == {"records.sqlite", "hashes-2", "panels-2", "vectors-2"}
 
 
 def test_a_write_into_damaged_array_files_loses_nothing(folder: Path, rng: np.random.Generator) -> None:
@@ -221,11 +233,12 @@ def test_dead_slots_are_taken_out_in_the_end(folder: Path, rng: np.random.Genera
     index.delete([each.key for each in records[:5000]])
     for opened in (reader, index):
         assert found(opened, records[-1].bits) == ["05999"]
-        assert found(opened, records[0].bits) == []
+        assert found(opened, records[5999].panels[3]) == ["05999"]
+        assert found(opened, records[0].bits) == found(opened, records[4].panels[0]) == []
         (near,) = opened.ask([Question((), 0, 0, vector=records[5500].vector, nearest=1)])
         assert [each.id for each in near] == ["05500"]
     index.put([record("more", rng)])
-    assert names(folder) == {"records.sqlite", "hashes-2", "vectors-2"}
+    assert names(folder) == {"records.sqlite", "hashes-2", "panels-2", "vectors-2"}
     assert (folder / "vectors-2").stat().st_size == 1001 * DIMS * 4
 
 
@@ -237,7 +250,7 @@ def test_reindex_gives_space_back_and_keeps_everything(folder: Path, rng: np.ran
     before = index.info().bytes
     index = EmbeddedIndex.reindex(folder)
     assert index.info().bytes < before / 3
-    assert names(folder) == {"records.sqlite", "hashes-2", "vectors-2"}
+    assert names(folder) == {"records.sqlite", "hashes-2", "panels-2", "vectors-2"}
     assert found(index, records[950].bits) == ["00950"]
     got = index.get([records[950].key])[records[950].key]
     assert got.thumbnail == records[950].thumbnail

@@ -15,7 +15,15 @@ from imaging.record import Key
 from search.index.base import Status
 from search.index.embedded import EmbeddedIndex
 from search.query import Filter, Question
-from tests.conformance.synthetic import SIGNATURES, look, question, random_bits, random_vector, record
+from tests.conformance.synthetic import (
+    SIGNATURES,
+    look,
+    question,
+    random_bits,
+    random_panels,
+    random_vector,
+    record,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +55,7 @@ def batch(writer: str, number: int) -> list:
             rng,
             sha256=f"{number:064x}",
             bits_trimmed=random_bits(rng) if position % 2 else None,
+            panels=random_panels(rng, position % 4),
             vector=random_vector(rng),
             thumbnail=rng.bytes(3000),
             tags=(f"batch-{number}",),
@@ -72,6 +81,9 @@ def check(index: EmbeddedIndex, writer: str, number: int) -> None:
     for each in records:
         (by_hash,) = index.ask([question(look(each.bits, terms=()), radius=10)])
         assert [candidate.id for candidate in by_hash] == [each.id]
+        for panel in each.panels[:1]:
+            (by_panel,) = index.ask([question(look(panel, terms=(), panels=True), radius=10)])
+            assert [candidate.id for candidate in by_panel] == [each.id]
     (by_vector,) = index.ask([Question((), 0, 0, vector=records[3].vector, nearest=1)])
     assert [candidate.id for candidate in by_vector] == [records[3].id]
 

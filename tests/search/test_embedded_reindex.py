@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,11 +13,11 @@ import numpy as np
 import pytest
 
 from imaging.record import ImageRecord
-from search.errors import IndexUnavailable
+from search.errors import IndexMismatch, IndexUnavailable
 from search.index.base import Signatures
 from search.index.embedded import EmbeddedIndex
 from search.query import Question
-from tests.conformance.synthetic import SIGNATURES, filled, random_vector, record
+from tests.conformance.synthetic import SIGNATURES, filled, look, question, random_vector, record
 
 HASHES = Signatures(hash="test-1")
 
@@ -80,6 +81,64 @@ def test_the_new_signatures_lie_beside_the_old_until_they_are_put_in_place(folde
         assert left == {"records.sqlite", "hashes-2"}
 
 
+@pytest.fixture
+def narrow(folder: Path) -> Path:
+    """The same with layout 1, whose tables have no panels."""
+    connection = sqlite3.connect(folder / "records.sqlite")
+    with connection:
+        connection.execute("ALTER TABLE records DROP COLUMN panels")
+        connection.execute("ALTER TABLE extent DROP COLUMN panels")
+        connection.execute("UPDATE meta SET value = 1 WHERE name = 'layout'")
+    connection.close()
+    return folder
+
+
+def told_apart(records: Sequence[ImageRecord]) -> list[ImageRecord]:
+    return [each.replaced(panels=~each.bits[None]) for each in records]
+
+
+def test_layout_1_is_refused_until_it_is_built_anew(narrow: Path) -> None:
+    with pytest.raises(
+        IndexMismatch, match="layout 1, this version reads 2; `facsimile index reindex` builds"
+    ):
+        EmbeddedIndex.open(narrow)
+    assert EmbeddedIndex.stored(narrow) == (1, SIGNATURES)
+    with EmbeddedIndex.reindex(narrow, transform=told_apart) as index:
+        assert (index.signatures, index.count(), index.info().layout) == (SIGNATURES, 300, 2)
+        for each in list(index.scan())[::50]:
+            assert np.array_equal(each.panels, ~each.bits[None])
+            assert [[at.id for at in found] for found in index.ask([asking(each)])] == [[each.id]]
+
+
+def asking(of: ImageRecord) -> Question:
+    return question(look(~of.bits, terms=(), panels=True), radius=0)
+
+
+@pytest.mark.parametrize(
+    "of", [("reindexing", "set_made"), ("reindexing", "_put_in_place"), ("Path", "unlink")]
+)
+def test_a_killed_rebuild_of_layout_1_is_continued(narrow: Path, of: tuple[str, str]) -> None:
+    died(narrow, *of)
+    layout, _ = EmbeddedIndex.stored(narrow)
+    assert layout == (2 if of[1] == "unlink" else 1)
+    with EmbeddedIndex.reindex(narrow, HASHES, transform=plain) as index:
+        assert (index.signatures, index.count(), index.info().layout) == (HASHES, 300, 2)
+        first = next(index.scan())
+        assert [each.id for each in index.ask([question(look(first.bits, terms=()), radius=0)])[0]] == [
+            first.id
+        ]
+
+
+def test_a_layout_of_a_later_version_is_left_alone(folder: Path) -> None:
+    connection = sqlite3.connect(folder / "records.sqlite")
+    with connection:
+        connection.execute("UPDATE meta SET value = 3 WHERE name = 'layout'")
+    connection.close()
+    for use in (EmbeddedIndex.open, EmbeddedIndex.reindex):
+        with pytest.raises(IndexMismatch, match=r"layout 3, .* export its records"):
+            use(folder)
+
+
 def test_a_half_made_rebuild_goes_with_the_index(folder: Path) -> None:
     def failing(_: Sequence[ImageRecord]) -> list[ImageRecord]:
         raise KeyboardInterrupt
@@ -101,7 +160,7 @@ def died(folder: Path, *of: str) -> None:
 def test_a_kill_within_the_last_transaction_leaves_the_old_signatures_and_no_work_to_do_again(
     folder: Path,
 ) -> None:
-    died(folder, "reindexing", "set_signatures")
+    died(folder, "reindexing", "set_made")
     with EmbeddedIndex.open(folder, SIGNATURES) as index:
         (first, *_) = index.scan(full=True)
         (near,) = index.ask([Question((), 0, 0, vector=first.vector, nearest=1)])

@@ -9,11 +9,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from PIL import Image, ImageOps
 
 from facsimile.scanning import rules
 from search.errors import InvalidRequest
 from search.query import Filter
-from tests.imaging.pictures import NAMES
+from tests.imaging.pictures import NAMES, encoded, photograph
 from tests.workers.scans import FILLED, Case, edited, noise, shown
 from workers.chunks import now
 from workers.errors import FindingMissing
@@ -77,6 +78,26 @@ def test_new_works_meet_earlier_suspects(case: Case) -> None:
     assert shown(found) == {("cat.jpg", "chelsea.png"), ("cat-border.jpg", "chelsea.png")}
     # as if the work had been there first: the suspect is the query, so a border was put around the work
     assert any("pasted" in each.entry.body["edit"] for each in found)
+
+
+def test_new_works_meet_earlier_pages(case: Case) -> None:
+    case.work("coffee.png")
+    page = Image.new("RGB", (1200, 900), "white")
+    page.paste(photograph("chelsea.png", 460), (60, 120))
+    page.paste(photograph("rocket.jpg", 400), (640, 500))
+    case.suspect("page.jpg", encoded(page, "JPEG", quality=80))
+    case.suspect("mirrored.jpg", encoded(ImageOps.mirror(page), "JPEG", quality=80))
+    for number in range(5):
+        case.suspect(f"noise-{number}.jpg", noise(number))
+    with case.open() as index:
+        assert case.scan(index).new == 0
+        case.work("chelsea.png")
+        later = case.scan(index)
+        assert (later.run.new_suspects, later.run.new_works) == (0, 1)
+        found = list(index.scanning.findings.all())
+    assert shown(found) == {("page.jpg", "chelsea.png"), ("mirrored.jpg", "chelsea.png")}
+    assert all(each.as_json()["verdict"] == "copy" for each in found)
+    assert all("pasted at" in each.as_json()["edit"] for each in found)
 
 
 def test_a_work_with_more_suspects_than_are_asked_for(case: Case) -> None:

@@ -125,7 +125,7 @@ class Comparer:
             return []
         within = Filter((self._run.suspects,))
         return Finder(self._index, reach(rules.thresholds, rules.policy)).search_many(
-            [query for _, query in works], Request(limit=self._crowd, filter=within, verify=False)
+            [query for _, query in works], Request(limit=self._crowd, filter=within, verify=False, pages=True)
         )
 
     def _all_suspects(self) -> Iterator[Key]:
