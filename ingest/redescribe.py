@@ -25,7 +25,7 @@ class Redescribed:
 
     `from_sources`: from the very bytes, read again. `from_thumbnails`: of those whose source could not be
     read. `kept`: what was stored serves on. `without`: neither source nor thumbnail can be read; they have no
-    vector, and no hash where that changed, so only their digests find them.
+    vector, no panels where those are new, and no hash where that changed, so only their digests find them.
     """
 
     from_sources: int = 0
