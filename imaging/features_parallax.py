@@ -48,27 +48,42 @@ def parallax(common: Common) -> float | None:
     if found.sum() < _LEAST:
         return None
     start = np.argwhere(found)[:, ::-1].astype(np.float32) * CELL + CELL // 2
-    residual = _residual(start, start + _means(flow)[found])
+    missed = _missed(start, start + _means(flow)[found])
+    if missed is None:
+        return None
     noise = _PER_NOISE * (1 - float(np.median(table[found])))
-    return None if residual is None else max(0.0, residual - noise)
+    moves = _across(missed, common.first, found)
+    return max(0.0, float(np.percentile(moves, _PERCENTILE)) - noise)
 
 
-def _residual(start: NDArray[np.float32], end: NDArray[np.float32]) -> float | None:
-    """By how much the places [N, 2] miss the projective map that most of them share."""
+def _missed(start: NDArray[np.float32], end: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """By how much places [N, 2] miss the projective map that most of them share."""
     shared, _ = cv2.findHomography(start, end, cv2.LMEDS)
     if shared is None:
         return None
-    missed = _missed(start, end, shared)
-    near = missed <= max(0.3, 2.5 * float(np.median(missed)))
+    missed = _beside(start, end, shared)
+    far = np.linalg.norm(missed, axis=1)
+    near = far <= max(0.3, 2.5 * float(np.median(far)))
     nearer, _ = cv2.findHomography(start[near], end[near], 0)
-    if nearer is not None:
-        again = _missed(start, end, nearer)
-        missed = again if np.median(again) < np.median(missed) else missed
-    return float(np.percentile(missed, _PERCENTILE))
+    if nearer is None:
+        return missed
+    again = _beside(start, end, nearer)
+    return again if np.median(np.linalg.norm(again, axis=1)) < np.median(far) else missed
 
 
-def _missed(start: NDArray[np.float32], end: NDArray[np.float32], matrix: Any) -> NDArray[np.float32]:
-    return np.asarray(np.linalg.norm(cv2.perspectiveTransform(start[None], matrix)[0] - end, axis=1))
+def _beside(start: NDArray[np.float32], end: NDArray[np.float32], matrix: Any) -> NDArray[np.float32]:
+    return np.asarray(end - cv2.perspectiveTransform(start[None], matrix)[0], np.float32)
+
+
+def _across(missed: NDArray[np.float32], luma: Any, found: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """How far the found cells moved across their edges, [N]: along an edge, and where there is none, nobody
+    can tell (the structure tensor of Förstner, Gülch 1987, weighs the directions)."""
+    right, down = (cv2.Sobel(luma, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
+    xx, yy, xy = (_means(product)[found] for product in (right * right, down * down, right * down))
+    strongest = (xx + yy) / 2 + np.sqrt((xx - yy) ** 2 / 4 + xy**2)
+    x, y = missed.T
+    seen = np.maximum(xx * x**2 + yy * y**2 + 2 * xy * x * y, 0)
+    return np.asarray(np.sqrt(seen / np.maximum(strongest, 1e-6)), np.float32)
 
 
 def _clipped(first: Any, second: Any) -> Any:

@@ -58,7 +58,7 @@ class Policy:
     cells: int = 24
     agreement: float = 0.945
     per_bit: float = 0.0005
-    parallax: float = 0.2
+    parallax: float = 0.12
     despite: int = 31
 
     def evidence(self, shared: Overlap) -> float:
