@@ -25,8 +25,8 @@ SecondLook = Literal["always", "on a sign", "never"]
 
 #: The logistic model of the probability, fitted by `benchmarks/verification.py` on copies and on look-alikes
 #: whose geometry fits, equally many.
-_BASE, _PER_AGREEMENT, _PER_BIT, _PER_INLIERS = -18.2, 18.2, -0.023, 0.39
-_STILL, _PER_PARALLAX = 1.5, -7.7
+_BASE, _PER_AGREEMENT, _PER_BIT, _PER_INLIERS = -22.4, 21.9, -0.027, 0.43
+_STILL, _PER_PARALLAX = 1.9, -14.7
 
 
 @dataclass(frozen=True, slots=True)
