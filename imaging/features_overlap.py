@@ -146,16 +146,20 @@ def correlations(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """The correlation of each cell of rasters [H, W], one each `step` pixels, and which of them count: those
     that lie inside and have texture in either. Both are [rows, columns]."""
-    cell, at = (CELL, CELL), slice(CELL // 2, None, step)
-
-    def means(values: Any) -> Any:
-        return cv2.boxFilter(values, -1, cell)[at, at]
-
-    first_mean, second_mean = means(first), means(second)
-    first_variance = means(first * first) - first_mean**2
-    second_variance = means(second * second) - second_mean**2
-    covariance = means(first * second) - first_mean * second_mean
+    first_mean, second_mean = means(first, step), means(second, step)
+    first_variance = means(first * first, step) - first_mean**2
+    second_variance = means(second * second, step) - second_mean**2
+    covariance = means(first * second, step) - first_mean * second_mean
     deviations = np.sqrt(np.maximum(first_variance, 1) * np.maximum(second_variance, 1))
-    whole = cv2.erode(inside, np.ones(cell, np.uint8), borderValue=0)[at, at] > 0
+    whole = _at_cells(cv2.erode(inside, np.ones((CELL, CELL), np.uint8), borderValue=0), step) > 0
     textured = whole & (np.maximum(first_variance, second_variance) > _TEXTURE)
     return np.asarray(covariance / deviations, np.float32), textured
+
+
+def means(values: Any, step: int) -> Any:
+    """The mean of each cell of a raster [H, W] or [H, W, 2], one each `step` pixels, in the same shape."""
+    return _at_cells(cv2.boxFilter(values, -1, (CELL, CELL)), step)
+
+
+def _at_cells(raster: Any, step: int) -> Any:
+    return raster[CELL // 2 :: step, CELL // 2 :: step]

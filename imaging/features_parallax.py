@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.features_overlap import CELL, Common, correlations
+from imaging.features_overlap import CELL, Common, correlations, means
 
 #: cells count whose pixels correlate at least so well where the flow finds them again, and so many are needed
 _FOUND = 0.8
@@ -48,7 +48,7 @@ def parallax(common: Common) -> float | None:
     if found.sum() < _LEAST:
         return None
     start = np.argwhere(found)[:, ::-1].astype(np.float32) * CELL + CELL // 2
-    missed = _missed(start, start + _means(flow)[found])
+    missed = _missed(start, start + means(flow, CELL)[found])
     if missed is None:
         return None
     noise = _PER_NOISE * (1 - float(np.median(table[found])))
@@ -79,7 +79,7 @@ def _across(missed: NDArray[np.float32], luma: Any, found: NDArray[np.bool_]) ->
     """How far the found cells moved across their edges, [N]: along an edge, and where there is none, nobody
     can tell (the structure tensor of Förstner, Gülch 1987, weighs the directions)."""
     right, down = (cv2.Sobel(luma, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
-    xx, yy, xy = (_means(product)[found] for product in (right * right, down * down, right * down))
+    xx, yy, xy = (means(product, CELL)[found] for product in (right * right, down * down, right * down))
     strongest = (xx + yy) / 2 + np.sqrt((xx - yy) ** 2 / 4 + xy**2)
     x, y = missed.T
     seen = np.maximum(xx * x**2 + yy * y**2 + 2 * xy * x * y, 0)
@@ -88,12 +88,10 @@ def _across(missed: NDArray[np.float32], luma: Any, found: NDArray[np.bool_]) ->
 
 def _clipped(first: Any, second: Any) -> Any:
     """The share of pixels of each cell that are black or white in the one picture or the other."""
-    one, other = (_means(((luma < _DARK) | (luma > _BRIGHT)).astype(np.float32)) for luma in (first, second))
+    one, other = (
+        means(((luma < _DARK) | (luma > _BRIGHT)).astype(np.float32), CELL) for luma in (first, second)
+    )
     return np.maximum(one, other)
-
-
-def _means(values: Any) -> Any:
-    return cv2.boxFilter(values, -1, (CELL, CELL))[CELL // 2 :: CELL, CELL // 2 :: CELL]
 
 
 def _even(luma: Any) -> NDArray[np.uint8]:

@@ -63,8 +63,10 @@ def nearest(variants: Sequence[Variant], record: ImageRecord) -> Nearest | None:
 
 def _nearest_panel(variants: Sequence[Variant], record: ImageRecord) -> Nearest | None:
     """The same over the variants that ask for panels, and the panels of the record."""
+    if not len(record.panels) or not record.quality:  # as most records
+        return None
     asking = [variant for variant in variants if variant.panels]
-    if not asking or not record.quality or not len(record.panels):
+    if not asking:
         return None
     hamming, variant, _ = _least(asking, record.panels)
     return Nearest(hamming, variant.orientation, variant.trimmed, panel=True)

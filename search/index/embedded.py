@@ -80,10 +80,8 @@ class EmbeddedIndex(Index):
         folder = Path(path)
         stored = None
         if (folder / DATABASE).is_file():
-            store = Store(folder, None)
-            with store.reading() as connection:
+            with closing(Store(folder, None)) as store, store.reading() as connection:
                 stored = stored_layout(connection)
-            store.close()
         if stored is None:
             raise IndexMissing(f"there is no index in {folder}; `facsimile index create` makes one")
         return stored
