@@ -124,23 +124,24 @@ class _Chunk:
                     self._records[position] = _retold(records[key], self._items[position])
 
     def describe(self) -> None:
-        """Make the records of all bytes that came to no end yet."""
-        new = [
-            position
-            for position in self._loaded
-            if position not in self._outcomes and position not in self._records
-        ]
+        """Make the records of all bytes that came to no end yet; the same bytes are described once."""
+        new: dict[str, list[int]] = {}
+        for position in self._loaded:
+            if position not in self._outcomes and position not in self._records:
+                new.setdefault(self._digests[position], []).append(position)
         described = describe_many(
-            [self._loaded[position] for position in new],
+            [self._loaded[positions[0]] for positions in new.values()],
             limits=self._limits,
             model=self._model,
             timings=self._timings,
         )
-        for position, description in zip(new, described, strict=True):
-            if isinstance(description, FacsimileError):
-                self._outcomes[position] = Outcome.failed(self._items[position], description)
-            else:
-                self._records[position] = _record(self._items[position], description)
+        for positions, description in zip(new.values(), described, strict=True):
+            for position in positions:
+                item = self._items[position]
+                if isinstance(description, FacsimileError):
+                    self._outcomes[position] = Outcome.failed(item, description)
+                else:
+                    self._records[position] = _record(item, description)
 
     def write(self) -> None:
         """Put the records, in the order of the items."""

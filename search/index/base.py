@@ -66,6 +66,19 @@ class Known:
     added_at: datetime
     version: Any
 
+    @classmethod
+    def of(cls, record: ImageRecord) -> Self:
+        """What a record will be known by once it is written; it has no version yet."""
+        return cls(
+            sha256=record.sha256,
+            sources=record.sources,
+            title=record.title,
+            tags=record.tags,
+            metadata=record.metadata,
+            added_at=record.added_at,
+            version=None,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Signatures:
@@ -120,53 +133,50 @@ class Index(ABC):
 
         The same bytes under the same key are `unchanged`, unless they bring a new source (added to the
         others) or other words (title, tags, metadata: the new ones count, silence keeps the old). Other
-        bytes replace the record. Of two records with one key in a call, both count, in their order. Safe
-        against other writers. A record that no index takes (see search.index.validation) is `failed` with
-        the reason; the others are written.
+        bytes replace the record. Records of one key are merged in their order and written once; each has
+        the outcome that it would have had alone. Safe against other writers. A record that no index takes
+        (see search.index.validation) is `failed` with the reason; the others are written.
         """
-        outcomes: list[Written | None] = [None] * len(records)
+        outcomes: dict[int, Written] = {}
+        waiting: dict[Key, list[int]] = {}
         for position, record in enumerate(records):
             if fault := fault_of(record, self.signatures.dims):
                 outcomes[position] = Written(Status.FAILED, fault)
-        waiting = [position for position, outcome in enumerate(outcomes) if outcome is None]
+            else:
+                waiting.setdefault(record.key, []).append(position)
         for attempt in range(CONFLICT_ATTEMPTS):
             waiting = self._put_once(records, waiting, outcomes)
             if not waiting:
                 break
             time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - spreads writers, no secret
-        for position in waiting:
-            outcomes[position] = Written(Status.FAILED, "another writer kept changing this record", True)
-        return [outcome for outcome in outcomes if outcome is not None]
+        conflict = Written(Status.FAILED, "another writer kept changing this record", True)
+        outcomes |= {position: conflict for positions in waiting.values() for position in positions}
+        return [outcomes[position] for position in range(len(records))]
 
     def _put_once(
-        self, records: Sequence[ImageRecord], waiting: list[int], outcomes: list[Written | None]
-    ) -> list[int]:
-        """Try the waiting positions once; the answer has those to try again: conflicts and repeated keys."""
-        known = self.known({records[position].key for position in waiting})
+        self, records: Sequence[ImageRecord], waiting: Mapping[Key, list[int]], outcomes: dict[int, Written]
+    ) -> dict[Key, list[int]]:
+        """Try the waiting keys once; the answer has those that another writer changed in between."""
+        known = self.known(waiting)
         writes: list[tuple[ImageRecord, Known | None]] = []
-        positions: list[int] = []
-        again: list[int] = []
-        seen: set[Key] = set()
-        for position in waiting:
-            record = records[position]
-            if record.key in seen:
-                again.append(position)
-                continue
-            before = known.get(record.key)
-            after = merged(record, before)
-            if after is None:
-                outcomes[position] = Written(Status.UNCHANGED)
-                continue
-            seen.add(record.key)
-            writes.append((after, before))
-            positions.append(position)
-        if writes:
-            for position, outcome in zip(positions, self._write(writes), strict=True):
-                if outcome is None:
-                    again.append(position)
-                else:
-                    outcomes[position] = outcome
-        return sorted(again)
+        written: list[list[int]] = []
+        for key, positions in waiting.items():
+            before = known.get(key)
+            after, statuses = merged_all([records[position] for position in positions], before)
+            outcomes |= {
+                position: Written(status) for position, status in zip(positions, statuses, strict=True)
+            }
+            if after is not None:
+                writes.append((after, before))
+                written.append(positions)
+        again: dict[Key, list[int]] = {}
+        done = self._write(writes) if writes else []
+        for (record, _), positions, outcome in zip(writes, written, done, strict=True):
+            if outcome is None:
+                again[record.key] = positions
+            elif outcome.status is Status.FAILED:
+                outcomes |= dict.fromkeys(positions, outcome)
+        return again
 
     @abstractmethod
     def known(self, keys: Iterable[Key]) -> dict[Key, Known]:
@@ -277,6 +287,25 @@ class Index(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def merged_all(
+    records: Sequence[ImageRecord], before: Known | None
+) -> tuple[ImageRecord | None, list[Status]]:
+    """What to write so that all of these records of one key count, in their order, and what each comes to.
+
+    None where nothing would change.
+    """
+    write: ImageRecord | None = None
+    statuses: list[Status] = []
+    for record in records:
+        after = merged(record, before)
+        if after is None:
+            statuses.append(Status.UNCHANGED)
+            continue
+        statuses.append(Status.ADDED if before is None else Status.UPDATED)
+        write, before = after, Known.of(after)
+    return write, statuses
 
 
 def merged(record: ImageRecord, before: Known | None) -> ImageRecord | None:

@@ -156,6 +156,37 @@ def test_of_two_records_with_one_key_both_count(index: Index, rng: np.random.Gen
     assert index.get([first.key])[first.key].sources == ("a", "b")
 
 
+def test_many_records_of_one_key_in_one_call_are_one_write(
+    index: Index, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[int] = []
+    write = index._write
+    monkeypatch.setattr(index, "_write", lambda some: writes.append(len(some)) or write(some))
+    links = [record("1", rng, sources=("first",), title="A cat")]
+    links += [links[0].replaced(sources=(f"place {number}",), title="") for number in range(300)]
+    assert statuses(index, *links, record("2", rng)) == [
+        Status.ADDED, *[Status.UPDATED] * 300, Status.ADDED
+    ]  # fmt: skip
+    assert writes == [2]
+    got = index.get([links[0].key])[links[0].key]
+    assert got.sources == ("first", *(f"place {number}" for number in range(300)))
+    assert (got.title, got.added_at) == ("A cat", links[0].added_at)
+    assert set(statuses(index, *links)) == {Status.UNCHANGED}
+
+
+def test_of_other_bytes_under_one_key_in_one_call_the_last_stay(
+    index: Index, rng: np.random.Generator
+) -> None:
+    rows = [record("1", rng, sha256=digest(str(number)), sources=(f"/{number}",)) for number in range(20)]
+    rows += [rows[-1].replaced(sources=("/again",)), record("1", rng, sha256="no digest")]
+    expected = [Status.ADDED, *[Status.UPDATED] * 20, Status.FAILED]
+    assert statuses(index, *rows) == expected
+    got = index.get([rows[0].key])[rows[0].key]
+    assert (got.sha256, got.sources) == (digest("19"), ("/19", "/again"))
+    index.refresh()
+    assert index.count() == 1
+
+
 def test_a_stale_write_is_told_so_and_changes_nothing(index: Index, rng: np.random.Generator) -> None:
     first = record("1", rng, title="first")
     index.put([first])

@@ -102,6 +102,26 @@ def test_the_same_bytes_in_two_places_are_one_record_with_two_sources(
     assert [record.sources for record in index.scan()] == [(both[0].source, both[1].source)]
 
 
+def test_a_chunk_of_the_same_bytes_is_described_once_and_written_once(
+    tmp_path: Path, index: Index, loader: Loader
+) -> None:
+    (tmp_path / "0.jpg").write_bytes(picture(1))
+    for number in range(1, 48):
+        (tmp_path / f"{number}.jpg").hardlink_to(tmp_path / "0.jpg")
+    places = [Item(f"{tmp_path}/{number}.jpg") for number in range(48)]
+    assert statuses(bring(places, index, loader)) == [ADDED, *[UPDATED] * 47]
+    assert [record.sources for record in index.scan()] == [tuple(place.source for place in places)]
+    assert statuses(bring(places, index, loader)) == [UNCHANGED] * 48
+
+
+def test_rows_that_share_an_id_count_in_their_order(photos: Path, index: Index, loader: Loader) -> None:
+    sources = [str(photos / name) for name in ("a.JPG", "b.jpg", "z.jpg")]
+    rows = [Item(sources[number % 3], id="one", tags=(str(number),)) for number in range(12)]
+    assert statuses(bring(rows, index, loader)) == [ADDED, *[UPDATED] * 11]
+    (record,) = index.scan()
+    assert (record.sources, record.tags) == ((sources[2],), ("11",))
+
+
 def test_words_are_told_anew_and_silence_keeps_the_old(photos: Path, index: Index, loader: Loader) -> None:
     source = str(photos / "a.JPG")
     told = Item(source, id="x/1", title="A cat", tags=("pets",), metadata={"year": 1999})
