@@ -17,6 +17,7 @@ from ingest.places import is_remote
 from search.errors import InvalidRequest
 from search.index.base import Index
 from search.index.state import Wanted
+from search.index.validation import check_collection
 from search.query import Filter
 from workers.errors import JobClosed, JobMissing
 from workers.jobs import Job
@@ -89,7 +90,7 @@ class Scanning:
     ) -> Scan:
         """The scan of this name, made where there is none; without a name that of the catalogue."""
         name = name or catalogue
-        suspects = suspects or f"suspects-{name}"
+        suspects = check_collection(suspects or f"suspects-{name}")
         for collection in (catalogue, *(() if sources else (suspects,))):
             if not self._index.count(Filter((collection,))):
                 raise InvalidRequest(f"there is no collection {collection} in {self._index.location}")

@@ -12,6 +12,7 @@ from ingest import archives, manifests, storage
 from ingest.errors import FetchFailed, NothingFound, SourceError, SourceMissing, SourceUnreadable
 from ingest.item import Item, Outcome, shown
 from ingest.places import is_remote, opened
+from search.index.validation import check_collection
 
 #: names that are taken from folders, globs and archives; a file that is named itself is always tried
 IMAGE_SUFFIXES = (
@@ -60,8 +61,10 @@ def all_items(
     passed_over: Callable[[str], None] = _ignore,
 ) -> Found:
     """The images of several sources. That each has at least one is seen before the first is given out, so
-    that a mistyped name ends a run before it writes anything. Raises as `items`.
+    that a mistyped name ends a run before it writes anything. Raises as `items`, and InvalidRequest for a
+    name that no collection can have.
     """
+    check_collection(collection)
     for source in sources:
         next(items(source, collection=collection, max_bytes=max_bytes))
     for source in sources:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, new_file, opened, within
+from facsimile.cli.options import (
+    CollectionOption,
+    IndexOption,
+    JsonOption,
+    collection_name,
+    new_file,
+    opened,
+    within,
+)
 from facsimile.cli.output import complain, emit, progress, say
 from imaging.errors import FacsimileError
 from search.errors import InvalidRequest
@@ -41,7 +49,14 @@ def ingest(
     ],
     index: IndexOption = None,
     collection: Annotated[
-        str, typer.Option("--collection", "-c", metavar="C", help="The collection to put them in.")
+        str,
+        typer.Option(
+            "--collection",
+            "-c",
+            metavar="C",
+            callback=collection_name,
+            help="The collection to put them in.",
+        ),
     ] = "default",
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=0, help="Processes that read images; 0: one per core.")

@@ -46,6 +46,13 @@ HtmlOption = Annotated[
 ]
 
 
+def collection_name(name: str) -> str:
+    """A callback for collections that a command may make: a wrong name is refused before the index is."""
+    from search.index.validation import check_collection
+
+    return check_collection(name) if name else name
+
+
 def within(index: Facsimile, *collections: str) -> None:
     """Raise InvalidRequest where the index has no such collection: a mistyped name is no empty answer."""
     for name in collections:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facsimile.cli.options import IndexOption, JsonOption, opened
+from facsimile.cli.options import IndexOption, JsonOption, collection_name, opened
 from facsimile.cli.output import complain, emit, progress, say
 from search.errors import InvalidRequest
 
@@ -72,7 +72,10 @@ def scan(
     suspects_collection: Annotated[
         str,
         typer.Option(
-            "--suspects-collection", metavar="S", help="Where suspects are kept; otherwise suspects-NAME."
+            "--suspects-collection",
+            metavar="S",
+            callback=collection_name,
+            help="Where suspects are kept; otherwise suspects-NAME.",
         ),
     ] = "",
     report: Annotated[

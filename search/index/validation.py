@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 
 from imaging.record import BITS, MAX_ID_BYTES, MOST_PANELS, ImageRecord
+from search.errors import InvalidRequest
 
 #: a collection is also a part of URLs, file names and log lines
 COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -49,9 +50,20 @@ def name_faults(id: str, collection: str) -> Iterator[str]:
         yield "the id is empty"
     if "\0" in id:
         yield "the id holds a NUL character"
-    if not COLLECTION.fullmatch(collection):
+    yield from _collection_faults(collection)
+
+
+def check_collection(name: str) -> str:
+    """The name, if a collection can be called so; raises InvalidRequest before anything is read for it."""
+    if fault := next(_collection_faults(name), ""):
+        raise InvalidRequest(fault)
+    return name
+
+
+def _collection_faults(name: str) -> Iterator[str]:
+    if not COLLECTION.fullmatch(name):
         yield (
-            f"{collection[:80]!r} is no name for a collection: "
+            f"{name[:80]!r} is no name for a collection: "
             "1 to 64 of A-Z a-z 0-9 . _ - beginning with a letter or a digit"
         )
 

@@ -213,3 +213,16 @@ def test_commands_without_their_arguments_and_wrong_options_are_faults_of_usage(
         done = embedded(*command)
         assert (done.code, done.out) == (2, "")
         assert done.err
+
+
+@pytest.mark.parametrize("options", [(), ("--queue",)], ids=["here", "by the queue"])
+def test_a_name_that_no_collection_can_have_is_refused_before_anything_is_read(
+    facsimile: Shell, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    done = facsimile("ingest", tmp_path / "not there", "-c", "my photos", *options)
+    assert (done.code, done.out) == (2, "")
+    assert "'my photos' is no name for a collection" in done.complaint
+    assert facsimile("count").code == 2  # no index was made
+    suspects = facsimile("scan", tmp_path / "not there", "--suspects-collection", "a/b")
+    assert suspects.code == 2
+    assert "'a/b' is no name for a collection" in suspects.complaint
