@@ -86,10 +86,10 @@ def record_of(source: Mapping[str, Any]) -> ImageRecord:
         format=source["format"],
         size=source["size"],
         quality=source["quality"],
-        bits=_bits(source["bits"]),
-        bits_trimmed=None if trimmed is None else _bits(trimmed),
-        panels=_bits([panel["bits"] for panel in source.get("panels", ())]).reshape(-1, BITS // 8),
-        vector=None if vector is None else np.array(vector, np.float32),
+        bits=bits_of(source["bits"]),
+        bits_trimmed=None if trimmed is None else bits_of(trimmed),
+        panels=_panels_of(source.get("panels") or ()),
+        vector=None if vector is None else vector_of(vector),
         thumbnail=None if thumbnail is None else base64.b64decode(thumbnail),
         sources=tuple(source["sources"]),
         title=source["title"],
@@ -99,9 +99,34 @@ def record_of(source: Mapping[str, Any]) -> ImageRecord:
     )
 
 
-def _bits(signed: Sequence[Any]) -> NDArray[np.uint8]:
-    """Elasticsearch gives bits back as signed bytes: a hash, or several."""
-    return np.array(signed, np.int8).view(np.uint8)
+def bits_of(value: str | Sequence[float]) -> NDArray[np.uint8]:
+    """A hash in any form that Elasticsearch takes or gives; raises ValueError for anything else.
+
+    What was indexed comes back as signed bytes, integers or floats. A document that is read before it was
+    refreshed may come as it was written: in hexadecimal, or in base64.
+    """
+    if not isinstance(value, str):
+        bits = np.array(value, np.float64).astype(np.int16).astype(np.uint8)
+    elif len(value) == BITS // 4:
+        bits = np.frombuffer(bytes.fromhex(value), np.uint8)
+    else:
+        bits = np.frombuffer(base64.b64decode(value, validate=True), np.uint8)
+    if bits.shape != (BITS // 8,):
+        raise ValueError(f"{bits.shape} is not the shape of a hash")
+    return bits
+
+
+def _panels_of(panels: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> NDArray[np.uint8]:
+    """The hashes of panels; one alone may come without its list."""
+    each = [panels] if isinstance(panels, Mapping) else panels
+    return np.array([bits_of(panel["bits"]) for panel in each], np.uint8).reshape(-1, BITS // 8)
+
+
+def vector_of(value: str | Sequence[float]) -> NDArray[np.float32]:
+    """A vector in any form that Elasticsearch takes or gives: numbers, or base64 as `packed` writes it."""
+    if isinstance(value, str):
+        return np.frombuffer(base64.b64decode(value, validate=True), ">f4").astype(np.float32)
+    return np.array(value, np.float32)
 
 
 def known_of(found: Mapping[str, Any]) -> Known:
