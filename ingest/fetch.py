@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
 import ssl
-import threading
 import time
-import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -20,13 +20,22 @@ import httpcore
 import httpx
 
 from ingest.addresses import Resolver, checked, resolve
-from ingest.errors import FetchFailed, FetchRejected, SourceRefused, SourceTooLarge, TooSlow
+from ingest.encodings import BodyDamaged, Decoder, EncodingUnknown
+from ingest.errors import FetchFailed, FetchRejected, SourceError, SourceRefused, SourceTooLarge, TooSlow
+from ingest.turns import HostPool
 
 #: connections of one process over all hosts
-MAX_CONNECTIONS = 64
+MAX_CONNECTIONS = 32
 
 #: the first pause before trying again, in seconds; it doubles
 FIRST_PAUSE = 0.5
+
+#: statuses that lead to another address, and the name under which it is handed to `Fetcher`
+REDIRECTS = (301, 302, 303, 307, 308)
+LOCATION = "location"
+
+#: characters of an address in a sentence
+MOST_SHOWN = 300
 
 #: when the fetch in this thread must be over, on the monotonic clock
 _deadline: ContextVar[float] = ContextVar("deadline")
@@ -61,28 +70,50 @@ class Fetcher:
     def __init__(self, limits: FetchLimits | None = None, *, resolver: Resolver = resolve) -> None:
         self._limits = limits or FetchLimits()
         self._transport = _Transport(_CheckedNetwork(self._limits.allow_private, resolver))
-        self._turns = _Turns(self._limits.per_host)
+        self._pool = HostPool(MAX_CONNECTIONS, self._limits.per_host)
+
+    def submit(self, url: str, *, within: float | None = None) -> Future[bytes]:
+        """The body behind a URL, to come. A fetch that waits for its host holds no thread.
+
+        `total_seconds` count from the first attempt; `within` bounds the time from now on, the wait included,
+        in seconds. The future raises as `fetch`.
+        """
+        ends = None if within is None else time.monotonic() + within
+        try:
+            target = _allowed(url)
+        except SourceError as error:
+            refused: Future[bytes] = Future()
+            refused.set_exception(error)
+            return refused
+        return self._pool.submit(target.host, partial(self._fetch, target, ends))
 
     def fetch(self, url: str) -> bytes:
         """The body behind a URL.
 
         Raises SourceRefused, FetchRejected, SourceTooLarge; FetchFailed and TooSlow after the attempts.
         """
-        target = _allowed(url)
-        deadline = time.monotonic() + self._limits.total_seconds
-        _deadline.set(deadline)
-        with self._turns.of(target.host):
-            for attempt in range(self._limits.attempts):
-                try:
-                    return self._attempt(target)
-                except FetchFailed as error:
-                    backoff = random.uniform(0.5, 1) * FIRST_PAUSE * 2**attempt  # noqa: S311 - no secret
-                    pause = max(backoff, min(error.retry_after, self._limits.max_pause))
-                    last = attempt == self._limits.attempts - 1
-                    if last or time.monotonic() + pause >= deadline:
-                        raise
-                time.sleep(pause)
+        return self.submit(url).result()
+
+    def _fetch(self, target: httpx.URL, ends: float | None) -> bytes:
+        deadline = self._begin(ends)
+        for attempt in range(self._limits.attempts):
+            try:
+                return self._attempt(target)
+            except FetchFailed as error:
+                backoff = random.uniform(0.5, 1) * FIRST_PAUSE * 2**attempt  # noqa: S311 - no secret
+                pause = max(backoff, min(error.retry_after, self._limits.max_pause))
+                last = attempt == self._limits.attempts - 1
+                if last or time.monotonic() + pause >= deadline:
+                    raise
+            time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
+
+    def _begin(self, ends: float | None = None) -> float:
+        """Set the deadline of the work in this thread."""
+        deadline = time.monotonic() + self._limits.total_seconds
+        deadline = deadline if ends is None else min(deadline, ends)
+        _deadline.set(deadline)
+        return deadline
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         """Send a body once; the status of the answer, of which no more is read. Redirects are not followed.
@@ -90,12 +121,13 @@ class Fetcher:
         Raises SourceRefused, FetchRejected, FetchFailed, TooSlow.
         """
         target = _allowed(url)
-        _deadline.set(time.monotonic() + self._limits.total_seconds)
-        request = {"content": body, "headers": headers, "follow_redirects": False}
+        return self._pool.submit(target.host, partial(self._post, target, body, headers)).result()
+
+    def _post(self, target: httpx.URL, body: bytes, headers: Mapping[str, str]) -> int:
+        self._begin()
         with (
-            self._turns.of(target.host),
             _translated(target),
-            self._client().stream("POST", target, **request) as response,  # type: ignore[arg-type]
+            self._client().stream("POST", target, content=body, headers=dict(headers)) as response,
         ):
             return response.status_code
 
@@ -104,12 +136,12 @@ class Fetcher:
         url = target
         with _translated(target):
             for _ in range(self._limits.max_redirects + 1):
-                # redirects are followed here, since httpx reads their bodies whole, at any size
-                with client.stream("GET", url, follow_redirects=False) as response:
-                    if response.next_request is None:
+                with client.stream("GET", url) as response:
+                    location = response.extensions.get(LOCATION)
+                    if response.status_code not in REDIRECTS or location is None:
                         _accept(response, target)
                         return _body(response, target, self._limits.max_bytes)
-                    url = _allowed(str(response.next_request.url))
+                    url = _redirected(url, location, target)
         raise FetchRejected(f"{_shown(target)} redirects more than {self._limits.max_redirects} times")
 
     def _client(self) -> httpx.Client:
@@ -118,11 +150,13 @@ class Fetcher:
             transport=self._transport,
             trust_env=False,
             headers={"User-Agent": self._limits.user_agent, "Accept-Encoding": "identity"},
+            follow_redirects=False,
             timeout=httpx.Timeout(self._limits.read_seconds, connect=self._limits.connect_seconds),
         )
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Wait for the fetches that have begun, cancel those that wait, and close the connections."""
+        self._pool.close()
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -136,33 +170,62 @@ class Fetcher:
 
 @contextmanager
 def _translated(target: httpx.URL) -> Iterator[None]:
-    """The errors of the network as ours."""
+    """Raise the errors of the network, and whatever else an odd answer leads to, as ours."""
     try:
         yield
+    except SourceError:
+        raise
     except httpcore.UnsupportedProtocol as error:
         raise SourceRefused(f"{_shown(target)} leads to an address that is not http or https") from error
     except (httpcore.TimeoutException, httpx.TimeoutException) as error:
         raise TooSlow(f"{_shown(target)} took too long to answer") from error
     except (httpcore.NetworkError, httpcore.ProtocolError, httpx.TransportError) as error:
+        if _is_malformed(error):
+            raise FetchRejected(f"{_shown(target)} sends a malformed answer ({error})") from error
         raise FetchFailed(f"{_shown(target)} cannot be fetched at present ({error})") from error
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise FetchRejected(f"{_shown(target)} cannot be fetched (unexpected error, {what})") from error
+
+
+def _is_malformed(error: Exception) -> bool:
+    """Whether the answer itself breaks the protocol; one that ended early may be whole the next time."""
+    ended = re.search("closed|disconnected", str(error))
+    return isinstance(error, httpcore.RemoteProtocolError) and not ended
 
 
 def _allowed(url: str) -> httpx.URL:
+    """The URL in parts. Raises SourceRefused for one that cannot be fetched, whatever it looks like."""
     try:
         parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise SourceRefused(f"this is no URL that can be fetched ({error})") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise SourceRefused(f"{_shown(parsed)} is no http or https address")
+        host, port = parsed.host, parsed.port
+    except (httpx.InvalidURL, ValueError) as error:
+        raise SourceRefused(f"this is not a URL that can be fetched ({error})") from error
+    if parsed.scheme not in ("http", "https") or not host:
+        raise SourceRefused(f"{_shown(parsed)} is not an http or https address")
+    if port is not None and not 0 < port < 65536:
+        raise SourceRefused(f"{_shown(parsed)} has a port outside 1 to 65535")
     if parsed.userinfo:
         raise SourceRefused(f"{_shown(parsed)} carries a name or password, which is not allowed")
     return parsed
 
 
+def _redirected(url: httpx.URL, location: bytes, target: httpx.URL) -> httpx.URL:
+    """Where a redirect leads. Raises SourceRefused."""
+    try:
+        text = location.decode("utf-8", "replace").strip()
+        return _allowed(str(url.join(text)))
+    except (SourceRefused, httpx.InvalidURL, ValueError) as error:
+        raise SourceRefused(f"{_shown(target)} redirects to an address that is refused ({error})") from error
+
+
 def _shown(url: httpx.URL) -> str:
     """A URL for people, without what may be a secret."""
+    if not url.host:
+        return f"{url.scheme}:…"
     port = "" if url.port is None else f":{url.port}"
-    return f"{url.scheme}://{url.host}{port}{url.path}{'?…' if url.query else ''}"
+    text = f"{url.scheme}://{url.host}{port}{url.path}"
+    return f"{text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + '…'}{'?…' if url.query else ''}"
 
 
 def _accept(response: httpx.Response, target: httpx.URL) -> None:
@@ -189,44 +252,22 @@ def _seconds(retry_after: str) -> float:
 
 def _body(response: httpx.Response, target: httpx.URL, max_bytes: int) -> bytes:
     """The decoded body; what is unpacked is counted, so that neither a header nor a gzip bomb can lie."""
-    encoding = response.headers.get("Content-Encoding", "identity").lower()
-    if encoding not in ("identity", "gzip", "deflate"):
-        raise FetchRejected(f"{_shown(target)} comes in the encoding {encoding}, which was not asked for")
-    unpacker = None if encoding == "identity" else zlib.decompressobj(wbits=47)  # gzip or zlib, by header
     body = bytearray()
-    for chunk in response.iter_raw():
-        try:
-            body += unpacker.decompress(chunk, max_bytes + 1 - len(body)) if unpacker else chunk
-        except zlib.error as error:
-            raise FetchRejected(f"{_shown(target)} comes in damaged {encoding}") from error
-        if len(body) > max_bytes:
-            raise SourceTooLarge(f"{_shown(target)} has more than {max_bytes} bytes")
-    if unpacker and not unpacker.eof:
-        raise FetchFailed(f"{_shown(target)} ends in the middle of its {encoding}")
+    try:
+        decoder = Decoder(response.headers.get("Content-Encoding", ""), max_bytes)
+        for chunk in response.iter_raw():
+            body += decoder.decode(chunk)
+            if len(body) > max_bytes or decoder.overflowed:
+                raise SourceTooLarge(f"{_shown(target)} has more than {max_bytes} bytes")
+    except EncodingUnknown as error:
+        raise FetchRejected(
+            f"{_shown(target)} comes in the encoding {error}, which was not asked for"
+        ) from error
+    except BodyDamaged as error:
+        raise FetchRejected(f"{_shown(target)} comes in damaged {error}") from error
+    if not decoder.finished:
+        raise FetchFailed(f"{_shown(target)} ends in the middle of its compressed body")
     return bytes(body)
-
-
-class _Turns:
-    """At most so many fetches from one host at a time."""
-
-    def __init__(self, per_host: int) -> None:
-        self._per_host = per_host
-        self._busy: Counter[str] = Counter()
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def of(self, host: str) -> Iterator[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: self._busy[host] < self._per_host)
-            self._busy[host] += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._busy[host] -= 1
-                if not self._busy[host]:
-                    del self._busy[host]
-                self._changed.notify_all()
 
 
 class _Transport(httpx.BaseTransport):
@@ -256,8 +297,13 @@ class _Transport(httpx.BaseTransport):
                 extensions=request.extensions,
             )
         )
+        # taken out, since httpx parses it even where it must not follow, and raises on odd ones
+        location = [(LOCATION, value) for name, value in answer.headers if name.lower() == b"location"][:1]
         return httpx.Response(
-            answer.status, headers=answer.headers, stream=_Body(answer), extensions=answer.extensions
+            answer.status,
+            headers=[(name, value) for name, value in answer.headers if name.lower() != b"location"],
+            stream=_Body(answer),
+            extensions={**answer.extensions, **dict(location)},
         )
 
     def close(self) -> None:

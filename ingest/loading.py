@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
 from imaging.errors import FacsimileError
 from ingest import archives, storage
-from ingest.errors import SourceError, SourceRefused, SourceTooLarge
+from ingest.errors import SourceError, SourceRefused, SourceTooLarge, SourceUnreadable
 from ingest.fetch import Fetcher, FetchLimits
-from ingest.item import Item
-from ingest.places import is_remote, opened
+from ingest.item import Item, shown
+from ingest.places import is_remote, is_web, opened
 
-#: images on their way from the network at a time, in one process
+#: images on their way from object stores at a time, in one process; `Fetcher` has threads of its own
 THREADS = 8
+
+_ONLY_WEB = "only http and https addresses are taken here"
 
 
 class Loader:
@@ -35,29 +37,43 @@ class Loader:
     def load(self, items: Sequence[Item]) -> list[bytes | FacsimileError]:
         """For each item its bytes, or why there are none."""
         waiting = {
-            position: self._threads.submit(self._one, item)
+            position: self._begin(item.source)
             for position, item in enumerate(items)
             if item.data is None and is_remote(item.source)
         }
-        return [
-            waiting[position].result() if position in waiting else self._one(item)
-            for position, item in enumerate(items)
-        ]
+        return [self._one(item, waiting.get(position)) for position, item in enumerate(items)]
 
-    def _one(self, item: Item) -> bytes | FacsimileError:
+    def fetch(self, url: str, *, within: float) -> Future[bytes]:
+        """The bytes behind an http or https address, to come within so many seconds, or a SourceError."""
+        if is_web(url):
+            return self._fetching().submit(url, within=within)
+        refused: Future[bytes] = Future()
+        refused.set_exception(SourceRefused(_ONLY_WEB))
+        return refused
+
+    def _begin(self, source: str) -> Future[bytes]:
+        if is_web(source):
+            return self._fetching().submit(source)
+        return self._threads.submit(self._bytes, source)
+
+    def _one(self, item: Item, coming: Future[bytes] | None) -> bytes | FacsimileError:
         try:
-            data = item.data if item.data is not None else self._bytes(item.source)
+            if coming is not None:
+                data = coming.result()
+            else:
+                data = item.data if item.data is not None else self._bytes(item.source)
         except SourceError as error:
             return error
+        except Exception as error:  # one source never ends the others
+            what = f"{type(error).__name__}: {error}"
+            return SourceUnreadable(f"{shown(item.source)} cannot be read (unexpected error, {what})")
         if len(data) > self._limits.max_bytes:
             return SourceTooLarge(f"the image has more than {self._limits.max_bytes} bytes")
         return data
 
     def _bytes(self, source: str) -> bytes:
-        if source.startswith(("http://", "https://")):
-            return self._fetching().fetch(source)
         if not self._files:
-            raise SourceRefused("only http and https addresses are taken here")
+            raise SourceRefused(_ONLY_WEB)
         archive, separator, member = source.partition(archives.SEPARATOR)
         if separator and archives.is_archive(archive):
             with opened(archive) as file:

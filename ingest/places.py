@@ -12,6 +12,11 @@ from ingest import storage
 from ingest.errors import SourceMissing, SourceUnreadable
 
 
+def is_web(place: str) -> bool:
+    """Whether the bytes come by http or https."""
+    return place[:8].lower().startswith(("http://", "https://"))
+
+
 def is_remote(place: str) -> bool:
     """Whether the bytes come over a network, or from a service that may."""
     return "://" in place

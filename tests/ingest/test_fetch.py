@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import ipaddress
 import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ingest import fetch
-from ingest.addresses import is_public
 from ingest.errors import FetchFailed, FetchRejected, SourceRefused, SourceTooLarge, TooSlow
 from ingest.fetch import Fetcher, FetchLimits
 from tests.ingest.conftest import Web
@@ -57,32 +53,6 @@ def test_this_machine_is_refused_however_it_is_written(web: Web, host: str) -> N
     with pytest.raises(SourceRefused, match="private network"):
         get(web.url("/secret", host), allow_private=False)
     assert web.hits == []
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        *("10.1.2.3", "172.16.0.1", "192.168.1.1", "127.9.9.9", "169.254.169.254", "100.64.0.1", "0.0.0.0"),
-        *("224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "168.63.129.16"),
-        *("::", "::1", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1", "fec0::1"),
-        *("::ffff:10.0.0.1", "::ffff:0:a00:1", "::10.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1"),
-        *("2002:7f00:1::", "2002:a9fe:a9fe::1", "2001:0:0:0:0:0:0:1"),
-    ],
-)
-def test_inner_addresses_are_not_public(address: str) -> None:
-    assert not is_public(ipaddress.ip_address(address))
-
-
-@pytest.mark.parametrize("address", ["8.8.8.8", "93.184.215.14", "2606:4700::1111", "64:ff9b::808:808"])
-def test_addresses_of_the_internet_are_public(address: str) -> None:
-    assert is_public(ipaddress.ip_address(address))
-
-
-@given(st.ip_addresses(v=4))
-def test_an_address_is_judged_alike_within_ipv6(address: ipaddress.IPv4Address) -> None:
-    number = int(address)
-    wrapped = [f"::ffff:{address}", f"64:ff9b::{address}", f"2002:{number >> 16:x}:{number & 0xFFFF:x}::1"]
-    assert {is_public(ipaddress.ip_address(each)) for each in wrapped} == {is_public(address)}
 
 
 def test_one_private_address_among_public_ones_is_refused() -> None:
