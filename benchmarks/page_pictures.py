@@ -122,7 +122,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         index = folder / "index"
-        command = [sys.executable, *f"-m facsimile serve --index {index} --port 0".split()]
+        command = [sys.executable, *f"-m facsimile serve --create --index {index} --port 0".split()]
         with (folder / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
             try:
                 show(address(folder / "log"), folder)

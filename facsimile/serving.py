@@ -17,8 +17,8 @@ from ingest.errors import FetchFailed, SourceError, SourceRefused, SourceTooLarg
 from ingest.item import Item, Outcome
 from ingest.loading import Loader
 from ingest.pipeline import process
+from search.api.access import Policy
 from search.api.app import create_app
-from search.api.keys import Keys
 from search.api.metrics import Metrics
 from search.api.problems import Kind
 from search.api.service import Draft, Service
@@ -55,13 +55,13 @@ KINDS: Mapping[type[FacsimileError], Kind] = {
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def opened(location: str, chosen: Settings) -> tuple[Service, Loader]:
-    """The service over an index, which is made where there is none, and the loader that it fetches with.
+def opened(location: str, chosen: Settings, *, create: bool = False) -> tuple[Service, Loader]:
+    """The service over an index, and the loader that it fetches with; `create` makes a missing index.
 
     Raises the errors of `search.errors` and of models.
     """
     elastic = chosen.elastic if is_remote(location) else None
-    index = open_index(location, elastic, create=signatures_of(chosen.new_model()))
+    index = open_index(location, elastic, create=signatures_of(chosen.new_model()) if create else None)
     model = model_of(index, wanted=chosen.model, options=chosen.running)
     loader = Loader(chosen.fetching, files=False)
 
@@ -85,18 +85,17 @@ def opened(location: str, chosen: Settings) -> tuple[Service, Loader]:
 
 
 def application(
-    location: str, chosen: Settings, *, open_door: bool, local: bool, shared: Path | None = None
+    location: str, chosen: Settings, *, keys: Policy, local: bool, shared: Path | None = None
 ) -> FastAPI:
     """The application of one process of the server; `shared` is the folder of the figures of all of them.
 
-    With `open_door` nobody needs a key; `local` then keeps requests away that do not call this machine by a
+    `keys` says whether callers need one; `local` keeps requests away that do not call this machine by a
     loopback name: they come from web pages that had their name point here.
     """
     service, _ = opened(location, chosen)
     options = chosen.api
     if local and not options.hosts:
         options = dataclasses.replace(options, hosts=LOOPBACK)
-    keys = None if open_door else Keys(service.index.state)
     return create_app(
         service,
         options,

@@ -104,7 +104,8 @@ class Settings(BaseSettings):
     api_port: int = Field(8000, ge=0, le=65535, description="port that the API listens on; 0: any free one")
     api_workers: int = Field(1, gt=0, description="processes of the API")
     api_keys: Literal["auto", "on", "off"] = Field(
-        "auto", description="ask for API keys; auto: unless bound to loopback with no key made"
+        "auto",
+        description="ask for API keys; auto: unless none was ever made, on loopback; off: let everyone in",
     )
     api_rate: float = Field(50, ge=0, description="requests a second of one key; 0: any number")
     api_batch: int = Field(32, gt=0, description="most images of one request")

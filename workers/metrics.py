@@ -19,6 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from ingest.item import Outcome
 from ingest.pipeline import Timings
+from search.errors import InvalidRequest
 from search.index.base import Status
 from search.index.state import State, Wanted
 from workers.broker import Broker
@@ -103,7 +104,7 @@ class MetricsServer:
     """Answers `/metrics`, and `/healthz` with 200, or with 503 and the reason that `ready` returns.
 
     `folder` is where the children write, None where this process works by itself. `port` 0 takes a free one.
-    It answers from a thread until it is closed. Raises OSError where the port is taken.
+    It answers from a thread until it is closed. Raises InvalidRequest where the port cannot be had.
     """
 
     def __init__(
@@ -111,7 +112,11 @@ class MetricsServer:
     ) -> None:
         self._ready = ready
         self._folder = folder
-        self._server = ThreadingHTTPServer((host, port), self._handler())
+        try:
+            self._server = ThreadingHTTPServer((host, port), self._handler())
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise InvalidRequest(f"no metrics can be served on port {port} of {host}: {reason}") from None
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
         self._thread.start()
 

@@ -63,7 +63,7 @@ def run_worker(
     """Work until a signal ends it; the exit code. SIGTERM gives chunks under way `app.GRACE` seconds.
 
     `metrics` is the host and port of `/metrics` and `/healthz`, `metrics_folder` where children count.
-    Raises OSError where the port is taken.
+    Raises InvalidRequest where the port cannot be had.
     """
     take_over(level, format)
     broker = Broker(app.conf.broker_url)

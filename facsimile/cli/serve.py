@@ -14,10 +14,11 @@ import typer
 
 from facsimile.cli.options import IndexOption
 from facsimile.cli.output import complain, say
-from search.errors import InvalidRequest
+from search.errors import IndexMissing, InvalidRequest
 
 if TYPE_CHECKING:
     from facsimile.settings import Settings
+    from search.api.access import Policy
 
 #: seconds that requests may still take after the server was told to stop
 LAST_SECONDS = 30
@@ -40,6 +41,9 @@ def serve(
     without_keys: Annotated[
         bool, typer.Option("--without-keys", help="Let everyone who reaches the address do everything.")
     ] = False,
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the index where there is none: an empty one.")
+    ] = False,
 ) -> None:
     """Serve the search API, until it is told to stop by Ctrl-C or SIGTERM."""
     from uvicorn import Config, Server
@@ -49,13 +53,15 @@ def serve(
 
     given = {"index": index, "api_host": host, "api_port": port, "api_workers": workers}
     chosen = changed({name: value for name, value in given.items() if value is not None})
-    open_door = without_keys or not needs_keys(chosen)
+    if without_keys:
+        chosen = chosen.model_copy(update={"api_keys": "off"})
+    keys = key_policy(chosen, create=create)
     with tempfile.TemporaryDirectory(prefix="facsimile-metrics-") as folder:
         shared = Path(folder) if chosen.api_workers > 1 else None
         if shared:
             share_metrics(shared)
         config = Config(
-            partial(_application, chosen, open_door, shared),
+            partial(_application, chosen, keys, shared),
             factory=True,
             host=chosen.api_host,
             port=chosen.api_port,
@@ -66,12 +72,10 @@ def serve(
             timeout_graceful_shutdown=LAST_SECONDS,
             timeout_keep_alive=IDLE_SECONDS,
         )
-        listening = config.bind_socket()
-        # else head and body of an answer, sent one after the other, wait 40 ms for each other (RFC 896)
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listening = _listening(chosen.api_host, chosen.api_port)
         address, bound = listening.getsockname()[:2]
         say(f"serving {chosen.index} at http://{f'[{address}]' if ':' in address else address}:{bound}")
-        if open_door:
+        if keys != "on":
             complain("no API keys are asked for: whoever reaches this address may do everything")
         if shared:
             Multiprocess(config, sockets=[listening]).run()
@@ -81,22 +85,58 @@ def serve(
             Server(config).run(sockets=[listening])
 
 
-def needs_keys(chosen: Settings) -> bool:
-    """Whether callers have to show a key. Raises InvalidRequest where they would, and there is none."""
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket bound to the address. Raises InvalidRequest where it cannot be had."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # else head and body of an answer, sent one after the other, wait 40 ms for each other (RFC 896)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        reason = (error.strerror or str(error)).lower()
+        raise InvalidRequest(
+            f"cannot listen on port {port} of {host}: {reason}; choose another by --port or --host"
+        ) from None
+    listening.set_inheritable(True)
+    return listening
+
+
+def key_policy(chosen: Settings, *, create: bool) -> Policy:
+    """Whether callers have to show a key, over an index that is there, or that `create` makes.
+
+    An index that has had keys stays closed when the last one is revoked. Raises IndexMissing, and
+    InvalidRequest where keys are needed and none was ever made.
+    """
     from search.api.keys import Keys
     from search.index import is_remote, open_index, signatures_of
 
-    if chosen.api_keys == "off":
-        return False
     elastic = chosen.elastic if is_remote(chosen.index) else None
-    with open_index(chosen.index, elastic, create=signatures_of(chosen.new_model())) as index:
-        made = Keys(index.state).all()
-    if not made and (chosen.api_keys == "on" or not is_loopback(chosen.api_host)):
-        raise InvalidRequest(
-            f"nobody could ask: there are no API keys, and {chosen.api_host} is open to others. "
-            "Make one with `facsimile keys create NAME`, or let everyone in by --without-keys"
+    try:
+        index = open_index(
+            chosen.index, elastic, create=signatures_of(chosen.new_model()) if create else None
         )
-    return bool(made)
+    except IndexMissing as error:
+        raise IndexMissing(f"{error}, and `facsimile serve --create` serves an empty one") from None
+    with index:
+        if chosen.api_keys == "off":
+            return "off"
+        keys = Keys(index.state)
+        required, made = keys.required(), keys.all()
+    exposed = "" if is_loopback(chosen.api_host) else f"{chosen.api_host} is open to others"
+    if foreign := [host for host in chosen.api.hosts if not is_loopback(host)]:
+        exposed = exposed or f"FACSIMILE_API_HOSTS lets callers come by the name {foreign[0]}"
+    if required and not made:
+        complain(f"every API key was revoked, so nobody is let in. {_OPENING}")
+    elif not made and (exposed or chosen.api_keys == "on"):
+        why = exposed or "FACSIMILE_API_KEYS is on"
+        raise InvalidRequest(f"nobody could ask: there are no API keys, and {why}. {_OPENING}")
+    return "on" if required or exposed or chosen.api_keys == "on" else "auto"
+
+
+#: how to let callers in again
+_OPENING = "Make one with `facsimile keys create NAME`, or let everyone in by --without-keys"
 
 
 def is_loopback(host: str) -> bool:
@@ -107,11 +147,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _application(chosen: Settings, open_door: bool, shared: Path | None) -> object:
+def _application(chosen: Settings, keys: Policy, shared: Path | None) -> object:
     """What each process of the server runs."""
     from facsimile.serving import application
     from search.logs import configure
 
     configure(chosen.log_level, chosen.log_format)
-    local = open_door and is_loopback(chosen.api_host)
-    return application(chosen.index, chosen, open_door=open_door, local=local, shared=shared)
+    local = keys != "on" and is_loopback(chosen.api_host)
+    return application(chosen.index, chosen, keys=keys, local=local, shared=shared)

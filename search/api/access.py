@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
@@ -23,7 +23,17 @@ from search.api.work import Work
 #: seconds for which a key that was verified is believed: how long a revoked one may still be used
 BELIEVED = 5.0
 
+#: seconds for which an index without keys is believed to have none: how soon the first one is asked for
+UNGUARDED = 2.0
+
+#: invalid keys a second that one address may send, and how many at once
+FAILURES = 2.0
+FAILURES_AT_ONCE = 40.0
+
 _MOST = 10_000
+
+#: whether callers need a key: always, never, or as soon as the index has had one. One that is sent is checked
+Policy = Literal["on", "off", "auto"]
 
 #: what limits a query to nothing: no collection has this name, whereas an empty list would mean all of them
 NOWHERE = ("",)
@@ -61,39 +71,58 @@ class Caller:
 
 
 class Door:
-    """Knows callers by their keys; without `keys` everyone may do everything."""
+    """Knows callers by their keys; where none is needed, a caller without one may do everything."""
 
-    def __init__(self, keys: Keys | None, rate: float) -> None:
+    def __init__(self, keys: Keys, rate: float, policy: Policy = "on") -> None:
         self.rates = Rates(rate)
         self._keys = keys
+        self._needed = policy == "on"
+        self._may_become_needed = policy == "auto"
+        self._unguarded_until = 0.0
+        self._failures = Rates(FAILURES, FAILURES_AT_ONCE)
         self._believed: OrderedDict[bytes, tuple[float, ApiKey]] = OrderedDict()
 
     async def caller(self, text: str | None, address: str, work: Work) -> Caller:
-        """Who this is. Raises Problem where a key is needed and none was given, or none of ours."""
-        if self._keys is None:
-            return Caller(f"address {address}")
-        key = self._remembered(text) if text else None
-        if text:
-            work.metrics.cache("keys", hit=key is not None)
-        if text and key is None:
-            key = await work.ask(self._keys.verified, text)
-            if key is not None:
-                self._remember(text, key)
-        if key is None:
-            told = "this is no key of ours" if text else "send one as `Authorization: Bearer KEY`"
-            raise Problem(UNAUTHENTICATED, told, headers={"WWW-Authenticate": "Bearer"})
-        return Caller(f"key {key.id}", key.scopes, key.collections)
+        """Who this is. Raises Problem where a key is needed and none was sent, and where it is not valid."""
+        if text is not None:
+            key = await self._verified(text, address, work)
+            return Caller(f"key {key.id}", key.scopes, key.collections)
+        if await self._needs_key(work):
+            raise _unauthenticated(
+                "send one as `Authorization: Bearer KEY`; `facsimile keys create NAME` makes one"
+            )
+        return Caller(f"address {address}")
 
-    def _remembered(self, text: str) -> ApiKey | None:
-        until, key = self._believed.get(_digest(text), (0.0, None))
-        return key if time.monotonic() < until else None
-
-    def _remember(self, text: str, key: ApiKey) -> None:
+    async def _verified(self, text: str, address: str, work: Work) -> ApiKey:
         digest = _digest(text)
+        until, key = self._believed.get(digest, (0.0, None))
+        believed = key is not None and time.monotonic() < until
+        work.metrics.cache("keys", hit=believed)
+        if key is not None and believed:
+            return key
+        if key is None:  # else it was valid before: nobody behind the same address can lock its owner out
+            self._failures.check(address, "invalid API keys come from this address too often")
+        key = await work.ask(self._keys.verified, text)
+        if key is None:
+            self._believed.pop(digest, None)
+            self._failures.charge(address)
+            raise _unauthenticated("invalid API key")
         self._believed[digest] = (time.monotonic() + BELIEVED, key)
         self._believed.move_to_end(digest)
         if len(self._believed) > _MOST:
             self._believed.popitem(last=False)
+        return key
+
+    async def _needs_key(self, work: Work) -> bool:
+        """Once keys are needed they stay so, for this process and for those that are started later."""
+        if self._may_become_needed and not self._needed and time.monotonic() >= self._unguarded_until:
+            self._needed = await work.ask(self._keys.required)
+            self._unguarded_until = time.monotonic() + UNGUARDED
+        return self._needed
+
+
+def _unauthenticated(detail: str) -> Problem:
+    return Problem(UNAUTHENTICATED, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
 def _digest(text: str) -> bytes:
@@ -113,7 +142,7 @@ async def _caller(
     header: Annotated[str | None, Depends(_HEADER)],
 ) -> Caller:
     door: Door = request.app.state.door
-    text = header or (bearer.credentials if bearer else _password(request.headers.get("authorization", "")))
+    text = header or (bearer.credentials if bearer else _password(request.headers.get("authorization")))
     address = request.client.host if request.client else "unknown"
     caller = await door.caller(text, address, work)
     request.state.caller = caller.name
@@ -124,15 +153,16 @@ async def _caller(
     return caller
 
 
-def _password(authorization: str) -> str | None:
-    """The password of HTTP Basic: clients that know no keys can carry one in their URL."""
-    scheme, _, value = authorization.partition(" ")
+def _password(authorization: str | None) -> str | None:
+    """The password of HTTP Basic: clients that know no keys can carry one in their URL. Of any other scheme
+    the whole value, which is no key."""
+    scheme, _, value = (authorization or "").partition(" ")
     if scheme.lower() != "basic":
-        return None
+        return authorization or None
     try:
         return base64.b64decode(value, validate=True).decode().partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):
-        return None
+        return authorization
 
 
 def charge(request: Request, caller: Caller, images: int) -> None:

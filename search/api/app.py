@@ -12,7 +12,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from imaging.errors import FacsimileError
 from search.api import asking, collections, compat, idempotency, images, operation, page, storing
-from search.api.access import Door
+from search.api.access import Door, Policy
 from search.api.edge import Edge
 from search.api.keys import Keys
 from search.api.leaving import Leaving
@@ -33,7 +33,7 @@ def create_app(
     service: Service,
     options: Options | None = None,
     *,
-    keys: Keys | None = None,
+    keys: Policy = "auto",
     routers: Iterable[APIRouter] = (),
     kinds: Mapping[type[FacsimileError], Kind] | None = None,
     metrics: Metrics | None = None,
@@ -41,8 +41,8 @@ def create_app(
 ) -> FastAPI:
     """The application over an opened service, which stays the caller's to close.
 
-    Without `keys` everyone may do everything. `routers` bring further routes (jobs, scans, a page), `kinds`
-    say what the errors are that the room of the service knows and this one does not. `metrics` are given
+    `keys` says whether callers need one of the index's API keys. `routers` bring further routes (jobs, scans,
+    a page), `kinds` say what the errors are that the room of the service knows and this one does not. `metrics` are given
     where several processes count together.
     """
     options = options or Options()
@@ -71,7 +71,7 @@ def create_app(
     app.state.working = working
     app.state.problems = problems
     app.state.readiness = operation.Readiness(service)
-    app.state.door = Door(keys, options.rate)
+    app.state.door = Door(Keys(service.index.state), options.rate, keys)
     for module in (asking, storing, images, collections, operation, compat, page):
         app.include_router(module.router)
     for router in routers:

@@ -25,6 +25,9 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 KIND = "key"
 
+#: the entry that says that this index has had keys: it stays when the last one is revoked
+_REQUIRED = Ref("key-policy", "required")
+
 _FORM = re.compile(r"fk_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 
 
@@ -72,6 +75,7 @@ class Keys:
             "scopes": list(key.scopes),
             "collections": list(key.collections),
         }
+        self._require()
         entry = Entry(kind=KIND, id=key.id, numbers={"created_at": key.created_at}, body=body)
         if self._state.put([entry]) == [None]:
             raise InvalidRequest("another key has this id; make it again")
@@ -82,11 +86,21 @@ class Keys:
         """Every key, the oldest first."""
         return [_key(entry) for entry in self._state.all(Wanted(kind=KIND), order="created_at")]
 
+    def required(self) -> bool:
+        """Whether callers need a key: there is one, or there was one. Nobody is let in by a revocation."""
+        return bool(self._state.get([_REQUIRED])) or self._state.count(Wanted(kind=KIND)) > 0
+
+    def _require(self) -> None:
+        """Remember that this index has had keys."""
+        if not self._state.get([_REQUIRED]):
+            self._state.put([Entry(kind=_REQUIRED.kind, id=_REQUIRED.id)])
+
     def revoke(self, id: str) -> None:
         """End a key. Raises RecordMissing where there is none."""
         ref = Ref(KIND, id)
         if ref not in self._state.get([ref]):
             raise RecordMissing(f"there is no key {id}")
+        self._require()  # keys made by a version that did not remember this
         self._state.delete([ref])
         self._state.refresh()
 

@@ -13,11 +13,11 @@ _MOST = 10_000
 
 
 class Rates:
-    """Buckets by name, for one process. A bucket holds as many tokens as two seconds bring."""
+    """Buckets by name, for one process. A bucket holds `burst` tokens, by default what two seconds bring."""
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, burst: float = 0.0) -> None:
         self._rate = rate
-        self._burst = max(1.0, 2 * rate)
+        self._burst = burst or max(1.0, 2 * rate)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, name: str, tokens: int = 1) -> None:
@@ -25,16 +25,26 @@ class Rates:
 
         A batch larger than a whole bucket is let in when the bucket is full, and is paid for afterwards.
         """
-        if not self._rate:
-            return
-        now = time.monotonic()
-        left, since = self._buckets.get(name, (self._burst, now))
-        left = min(self._burst, left + (now - since) * self._rate)
+        if self._rate:
+            self.check(name, "", tokens)
+            self.charge(name, tokens)
+
+    def check(self, name: str, reason: str, tokens: int = 1) -> None:
+        """Raise Problem with the reason and the time to wait where there are too few tokens; take none."""
         needed = min(float(tokens), self._burst)
-        if left < needed:
+        if (left := self._left(name)) < needed:
             wait = math.ceil((needed - left) / self._rate)
-            raise Problem(RATE, f"try again in {wait} s", headers={"Retry-After": str(wait)})
-        self._buckets[name] = (left - tokens, now)
+            told = f"{reason}: try again in {wait} s".removeprefix(": ")
+            raise Problem(RATE, told, headers={"Retry-After": str(wait)})
+
+    def charge(self, name: str, tokens: int = 1) -> None:
+        """Take tokens, whether or not there are so many."""
+        self._buckets[name] = (self._left(name) - tokens, time.monotonic())
         self._buckets.move_to_end(name)
         if len(self._buckets) > _MOST:
             self._buckets.popitem(last=False)
+
+    def _left(self, name: str) -> float:
+        now = time.monotonic()
+        left, since = self._buckets.get(name, (self._burst, now))
+        return min(self._burst, left + (now - since) * self._rate)

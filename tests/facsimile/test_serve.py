@@ -45,7 +45,7 @@ def serve(embedded: Shell) -> Iterator[Callable[..., Server]]:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         process = subprocess.Popen(
-            [sys.executable, "-m", "facsimile", "serve", "--port", str(port), *options],
+            [sys.executable, "-m", "facsimile", "serve", "--create", "--port", str(port), *options],
             cwd=embedded.folder,
             env={
                 **{name: value for name, value in os.environ.items() if not name.startswith("FACSIMILE_")},
@@ -129,7 +129,7 @@ def test_ctrl_c_ends_a_server(serve):
 
 
 def test_an_open_address_needs_keys_and_a_made_key_is_asked_for_everywhere(embedded, serve):
-    refused = embedded("serve", "--host", "0.0.0.0")
+    refused = embedded("serve", "--create", "--host", "0.0.0.0")
     assert refused.code == 2
     assert "facsimile keys create" in refused.complaint
     made = embedded.json("keys", "create", "shop", "--scope", "read")
@@ -137,6 +137,52 @@ def test_an_open_address_needs_keys_and_a_made_key_is_asked_for_everywhere(embed
     assert httpx.get(f"{server.url}/v1/collections").status_code == 401
     headers = {"Authorization": f"Bearer {made['key']}"}
     assert httpx.get(f"{server.url}/v1/collections", headers=headers).status_code == 200
+
+
+def test_after_the_last_key_was_revoked_a_restart_lets_nobody_in(embedded, serve):
+    made = embedded.json("keys", "create", "only", "--scope", "admin")
+    serve().stop()
+    embedded("keys", "revoke", made["id"])
+    server = serve(FACSIMILE_API_HOSTS="pictures.example.org")
+    headers = {"Host": "pictures.example.org"}
+    refused = httpx.get(f"{server.url}/v1/collections", headers=headers)
+    assert refused.status_code == 401
+    assert "facsimile keys create" in refused.json()["detail"]
+    _, log = server.stop()
+    assert "every API key was revoked" in log
+    assert "--without-keys" in log
+    opened = serve("--without-keys")
+    assert httpx.get(f"{opened.url}/v1/collections").status_code == 200
+
+
+def test_other_host_names_are_not_served_without_keys(embedded):
+    embedded.json("index", "create")
+    shell = embedded.having(FACSIMILE_API_HOSTS="localhost,pictures.example.org")
+    refused = shell("serve", "--port", "0")
+    assert refused.code == 2
+    assert "pictures.example.org" in refused.complaint
+    assert "facsimile keys create" in refused.complaint
+
+
+def test_a_mistyped_index_is_not_served(facsimile):
+    refused = facsimile("serve", "--port", "0")
+    assert refused.code == 2
+    assert "there is no index" in refused.complaint
+    assert "facsimile serve --create" in refused.complaint
+    assert facsimile("count").code == 2  # and none was made
+
+
+def test_a_port_that_is_taken_is_named(embedded):
+    embedded.json("index", "create")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = embedded("serve", "--port", str(port))
+        assert refused.code == 2
+        assert f"port {port} of 127.0.0.1: address already in use" in refused.complaint
+        refused = embedded("worker", "--metrics-port", str(port))
+        assert f"port {port} of 127.0.0.1: address already in use" in refused.complaint
 
 
 def test_a_web_page_that_has_its_name_point_here_is_refused(serve):

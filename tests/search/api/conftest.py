@@ -17,6 +17,7 @@ import uvicorn
 
 from facsimile.serving import KINDS, opened
 from facsimile.settings import Settings, changed
+from search.api.access import Policy
 from search.api.app import create_app
 from search.api.keys import Keys
 from search.api.service import Options, Service
@@ -44,6 +45,13 @@ class Running:
         """The headers of a new key."""
         _, text = Keys(self.service.index.state).create("test", scopes or ("admin",), collections)
         return {"Authorization": f"Bearer {text}"}
+
+    def wait(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+        """Wait until the condition holds."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
     def store(
         self, data: bytes, id: str, headers: dict[str, str] | None = None, **fields: Any
@@ -84,18 +92,19 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
             location: str = "",
             *,
             keys: bool = False,
+            policy: Policy | None = None,
             settings: dict[str, Any] | None = None,
             routers: Any = (),
             service_changes: dict[str, Any] | None = None,
             **options: Any,
         ) -> Running:
             chosen: Settings = changed({"model": "none", **(settings or {})})
-            service, loader = opened(location or str(tmp_path / "index"), chosen)
+            service, loader = opened(location or str(tmp_path / "index"), chosen, create=True)
             service = dataclasses.replace(service, **(service_changes or {}))
             stack.callback(service.index.close)
             stack.callback(loader.close)
-            held = Keys(service.index.state) if keys else None
-            app = create_app(service, Options(**options), keys=held, kinds=KINDS, routers=routers)
+            needed: Policy = policy or ("on" if keys else "auto")
+            app = create_app(service, Options(**options), keys=needed, kinds=KINDS, routers=routers)
             thread = Thread(app)
             stack.callback(thread.stop)
             url = f"http://127.0.0.1:{thread.port}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 
 import pytest
 
 from search.api import access
+from search.api import keys as keys_module
 from search.api.keys import Keys
 from search.index.state import Wanted
 from tests.search.api.conftest import picture
@@ -89,6 +91,100 @@ def test_a_rate_is_counted_for_each_key_and_each_image(start):
     assert running.http.get("/v1/collections", headers=second).status_code == 200
     batch = {"queries": [{"id": "a"}] * 8}
     assert running.http.post("/v1/search/batch", json=batch, headers=second).status_code == 429
+
+
+@pytest.fixture(params=["embedded", "elastic"])
+def location(request, tmp_path):
+    """A place for an index of each kind."""
+    if request.param == "embedded":
+        return str(tmp_path / "index")
+    return f"{request.getfixturevalue('elasticsearch_url')}/api-keys-{tmp_path.name[-40:].lower()}"
+
+
+def status(running, headers=None) -> int:
+    return running.http.get("/v1/collections", headers=headers or {}).status_code
+
+
+def test_the_first_key_closes_a_server_that_runs(start, location):
+    running = start(location)
+    assert status(running) == 200
+    tenant = running.key("read", collections=("shop",))
+    running.wait(lambda: status(running) == 401)
+    assert running.http.get("/v1/collections", headers=tenant).json()["collections"] == []
+    assert running.http.post("/v1/images", headers=tenant, json={}).status_code == 403
+
+
+def test_after_the_last_key_was_revoked_it_stays_closed(start, location):
+    running = start(location)
+    running.key("admin")
+    keys = Keys(running.service.index.state)
+    keys.revoke(keys.all()[0].id)
+    running.wait(lambda: status(running) == 401)
+    again = start(location)
+    refused = again.http.get("/v1/collections")
+    assert refused.status_code == 401
+    assert "facsimile keys create" in refused.json()["detail"]
+    assert status(again, again.key("read")) == 200
+
+
+def test_an_index_whose_keys_were_made_before_this_was_remembered_stays_closed(start, location):
+    running = start(location)
+    state = running.service.index.state
+    running.key("admin")
+    state.delete([keys_module._REQUIRED])
+    state.refresh()
+    running.wait(lambda: status(running) == 401)
+    Keys(state).revoke(Keys(state).all()[0].id)
+    assert status(start(location)) == 401
+
+
+MADE_UP = "fk_0123456789ab_" + "A" * 43
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Api-Key": MADE_UP},
+        {"Authorization": f"Bearer {MADE_UP}"},
+        {"Authorization": "Basic " + base64.b64encode(f"any:{MADE_UP}".encode()).decode()},
+        {"Authorization": "Basic ?"},
+        {"Authorization": f"Token {MADE_UP}"},
+        {"Authorization": MADE_UP},
+    ],
+)
+@pytest.mark.parametrize("policy", ["auto", "off"])
+def test_a_key_that_is_sent_is_checked_where_none_is_needed(start, headers, policy):
+    running = start(policy=policy)
+    assert status(running) == 200
+    assert status(running, headers) == 401
+
+
+def test_where_no_key_is_needed_one_that_is_sent_limits_its_caller(start):
+    running = start(policy="off")
+    running.store(picture(), "a")
+    tenant = running.key("read", collections=("shop",))
+    assert running.http.get("/v1/images/a").status_code == 200
+    assert running.http.get("/v1/images/a", headers=tenant).status_code == 404
+    assert running.http.delete("/v1/images/a", headers=tenant).status_code == 403
+
+
+def test_made_up_keys_are_refused_without_a_look_after_some(start):
+    running = start(keys=True)
+    good = running.key("read")
+    assert status(running, good) == 200
+    answers = [
+        running.http.get("/v1/collections", headers={"X-Api-Key": f"fk_{n:012x}_{'A' * 43}"})
+        for n in range(80)
+    ]
+    assert answers[0].status_code == 401
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    # others behind the same address are not locked out, also when their key is looked up again
+    running.app.state.door._believed[access._digest(good["Authorization"].split()[1])] = (
+        0.0,
+        Keys(running.service.index.state).all()[0],
+    )
+    assert status(running, good) == 200
 
 
 def test_keys_work_over_elasticsearch(start, elasticsearch_url):
