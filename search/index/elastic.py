@@ -115,8 +115,10 @@ class ElasticIndex(Index):
     def info(self) -> IndexInfo:
         physical = life.find(self._client, self._place)
         counts = self.collections()
-        stats = self._client.indices.stats(index=physical.name, metric="store")
-        health = self._client.cluster.health(index=physical.name)["status"]
+        with self._client.reading():
+            stats = self._client.indices.stats(index=physical.name, metric="store")
+            size = int(stats["_all"]["primaries"]["store"]["size_in_bytes"])
+            health = self._client.cluster.health(index=physical.name)["status"]
         return IndexInfo(
             location=self.location,
             kind="elasticsearch",
@@ -124,7 +126,7 @@ class ElasticIndex(Index):
             layout=physical.layout,
             signatures=physical.signatures,
             count=sum(counts.values()),
-            bytes=stats["_all"]["primaries"]["store"]["size_in_bytes"],
+            bytes=size,
             collections=counts,
             healthy=health != "red",
             note="" if health == "green" else f"Elasticsearch reports its health as {health}",
@@ -137,7 +139,8 @@ class ElasticIndex(Index):
 
     def known(self, keys: Iterable[Key]) -> dict[Key, Known]:
         stored = self._by_id(keys, KNOWN_AT_ONCE, {"_source_includes": ",".join(KNOWN_FIELDS)})
-        return {key: known_of(found) for key, found in stored}
+        with self._client.reading():
+            return {key: known_of(found) for key, found in stored}
 
     def _write(self, writes: Sequence[tuple[ImageRecord, Known | None]]) -> list[Written | None]:
         done = bulk(self._client, self._alias, [writing(*write) for write in writes])
@@ -163,14 +166,17 @@ class ElasticIndex(Index):
             RECORDS_AT_ONCE,
             {"_source_excludes": ",".join(wanted["excludes"]), "_source_exclude_vectors": "false"},
         )
-        return {key: record_of(found["_source"]) for key, found in stored}
+        with self._client.reading():
+            return {key: record_of(found["_source"]) for key, found in stored}
 
     def keys_of(self, id: str, collections: Sequence[str] = ()) -> list[Key]:
         filter = Filter(tuple(collections), {"id": (id,)})
         return [record.key for page in self._pages(filter) for record in page.records]
 
     def count(self, filter: Filter | None = None) -> int:
-        return int(self._client.count(index=self._alias, query=ask_for.query(filter))["count"])
+        answer = self._client.count(index=self._alias, query=ask_for.query(filter))
+        with self._client.reading():
+            return int(answer["count"])
 
     def collections(self) -> dict[str, int]:
         counts: dict[str, int] = {}
@@ -180,11 +186,13 @@ class ElasticIndex(Index):
         }
         while True:
             # a composite listing has no limit on how many there are, unlike a terms aggregation
-            answer = self._search(size=0, aggregations={"all": {"composite": listing}})["aggregations"]["all"]
-            counts |= {each["key"]["collection"]: each["doc_count"] for each in answer["buckets"]}
-            if "after_key" not in answer:
-                return counts
-            listing["after"] = answer["after_key"]
+            answer = self._search(size=0, aggregations={"all": {"composite": listing}})
+            with self._client.reading():
+                found = answer["aggregations"]["all"]
+                counts |= {each["key"]["collection"]: int(each["doc_count"]) for each in found["buckets"]}
+                if "after_key" not in found:
+                    return counts
+                listing["after"] = found["after_key"]
 
     def ask(self, questions: Sequence[Question]) -> list[list[ImageRecord]]:
         found: list[dict[Key, ImageRecord]] = [{} for _ in questions]
@@ -198,7 +206,7 @@ class ElasticIndex(Index):
         for some in _portions(asked, QUESTIONS_AT_ONCE):
             answers = self._searches([body for _, body in some])
             for (position, _), answer in zip(some, answers, strict=True):
-                for record in _records(answer):
+                for record in self._records(answer):
                     found[position][record.key] = record
         return [list(each.values()) for each in found]
 
@@ -218,7 +226,7 @@ class ElasticIndex(Index):
             source=ask_for.source(),
             track_total_hits=False,
         )
-        return _records(answer)
+        return self._records(answer)
 
     def ask_bytes(self, digests: Sequence[str], filter: Filter) -> dict[str, list[ImageRecord]]:
         found: dict[str, list[ImageRecord]] = {digest: [] for digest in digests}
@@ -250,7 +258,7 @@ class ElasticIndex(Index):
             track_total_hits=False,
             **after,
         )
-        records = _records(answer)
+        records = self._records(answer)
         return Page(records, ask_for.cursor_of(records[-1].key) if len(records) == size else None)
 
     def _search(self, **body: Any) -> Mapping[str, Any]:
@@ -260,16 +268,23 @@ class ElasticIndex(Index):
     def _searches(self, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         header = {"index": self._alias, "allow_partial_search_results": False}
         lines = [line for body in bodies for line in (header, body)]
-        answers: list[Mapping[str, Any]] = self._client.msearch(searches=lines)["responses"]
-        for answer in answers:
-            if "error" in answer:
-                raise fault(answer["status"], answer["error"], self._client.server)
+        answer = self._client.msearch(searches=lines)
+        with self._client.reading():
+            answers = [each for _, each in zip(bodies, answer["responses"], strict=True)]
+            for each in answers:
+                if "error" in each:
+                    raise fault(each["status"], each["error"], self._client.server)
         return answers
+
+    def _records(self, answer: Mapping[str, Any]) -> list[ImageRecord]:
+        with self._client.reading():
+            return [record_of(hit["_source"]) for hit in answer["hits"]["hits"]]
 
     def _by_id(
         self, keys: Iterable[Key], at_once: int, parameters: Mapping[str, str]
-    ) -> Iterator[tuple[Key, Mapping[str, Any]]]:
+    ) -> list[tuple[Key, Mapping[str, Any]]]:
         """What is stored under the keys as of now. The client's own `mget` cannot ask for vectors."""
+        stored: list[tuple[Key, Mapping[str, Any]]] = []
         for some in _portions(list(dict.fromkeys(keys)), at_once):
             answer = self._client.perform_request(
                 "POST",
@@ -278,15 +293,13 @@ class ElasticIndex(Index):
                 headers={"accept": "application/json", "content-type": "application/json"},
                 body={"ids": [document_id(key) for key in some]},
             )
-            for key, found in zip(some, answer.body["docs"], strict=True):
-                if "error" in found:
-                    raise fault(503, found["error"], self._client.server)
-                if found["found"]:
-                    yield key, found
-
-
-def _records(answer: Mapping[str, Any]) -> list[ImageRecord]:
-    return [record_of(hit["_source"]) for hit in answer["hits"]["hits"]]
+            with self._client.reading():
+                for key, found in zip(some, answer["docs"], strict=True):
+                    if "error" in found:
+                        raise fault(503, found["error"], self._client.server)
+                    if found["found"]:
+                        stored.append((key, found))
+        return stored
 
 
 def _written(done: Done, before: Known | None) -> Written | None:

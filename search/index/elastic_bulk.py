@@ -91,8 +91,9 @@ def bulk(client: Client, alias: str, operations: Sequence[Operation]) -> list[Do
                 require_alias=True,
                 filter_path=",".join(f"items.*.{part}" for part in _PARTS),
             )
-            for position, item in zip(some, answer["items"], strict=True):
-                outcomes[position] = _done(client, item)
+            with client.reading():
+                items = zip(some, answer["items"], strict=True)
+                outcomes |= {position: _done(client, item) for position, item in items}
         waiting = [position for position in waiting if outcomes[position].busy]
         if not waiting or time.monotonic() > deadline:
             break
@@ -104,11 +105,12 @@ def bulk(client: Client, alias: str, operations: Sequence[Operation]) -> list[Do
 def _done(client: Client, item: Mapping[str, Any]) -> Done:
     (result,) = item.values()
     error = result.get("error", {})
+    status = int(result["status"])
     if error.get("type") == MISSING:
-        raise fault(result["status"], error, client.server)
+        raise fault(status, error, client.server)
     if error:
-        return Done(result["status"], error.get("type", ""), error.get("reason", ""))
-    return Done(result["status"], version=(result["_seq_no"], result["_primary_term"]))
+        return Done(status, error.get("type", ""), error.get("reason", ""))
+    return Done(status, version=(result["_seq_no"], result["_primary_term"]))
 
 
 def _size(operation: Operation) -> int:

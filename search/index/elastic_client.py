@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,16 +68,48 @@ class ElasticOptions:
 
 
 class Client(Elasticsearch):
-    """The official client, except that it raises the errors of `search.errors` only."""
+    """The official client, except that it raises the errors of `search.errors` only.
+
+    An answer that is not one of Elasticsearch's counts as no answer: a proxy, a load balancer or a captive
+    portal sends pages of its own with status 200 while the server behind it is away.
+    """
 
     server = "Elasticsearch"
 
-    def perform_request(self, *args: Any, **keywords: Any) -> Any:
+    def perform_request(self, method: str, path: str, **keywords: Any) -> Any:
         try:
-            return super().perform_request(*args, **keywords)
+            answer = super().perform_request(method, path, **keywords)
         except (ApiError, TransportError) as error:
             # the cause stays away: its text may repeat headers or bodies
             raise error_of(error, self.server) from None
+        if answer.meta.status < 300 and not _is_ours(method, answer):
+            raise not_understood(self.server)
+        return answer
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """A block that takes an answer apart: what it lacks raises IndexUnavailable."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise not_understood(self.server) from error
+
+
+def _is_ours(method: str, answer: Any) -> bool:
+    """Whether Elasticsearch can have sent this. It names itself each time; the client looks only once.
+
+    An empty object is an answer to nothing but a GET of indices of which there are none.
+    """
+    if answer.meta.headers.get("x-elastic-product") != "Elasticsearch":
+        return False
+    return method == "HEAD" or (isinstance(answer.body, Mapping) and (method == "GET" or bool(answer.body)))
+
+
+def not_understood(server: str) -> IndexUnavailable:
+    """The error for an answer that Elasticsearch did not send."""
+    return IndexUnavailable(
+        f"{server} answers, but not as Elasticsearch does: check the address, or the proxy in front of it"
+    )
 
 
 class _Node(Urllib3HttpNode):
@@ -135,8 +168,8 @@ def _read_certificates(path: str) -> None:
 
 def error_of(error: ApiError | TransportError, server: str) -> StoreError | InvalidRequest:
     """Our error for one of the client's."""
-    if isinstance(error, UnsupportedProductError):
-        return StoreError(f"{server} answers, but not as Elasticsearch does: check the address")
+    if isinstance(error, UnsupportedProductError | SerializationError):
+        return not_understood(server)
     if isinstance(error, ApiError):
         body = error.body if isinstance(error.body, Mapping) else {}
         return fault(error.status_code, body.get("error"), server)
@@ -147,8 +180,6 @@ def error_of(error: ApiError | TransportError, server: str) -> StoreError | Inva
         )
     if isinstance(error, ConnectionTimeout):
         return IndexUnavailable(f"{server} did not answer in time: is it overloaded or behind a firewall?")
-    if isinstance(error, SerializationError):
-        return StoreError(f"{server} answers, but not as Elasticsearch does: check the address")
     return IndexUnavailable(f"cannot reach {server}: is it running, and is the address right?")
 
 
@@ -181,8 +212,10 @@ def fault(status: int, detail: object, server: str) -> StoreError | InvalidReque
 
 def _reason(detail: Mapping[str, Any]) -> str:
     """The reason nearest to the cause, in one line."""
-    causes = detail.get("root_cause") or [detail]
-    return " ".join(str(causes[0].get("reason", "")).split())[:300]
+    causes = detail.get("root_cause")
+    nearest = causes[0] if isinstance(causes, list) and causes else detail
+    reason = nearest.get("reason", "") if isinstance(nearest, Mapping) else nearest
+    return " ".join(str(reason).split())[:300]
 
 
 def _short(error: Exception) -> str:

@@ -36,15 +36,19 @@ class Physical:
 
 def find(client: Client, location: ElasticLocation) -> Physical:
     """The physical index behind the name. Raises IndexMissing, or IndexMismatch where it is not ours."""
-    found = client.indices.get(index=location.name, ignore_unavailable=True).body
-    if not found:
-        raise IndexMissing(f"there is no index {location}; `facsimile index create` makes one")
-    (physical, facts), *more = found.items()
-    made = made_by(facts["mappings"])
+    try:
+        found = client.indices.get(index=location.name)
+    except IndexMissing:
+        raise IndexMissing(f"there is no index {location}; `facsimile index create` makes one") from None
+    with client.reading():
+        (physical, facts), *more = found.items()
+        made = made_by(facts["mappings"])
+        stored = facts["settings"]["index"]
+        about = stored["uuid"], tuple(facts["aliases"]), int(stored["number_of_shards"])
     if more or made is None or not re.fullmatch(re.escape(location.name) + r"-v[0-9]+", physical):
         raise IndexMismatch(f"{location} is no index of Facsimile; choose another name")
-    stored = facts["settings"]["index"]
-    return Physical(physical, stored["uuid"], *made, tuple(facts["aliases"]), int(stored["number_of_shards"]))
+    uuid, aliases, shards = about
+    return Physical(physical, uuid, *made, aliases, shards)
 
 
 def check(location: ElasticLocation, physical: Physical, signatures: Signatures | None) -> None:
@@ -85,12 +89,13 @@ def destroy(client: Client, location: ElasticLocation) -> None:
 def remove_versions(client: Client, location: ElasticLocation, *, but: Collection[str] = ()) -> None:
     """Remove the physical indices of a name, all but these."""
     stored = client.indices.get(index=f"{location.name}-v*", expand_wildcards="open,closed").body
-    ours = [
-        name
-        for name, facts in stored.items()
-        if name not in but
-        and made_by(facts["mappings"])
-        and re.fullmatch(re.escape(location.name) + r"-v[0-9]+", name)
-    ]
+    with client.reading():
+        ours = [
+            name
+            for name, facts in stored.items()
+            if name not in but
+            and made_by(facts["mappings"])
+            and re.fullmatch(re.escape(location.name) + r"-v[0-9]+", name)
+        ]
     if ours:
         client.indices.delete(index=",".join(ours), ignore_unavailable=True)

@@ -144,18 +144,20 @@ class _Copy:
         self._at_once = DESCRIBED_AT_ONCE if transform else COPIED_AT_ONCE
         self._progress = progress
         self._done = 0
-        self._total = int(client.count(index=old.name)["count"])
+        with client.reading():
+            self._total = int(client.count(index=old.name)["count"])
 
     def checkpoints(self) -> dict[int, int]:
         """For each shard the sequence number up to which all writes are done, and will be seen."""
         stats = self._client.indices.stats(index=self._old.name, level="shards").body
-        shards = stats["indices"][self._old.name]["shards"]
-        return {
-            int(number): min(
-                copy["seq_no"]["local_checkpoint"] for copy in copies if copy["routing"]["primary"]
-            )
-            for number, copies in shards.items()
-        }
+        with self._client.reading():
+            shards = stats["indices"][self._old.name]["shards"]
+            return {
+                int(number): min(
+                    copy["seq_no"]["local_checkpoint"] for copy in copies if copy["routing"]["primary"]
+                )
+                for number, copies in shards.items()
+            }
 
     def since(self, checkpoints: Mapping[int, int]) -> int:
         """Copy what was written after these sequence numbers; everything where a shard has none.
@@ -167,7 +169,9 @@ class _Copy:
         for shard in range(self._old.shards):
             newer = {"range": {"_seq_no": {"gt": checkpoints.get(shard, -1)}}}
             for hits in self._view(self._old.name, newer, shard, source(thumbnail=True, vector=True)):
-                number += self._write([(_version(hit), record_of(hit["_source"])) for hit in hits])
+                with self._client.reading():
+                    copied = [(_version(hit), record_of(hit["_source"])) for hit in hits]
+                number += self._write(copied)
         return number
 
     def forget_deleted(self, target: str) -> None:
@@ -177,8 +181,10 @@ class _Copy:
             return
         for hits in self._view(target, {"match_all": {}}, None, False):
             ids = [hit["_id"] for hit in hits]
-            stored = self._client.mget(index=self._old.name, ids=ids, source=False)["docs"]
-            gone = [document["_id"] for document in stored if not document["found"]]
+            answer = self._client.mget(index=self._old.name, ids=ids, source=False)
+            with self._client.reading():
+                stored = zip(ids, answer["docs"], strict=True)
+                gone = [id for id, document in stored if not document["found"]]
             for each in gone:
                 self._client.delete(index=target, id=each)
         self._client.indices.refresh(index=target)
@@ -202,19 +208,22 @@ class _Copy:
     def _versions(self, records: Sequence[ImageRecord]) -> dict[Key, int]:
         """The version of each copy that is there."""
         ids = [document_id(record.key) for record in records]
-        stored = self._client.mget(index=self._building, ids=ids, source=False)["docs"]
-        return {
-            record.key: found["_version"]
-            for record, found in zip(records, stored, strict=True)
-            if found.get("found")
-        }
+        answer = self._client.mget(index=self._building, ids=ids, source=False)
+        with self._client.reading():
+            return {
+                record.key: found["_version"]
+                for record, found in zip(records, answer["docs"], strict=True)
+                if found.get("found")
+            }
 
     def _view(
         self, index: str, query: Mapping[str, Any], shard: int | None, fields: bool | dict[str, Any]
     ) -> Iterator[list[Mapping[str, Any]]]:
         """All documents that fit, of one moment, in runs."""
         where = None if shard is None else f"_shards:{shard}"
-        view = self._client.open_point_in_time(index=index, keep_alive=KEEP_VIEW, preference=where)["id"]
+        opened = self._client.open_point_in_time(index=index, keep_alive=KEEP_VIEW, preference=where)
+        with self._client.reading():
+            view = opened["id"]
         try:
             after: dict[str, Any] = {}
             while True:
@@ -229,12 +238,12 @@ class _Copy:
                     allow_partial_search_results=False,
                     **after,
                 )
-                hits = answer["hits"]["hits"]
+                with self._client.reading():
+                    hits, view = answer["hits"]["hits"], answer["pit_id"]
+                    after = {"search_after": hits[-1]["sort"]} if hits else {}
                 if not hits:
                     return
                 yield hits
-                view = answer["pit_id"]
-                after = {"search_after": hits[-1]["sort"]}
         finally:
             self._client.close_point_in_time(id=view)
 

@@ -75,11 +75,11 @@ class ElasticState(State):
         ]
         done = self._bulk(operations) if operations else []
         conflicts = [entry.ref for entry, each in zip(entries, done, strict=True) if each.status == 409]
-        ours = {
-            ref: version_of(found)
-            for ref, found in self._stored(conflicts, {"source_includes": ["write"]}).items()
-            if found["_source"]["write"] == mark
-        }
+        stored = self._stored(conflicts, {"source_includes": ["write"]})
+        with self._client.reading():
+            ours = {
+                ref: version_of(found) for ref, found in stored.items() if found["_source"]["write"] == mark
+            }
         written: list[Entry | None] = []
         for entry, each in zip(entries, done, strict=True):
             version = ours.get(entry.ref) if each.status == 409 else each.version
@@ -121,14 +121,15 @@ class ElasticState(State):
     def get(self, refs: Iterable[Ref]) -> dict[Ref, Entry]:
         found = self._stored(distinct(refs), {"source_excludes": _LARGE})
         whole: dict[Ref, Mapping[str, Any]] = {}
-        large = [ref for ref, each in found.items() if is_large(each)]
-        for some in runs(large, lambda ref: int(found[ref]["_source"]["bytes"]), PAGE_BYTES):
-            whole |= self._stored(some, {})
-        return {
-            ref: entry_of(whole.get(ref, each))
-            for ref, each in found.items()
-            if ref in whole or not is_large(each)  # one may be gone meanwhile
-        }
+        with self._client.reading():
+            large = [ref for ref, each in found.items() if is_large(each)]
+            for some in runs(large, lambda ref: int(found[ref]["_source"]["bytes"]), PAGE_BYTES):
+                whole |= self._stored(some, {})
+            return {
+                ref: entry_of(whole.get(ref, each))
+                for ref, each in found.items()
+                if ref in whole or not is_large(each)  # one may be gone meanwhile
+            }
 
     def _stored(self, refs: Sequence[Ref], parameters: Mapping[str, Any]) -> dict[Ref, Mapping[str, Any]]:
         """What is stored as of now."""
@@ -139,16 +140,18 @@ class ElasticState(State):
                 answer = self._client.mget(
                     index=self._alias, ids=[document_id(Key(*ref)) for ref in some], **parameters
                 )
-                if not any(each.get("error", {}).get("type") == STARTING for each in answer["docs"]):
-                    break
+                with self._client.reading():
+                    if not any(each.get("error", {}).get("type") == STARTING for each in answer["docs"]):
+                        break
                 time.sleep(0.1 * 2**attempt)  # another process has just made the index
-            for ref, found in zip(some, answer["docs"], strict=True):
-                if "error" in found:
-                    if found["error"]["type"] == MISSING:  # nothing was ever written
-                        return {}
-                    raise fault(503, found["error"], self._client.server)
-                if found["found"]:
-                    stored[ref] = found
+            with self._client.reading():
+                for ref, found in zip(some, answer["docs"], strict=True):
+                    if "error" in found:
+                        if found["error"]["type"] == MISSING:  # nothing was ever written
+                            return {}
+                        raise fault(503, found["error"], self._client.server)
+                    if found["found"]:
+                        stored[ref] = found
         return stored
 
     def find(
@@ -173,13 +176,14 @@ class ElasticState(State):
         hits = self._hits(asked, size=size + 1, sort=sort, source={"excludes": _LARGE}, **after)
         if not hits:
             return Listing([], None)
-        page = next(runs(hits[:size], lambda hit: int(hit["_source"]["bytes"]), PAGE_BYTES))
-        more = None
-        if len(page) < len(hits):
-            last = page[-1]["_source"]
-            number = last["numbers"][order] if order else 0
-            more = cursor_of(wanted, order, descending, Place(number, last["id"]))
-        return Listing([entry_of(hit) for hit in self._whole(asked, page)], more)
+        with self._client.reading():
+            page = next(runs(hits[:size], lambda hit: int(hit["_source"]["bytes"]), PAGE_BYTES))
+            more = None
+            if len(page) < len(hits):
+                last = page[-1]["_source"]
+                number = last["numbers"][order] if order else 0
+                more = cursor_of(wanted, order, descending, Place(number, last["id"]))
+            return Listing([entry_of(hit) for hit in self._whole(asked, page)], more)
 
     def _whole(
         self, asked: Mapping[str, Any], hits: Sequence[Mapping[str, Any]]
@@ -194,20 +198,23 @@ class ElasticState(State):
 
     def count(self, wanted: Wanted) -> int:
         answer = self._client.count(index=self._alias, query=query(wanted), ignore_unavailable=True)
-        return int(answer["count"])
+        with self._client.reading():
+            return int(answer["count"])
 
     def counts(self, wanted: Wanted, by: str) -> dict[str, int]:
         check_wanted(wanted, by)
         counting = {"terms": {"field": f"terms.{by}", "size": MOST_VALUES}}
         found = self._aggregated(wanted, [counting])
-        return {bucket["key"]: bucket["doc_count"] for each in found for bucket in each["buckets"]}
+        with self._client.reading():
+            return {bucket["key"]: int(bucket["doc_count"]) for each in found for bucket in each["buckets"]}
 
     def sums(self, wanted: Wanted, names: Sequence[str]) -> dict[str, int]:
         check_wanted(wanted, *names)
         found = self._aggregated(wanted, [{"sum": {"field": f"numbers.{name}"}} for name in names])
-        return dict.fromkeys(names, 0) | {
-            name: int(each["value"]) for name, each in zip(names, found, strict=False)
-        }
+        with self._client.reading():
+            return dict.fromkeys(names, 0) | {
+                name: int(each["value"]) for name, each in zip(names, found, strict=False)
+            }
 
     def refresh(self) -> None:
         self._client.indices.refresh(index=self._alias, ignore_unavailable=True)
@@ -222,8 +229,9 @@ class ElasticState(State):
             ignore_unavailable=True,
             **body,
         )
-        hits: list[Mapping[str, Any]] = answer["hits"]["hits"]
-        return hits
+        with self._client.reading():
+            hits: list[Mapping[str, Any]] = answer["hits"]["hits"]
+            return hits
 
     def _aggregated(
         self, wanted: Wanted, aggregations: Sequence[Mapping[str, Any]]
@@ -237,5 +245,7 @@ class ElasticState(State):
             allow_partial_search_results=False,
             ignore_unavailable=True,
         )
-        found = answer.get("aggregations")
-        return [found[str(number)] for number in range(len(aggregations))] if found else []
+        with self._client.reading():
+            if answer["_shards"]["total"] == 0:
+                return []  # nothing was ever written
+            return [answer["aggregations"][str(number)] for number in range(len(aggregations))]
