@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,16 +11,27 @@ from typing import TYPE_CHECKING
 from facsimile.queueing import Queue
 from facsimile.settings import Settings
 from facsimile.version import __version__
-from imaging.describe import describe_many
+from imaging.describe import describe_readings
 from imaging.errors import FacsimileError
-from ingest.errors import FetchFailed, SourceError, SourceRefused, SourceTooLarge
+from imaging.models import model as make_model
+from imaging.record import Description
+from ingest.errors import (
+    DecoderBusy,
+    DecoderCrashed,
+    DecoderHung,
+    FetchFailed,
+    SourceError,
+    SourceRefused,
+    SourceTooLarge,
+)
+from ingest.isolated import IsolatedReader, no_model
 from ingest.item import Item, Outcome
 from ingest.loading import Loader
 from ingest.pipeline import process
 from search.api.access import Policy
 from search.api.app import create_app
 from search.api.metrics import Metrics
-from search.api.problems import Kind
+from search.api.problems import BUSY, Kind
 from search.api.service import Draft, Service
 from search.finder import Finder
 from search.index import is_remote, model_of, open_index, signatures_of, stored_signatures
@@ -42,6 +53,9 @@ KINDS: Mapping[type[FacsimileError], Kind] = {
     SourceError: Kind(424, "fetch-rejected", "The address gives no image"),
     SourceRefused: Kind(422, "url-refused", "This address may not be fetched"),
     SourceTooLarge: Kind(413, "source-too-large", "There are more bytes behind the address than the limit"),
+    DecoderBusy: BUSY,
+    DecoderCrashed: Kind(422, "image-unreadable", "Reading the image ends its decoder"),
+    DecoderHung: Kind(422, "image-too-slow", "Reading the image takes longer than the limit"),
     JobMissing: Kind(404, "job-missing", "There is no such job"),
     ScanMissing: Kind(404, "scan-missing", "There is no such scan"),
     FindingMissing: Kind(404, "finding-missing", "There is no such finding"),
@@ -65,27 +79,49 @@ def opened(location: str, chosen: Settings, *, create: bool = False) -> tuple[Se
     model = model_of(index, wanted=chosen.model, options=chosen.running)
     loader = Loader(chosen.fetching, files=False)
 
+    reader = IsolatedReader(
+        processes=chosen.api.threads,
+        seconds=min(chosen.image_seconds, chosen.api_seconds / 2),
+        batch_seconds=chosen.api_seconds,
+        limits=chosen.limits,
+        open_model=partial(make_model, model.name, **asdict(model.options)) if model else no_model,
+    )
+
+    def describe(datas: Sequence[bytes]) -> Sequence[Description | FacsimileError]:
+        return describe_readings(reader.read(datas), model=model)
+
     def write(drafts: Sequence[Draft]) -> list[Outcome]:
         return process(
-            [_item(draft) for draft in drafts], index=index, loader=loader, limits=chosen.limits, model=model
+            [_item(draft) for draft in drafts],
+            index=index,
+            loader=loader,
+            limits=chosen.limits,
+            describe=describe,
         )
 
     queue = Queue(index, chosen) if chosen.api_queue else None
     service = Service(
         index=index,
         finder=Finder(index, chosen.thresholds, chosen.verification),
-        describe=partial(describe_many, limits=chosen.limits, model=model),
+        describe=describe,
         fetch=partial(_fetched, loader),
         write=write,
         stored=partial(stored_signatures, location, elastic),
         submit=None if queue is None else lambda drafts: queue.submit([_item(draft) for draft in drafts]),
         checks={} if queue is None else {"queue": queue.ping},
+        close=reader.close,
     )
     return service, loader
 
 
 def application(
-    location: str, chosen: Settings, *, keys: Policy, local: bool, shared: Path | None = None
+    location: str,
+    chosen: Settings,
+    *,
+    keys: Policy,
+    local: bool,
+    shared: Path | None = None,
+    abandon: Callable[[], object] = lambda: None,
 ) -> FastAPI:
     """The application of one process of the server; `shared` is the folder of the figures of all of them.
 
@@ -95,7 +131,7 @@ def application(
     service, _ = opened(location, chosen)
     options = chosen.api
     if local and not options.hosts:
-        options = dataclasses.replace(options, hosts=LOOPBACK)
+        options = replace(options, hosts=LOOPBACK)
     return create_app(
         service,
         options,
@@ -103,6 +139,7 @@ def application(
         kinds=KINDS,
         routers=[routes.router, routes_scans.router, routes_allowances.router],
         metrics=Metrics(shared),
+        abandon=abandon,
         version=__version__,
     )
 

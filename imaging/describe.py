@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imaging import bands, phash
 from imaging.decode import Limits, Picture, decode, thumbnail
-from imaging.errors import ImageError
+from imaging.errors import FacsimileError, ImageError
 from imaging.margins import content_box
 from imaging.models.base import Model
 from imaging.orientation import ORIENTATIONS, orient_bits, orient_spectrum
@@ -26,6 +27,9 @@ IN_PAGES = ("upright", "flip-horizontal")
 
 #: how many doubtful bits a band a query varies, or all one-bit neighbours
 Probes = int | Literal["all"]
+
+#: why an image of a batch was not read
+Failure = TypeVar("Failure", bound=FacsimileError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,30 +71,49 @@ def describe_many(
     `timings`.
     """
     timings = timings or Timings()
-    read: list[_Read | ImageError] = []
-    prepared: list[NDArray[Any]] = []
+    read: list[Reading | ImageError] = []
     for data in datas:
-        with timings.of("decode"):
-            try:
-                picture = decode(data, limits)
-            except ImageError as error:
-                read.append(error)
-                continue
-            read.append(_Read.of(data, picture))
-        if model:
-            with timings.of("model"):
-                prepared.append(model.prepare(picture))
-    lumas = [luma for one in read if isinstance(one, _Read) for luma in one.lumas]
+        try:
+            read.append(read_image(data, limits=limits, model=model, timings=timings))
+        except ImageError as error:
+            read.append(error)
+    return describe_readings(read, model=model, timings=timings)
+
+
+def read_image(
+    data: bytes, *, limits: Limits | None = None, model: Model | None = None, timings: Timings | None = None
+) -> Reading:
+    """The first half of `describe`: all that needs the bytes, which may be read in another process.
+
+    Raises an ImageError where they are no image that can be read.
+    """
+    timings = timings or Timings()
+    with timings.of("decode"):
+        picture = decode(data, limits)
+        reading = Reading.of(data, picture)
+    if model:
+        with timings.of("model"):
+            reading = dataclasses.replace(reading, prepared=model.prepare(picture))
+    return reading
+
+
+def describe_readings(
+    read: Sequence[Reading | Failure], *, model: Model | None = None, timings: Timings | None = None
+) -> list[Description | Failure]:
+    """The second half of `describe`, for a batch; errors stay in their places."""
+    timings = timings or Timings()
+    readings = [one for one in read if isinstance(one, Reading)]
+    lumas = [luma for one in readings for luma in one.lumas]
     if not lumas:
-        return [one for one in read if isinstance(one, ImageError)]
+        return [one for one in read if not isinstance(one, Reading)]
     with timings.of("hash"):
         spectra = phash.spectrum(np.stack(lumas))
         signatures = zip(spectra, phash.bits_of(spectra), phash.quality(spectra).tolist(), strict=True)
     vectors: Iterator[_Vector] = repeat(None)
     if model:
         with timings.of("model"):
-            vectors = iter(model.vectors(prepared))
-    return [one if isinstance(one, ImageError) else one.described(signatures, next(vectors)) for one in read]
+            vectors = iter(model.vectors([one.prepared for one in readings if one.prepared is not None]))
+    return [one.described(signatures, next(vectors)) if isinstance(one, Reading) else one for one in read]
 
 
 _Signature = tuple[NDArray[np.float32], NDArray[np.uint8], int]
@@ -98,9 +121,10 @@ _Vector = NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Read:
+class Reading:
     """What a batch keeps of one picture until its spectra are computed; `lumas` are the squares of the whole,
-    of what lies within its margins where it is `trimmed`, and of the pictures in it."""
+    of what lies within its margins where it is `trimmed`, and of the pictures in it; `prepared` is what the
+    model is shown. Small for a picture of any size, and can be pickled."""
 
     sha256: str
     pixels: str
@@ -111,9 +135,10 @@ class _Read:
     thumbnail: bytes
     trimmed: bool
     lumas: list[NDArray[np.uint8]]
+    prepared: NDArray[Any] | None = None
 
     @classmethod
-    def of(cls, data: bytes, picture: Picture) -> _Read:
+    def of(cls, data: bytes, picture: Picture) -> Reading:
         box = content_box(picture.luma)
         margins = [picture.luma_square(box)] if box else []
         small = picture.small

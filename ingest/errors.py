@@ -87,3 +87,9 @@ class DecoderCrashed(SourceError):
 
 class DecoderHung(SourceError):
     """Reading this image took longer than the limit."""
+
+
+class DecoderBusy(SourceError):
+    """Too many images are being read to read this one to its end."""
+
+    transient = True

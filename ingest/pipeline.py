@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -23,6 +23,10 @@ from search.query import Filter
 RECORDS_PER_SOURCE = 4
 
 
+#: the signatures of images, errors in the places of those that cannot be read
+Describe = Callable[[Sequence[bytes]], Sequence[Description | FacsimileError]]
+
+
 @dataclass(slots=True)
 class Timings(describing.Timings):
     """Seconds spent in each stage."""
@@ -40,15 +44,22 @@ def process(
     model: Model | None = None,
     recheck: bool = False,
     timings: Timings | None = None,
+    describe: Describe | None = None,
 ) -> list[Outcome]:
     """Bring some 32 to 64 items into the index; the answer has one outcome for each, in their order.
 
-    `model` is the one that made the vectors of the index, None where it keeps none.
+    `model` is the one that made the vectors of the index, None where it keeps none. `describe` takes
+    the place of `describe_many` with these limits and this model, for callers that read images elsewhere.
     Bytes that are stored already under the same key are not decoded again; a remote source that the index
     holds is not even fetched, unless `recheck`. One bad item never ends the others. Raises only StoreError,
     when the index as a whole fails; then every item may be brought in again.
     """
-    chunk = _Chunk(items, index, loader, limits, model, timings or Timings())
+    timings = timings or Timings()
+
+    def describe_here(datas: Sequence[bytes]) -> Sequence[Description | FacsimileError]:
+        return describe_many(datas, limits=limits, model=model, timings=timings)
+
+    chunk = _Chunk(items, index, loader, describe or describe_here, timings)
     if not recheck:
         chunk.find_held()
     chunk.load()
@@ -66,15 +77,13 @@ class _Chunk:
         items: Sequence[Item],
         index: Index,
         loader: Loader,
-        limits: Limits,
-        model: Model | None,
+        describe: Describe,
         timings: Timings,
     ) -> None:
         self._items = items
         self._index = index
         self._loader = loader
-        self._limits = limits
-        self._model = model
+        self._describe = describe
         self._timings = timings
         self._keys: dict[int, Key] = {}
         self._loaded: dict[int, bytes] = {}
@@ -129,12 +138,7 @@ class _Chunk:
         for position in self._loaded:
             if position not in self._outcomes and position not in self._records:
                 new.setdefault(self._digests[position], []).append(position)
-        described = describe_many(
-            [self._loaded[positions[0]] for positions in new.values()],
-            limits=self._limits,
-            model=self._model,
-            timings=self._timings,
-        )
+        described = self._describe([self._loaded[positions[0]] for positions in new.values()])
         for positions, description in zip(new.values(), described, strict=True):
             for position in positions:
                 item = self._items[position]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import signal
 import socket
 import tempfile
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from facsimile.settings import Settings
     from search.api.access import Policy
 
-#: seconds that requests may still take after the server was told to stop
-LAST_SECONDS = 30
+#: seconds that requests may still take after the server was told to stop; it ends within 30
+LAST_SECONDS = 24
 
 #: seconds after which an idle connection is closed: later than most proxies and clients close theirs
 #: (a minute), since a request that is sent just then gets no answer
@@ -154,4 +155,6 @@ def _application(chosen: Settings, keys: Policy, shared: Path | None) -> object:
 
     configure(chosen.log_level, chosen.log_format)
     local = keys != "on" and is_loopback(chosen.api_host)
-    return application(chosen.index, chosen, keys=keys, local=local, shared=shared)
+    return application(
+        chosen.index, chosen, keys=keys, local=local, shared=shared, abandon=partial(os._exit, 0)
+    )

@@ -31,29 +31,26 @@ class Bundled(Model):
     """The copy-detection network that `training/` made; docs/model-card.md says what it can do.
 
     Identity and dimensions are known without loading it, so that whoever only opens an index waits for
-    nothing; the rest loads at the first picture.
+    nothing, and so is `side`: the graph takes uint8 [batch, 3, side, side]. The rest loads at the first
+    vector, not in processes that only prepare pictures.
     """
 
     name = "facsimile"
     identity = _IDENTITY
     dims = 256
+    side = 192
 
     @property
     def preprocess(self) -> str:
-        return f"RGB bytes, squashed to {self._side}x{self._side} by area averages"
+        return f"RGB bytes, squashed to {self.side}x{self.side} by area averages"
 
     def prepare(self, picture: Picture) -> NDArray[np.uint8]:
-        return picture.square(self._side)
+        return picture.square(self.side)
 
     def _compute(self, prepared: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         pixels = np.ascontiguousarray(np.stack(prepared).transpose(0, 3, 1, 2))
         vectors: NDArray[np.float32] = self._session.run(["vector"], {"pixels": pixels})[0]
         return vectors
-
-    @cached_property
-    def _side(self) -> int:
-        """The graph takes uint8 [batch, 3, side, side]."""
-        return int(self._session.get_inputs()[0].shape[-1])
 
     @cached_property
     def _session(self) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -37,13 +37,15 @@ def create_app(
     routers: Iterable[APIRouter] = (),
     kinds: Mapping[type[FacsimileError], Kind] | None = None,
     metrics: Metrics | None = None,
+    abandon: Callable[[], object] = lambda: None,
     version: str = "1",
 ) -> FastAPI:
     """The application over an opened service, which stays the caller's to close.
 
     `keys` says whether callers need one of the index's API keys. `routers` bring further routes (jobs, scans,
-    a page), `kinds` say what the errors are that the room of the service knows and this one does not. `metrics` are given
-    where several processes count together.
+    a page), `kinds` say what the errors are that the room of the service knows and this one does not.
+    `metrics` are given where several processes count together. `abandon` is called at the end where work
+    hangs, which no thread can be stopped at.
     """
     options = options or Options()
     metrics = metrics or Metrics()
@@ -57,7 +59,9 @@ def create_app(
         sweeping.cancel()
         with suppress(asyncio.CancelledError):
             await sweeping
-        await asyncio.to_thread(working.close)
+        if not await asyncio.to_thread(working.close):
+            log.error("work_abandoned")
+            abandon()
 
     app = FastAPI(
         title="Facsimile",

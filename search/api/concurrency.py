@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 from search.api.metrics import Metrics
@@ -28,6 +28,7 @@ class Stage:
         self._seconds = seconds
         self._metrics = metrics
         self._taken = 0
+        self._begun: set[Future[Any]] = set()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def run(self, work: Callable[..., T], *args: Any) -> T:
@@ -44,6 +45,8 @@ class Stage:
         self._enter()
         start = time.perf_counter()
         future = self._threads.submit(work, *args)
+        self._begun.add(future)
+        future.add_done_callback(self._begun.discard)
         future.add_done_callback(left)
         try:
             async with asyncio.timeout(self._seconds):
@@ -61,6 +64,7 @@ class Stage:
         self._taken -= 1
         self._metrics.taken(self._name, self._taken)
 
-    def close(self) -> None:
-        """Wait for the work that has begun, and drop what waits."""
-        self._threads.shutdown(cancel_futures=True)
+    def close(self, deadline: float) -> bool:
+        """Drop what waits, and wait until the deadline for what has begun; whether it came to its end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        return not wait(set(self._begun), max(0.0, deadline - time.monotonic())).not_done

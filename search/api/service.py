@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from imaging.errors import ImageError
+from imaging.errors import FacsimileError
 from imaging.record import DEFAULT_COLLECTION, Description
 from search.finder import Finder
 from search.index.base import Index, Signatures, Status
@@ -39,7 +39,7 @@ class Outcome(Protocol):
 
 
 #: reads the signatures of images, the errors of bad ones in their places
-Describe = Callable[[Sequence[bytes]], "list[Description | ImageError]"]
+Describe = Callable[[Sequence[bytes]], "Sequence[Description | FacsimileError]"]
 
 #: the bytes behind an address that a stranger gave; raises where it must not or cannot be fetched
 Fetch = Callable[[str], bytes]
@@ -56,7 +56,8 @@ class Service:
     """What the routes work with; every call of it blocks, and is made in a thread of its stage.
 
     `stored` asks the index anew which signatures it keeps: a reindex may have changed them. `checks` are
-    further services that must be there, each by a call that raises a FacsimileError where it is not.
+    further services that must be there, each by a call that raises a FacsimileError where it is not. `close`
+    ends at once what still reads images.
     """
 
     index: Index
@@ -67,15 +68,17 @@ class Service:
     stored: Callable[[], Signatures]
     submit: Submit | None = None
     checks: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+    close: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """The limits of one process of the API, and who may ask it.
 
-    `threads` read or verify images at a time, `connections` ask the index, `fetches` wait for other servers;
-    `line` requests may wait for each of these, more are turned away at once; `requests` may be on their way
-    in all, those included whose bodies still arrive. `stage_seconds` bounds each stage, `body_seconds` the
+    `threads` read or verify images at a time (and as many more may be read that take long), `connections`
+    ask the index, `fetches` wait for other servers; `line` requests may wait for each of these, more are
+    turned away at once; `requests` may be on their way in all, those included whose bodies still arrive.
+    `stage_seconds` bounds each stage, `body_seconds` the
     time in which a body must arrive. `buffer_bytes` is what bodies may hold together.
     `rate` is requests a second of one key (0: any number); a batch counts as many as it has images.
     `hosts` are the names that a request may call us by (empty: any), `origins` the foreign web pages that

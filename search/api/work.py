@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 
-from imaging.errors import FacsimileError, ImageError
+from imaging.errors import FacsimileError
 from imaging.record import Description
 from search.api.concurrency import Stage
 from search.api.metrics import Metrics
@@ -33,10 +34,10 @@ class Working:
 
         service.finder.heard = self._heard
         # more threads that compute than cores gain nothing, and each takes its share of the interpreter from
-        # the event loop, which then cannot even turn requests away
-        self._turn = service.finder.turn = threading.BoundedSemaphore(options.threads)
+        # the event loop, which then cannot even turn requests away; images are read in other processes
+        service.finder.turn = threading.BoundedSemaphore(options.threads)
         self._fetch = stage("fetch", options.fetches)
-        self._describe = stage("describe", options.threads)
+        self._describe = stage("describe", 2 * options.threads)
         self._index = stage("index", options.connections)
 
     async def fetch(self, url: str) -> bytes:
@@ -57,19 +58,15 @@ class Working:
         return list(await asyncio.gather(*(one(url) for url in urls)))
 
     async def describe(self, data: bytes) -> Description:
-        """The signatures of one image. Raises an ImageError."""
+        """The signatures of one image. Raises the errors of reading it."""
         (described,) = await self.describe_all([data])
-        if isinstance(described, ImageError):
+        if isinstance(described, FacsimileError):
             raise described
         return described
 
-    async def describe_all(self, datas: Sequence[bytes]) -> list[Description | ImageError]:
+    async def describe_all(self, datas: Sequence[bytes]) -> Sequence[Description | FacsimileError]:
         """The signatures of images, as one piece of work."""
-        return await self._describe.run(self._described, datas)
-
-    def _described(self, datas: Sequence[bytes]) -> list[Description | ImageError]:
-        with self._turn:
-            return self.service.describe(datas)
+        return await self._describe.run(self.service.describe, datas)
 
     async def write(self, drafts: Sequence[Draft]) -> Sequence[Outcome]:
         """Store images; they are found by the next search."""
@@ -93,10 +90,15 @@ class Working:
         """What the index answers."""
         return await self._index.run(question, *args)
 
-    def close(self) -> None:
-        """Wait for what has begun."""
-        for stage in (self._fetch, self._describe, self._index):
-            stage.close()
+    def close(self, seconds: float = 5.0) -> bool:
+        """Wait for what has begun, half of the time at most before images are no longer read; whether all of
+        it came to its end."""
+        stages = (self._fetch, self._describe, self._index)
+        start = time.monotonic()
+        for stage in stages:
+            stage.close(start + seconds / 2)
+        self.service.close()
+        return all(stage.close(start + seconds) for stage in stages)
 
 
 def _of(request: Request) -> Working:

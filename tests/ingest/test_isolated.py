@@ -1,0 +1,149 @@
+"""Reading images in child processes: what is slow or crashes costs its own image alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imaging.describe import Reading, describe_many, describe_readings
+from imaging.errors import NotAnImage
+from imaging.models.base import Model, Options
+from ingest.errors import DecoderBusy, DecoderCrashed, DecoderHung
+from ingest.isolated import IsolatedReader
+from tests.imaging.pictures import NAMES, encoded, photograph
+
+#: widths of pictures that a child hangs on, or crashes on
+HANGS, CRASHES, RAISES = 211, 212, 213
+
+
+class Faulty(Model):
+    """Stands for decoders with faults: the longest side of a picture says which."""
+
+    name = identity = "faulty"
+    dims = 4
+    preprocess = "nothing"
+
+    def prepare(self, picture: Any) -> Any:
+        match max(picture.width, picture.height):
+            case 211:
+                time.sleep(60)
+            case 212:
+                os.kill(os.getpid(), signal.SIGSEGV)
+            case 213:
+                raise ZeroDivisionError("no luck")
+        return np.zeros(4, np.float32)
+
+    def _compute(self, prepared: Any) -> Any:
+        return np.ones((len(prepared), 4), np.float32)
+
+
+def faulty() -> Model:
+    return Faulty(Options())
+
+
+def picture(longest: int = 200, place: int = 0) -> bytes:
+    return encoded(photograph(NAMES[place], longest), "JPEG", quality=90)
+
+
+@pytest.fixture
+def reader() -> Iterator[Callable[..., IsolatedReader]]:
+    made: list[IsolatedReader] = []
+
+    def make(**options: Any) -> IsolatedReader:
+        made.append(
+            IsolatedReader(
+                **{"processes": 1, "seconds": 3, "batch_seconds": 30, "open_model": faulty, **options}
+            )
+        )
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_a_child_reads_as_this_process_would(reader):
+    datas = [picture(200, 0), b"text", picture(300, 1)]
+    found = describe_readings(reader().read(datas), model=faulty())
+    here = describe_many(datas, model=faulty())
+    assert isinstance(found[1], NotAnImage)
+    assert str(found[1]) == str(here[1])
+    for one, other in ((found[0], here[0]), (found[2], here[2])):
+        assert one.sha256 == other.sha256
+        assert one.pixels == other.pixels
+        assert one.thumbnail == other.thumbnail
+        np.testing.assert_array_equal(one.bits, other.bits)
+        np.testing.assert_array_equal(one.vector, other.vector)
+
+
+def test_an_image_at_fault_fails_alone(reader):
+    isolated = reader()
+    datas = [picture(CRASHES), picture(), picture(RAISES), picture(HANGS), picture()]
+    start = time.monotonic()
+    found = isolated.read(datas)
+    assert time.monotonic() - start < 20
+    kinds = [DecoderCrashed, Reading, DecoderCrashed, DecoderHung, Reading]
+    assert [type(one) for one in found] == kinds
+    assert str(found[0]) == "the decoder crashed on it"
+    assert "no luck" in str(found[2])
+    assert str(found[3]) == "reading it took longer than 3 seconds"
+
+
+def test_ordinary_images_are_read_while_others_hang(reader):
+    isolated = reader(seconds=20, processes=1)
+    hanging: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda: hanging.extend(isolated.read([picture(HANGS)]))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    start = time.monotonic()
+    for _ in range(3):
+        assert isinstance(isolated.read([picture()])[0], Reading)
+    assert time.monotonic() - start < 15
+    isolated.close()
+    for thread in threads:
+        thread.join()
+    # one had a slow place; what there was none for gave way
+    assert any(isinstance(one, DecoderBusy) for one in hanging)
+
+
+def test_closing_ends_what_hangs_and_leaves_no_process(reader):
+    isolated = reader(seconds=60)
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.extend(isolated.read([picture(HANGS), picture()])))
+    thread.start()
+    while not (children := [child.process for child in isolated._all]):
+        time.sleep(0.01)
+    time.sleep(0.5)
+    isolated.close()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert [type(one) for one in found] == [DecoderCrashed, DecoderBusy]
+    assert not any(child.is_alive() for child in children)
+
+
+def test_a_child_that_died_while_it_waited_is_replaced(reader):
+    isolated = reader()
+    assert isinstance(isolated.read([picture()])[0], Reading)
+    (child,) = isolated._idle
+    os.kill(child.process.pid, signal.SIGKILL)
+    child.process.join()
+    assert isinstance(isolated.read([picture()])[0], Reading)
+
+
+def test_an_image_ends_its_process_when_the_parent_is_gone(reader, monkeypatch):
+    monkeypatch.setattr("ingest.isolated._ORPHANED", 0.0)
+    isolated = reader(seconds=1)
+    child = isolated._start()
+    child.connection.send_bytes(picture(HANGS))
+    child.process.join(10)
+    assert child.process.exitcode == -signal.SIGALRM
