@@ -7,75 +7,69 @@ Everything is drawn from the generator passed in, so a seed fixes the run.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
+from training import layouts
+from training.dice import FONTS, LETTERS, Bytes, Dice, as_bytes, noise_like, resized, resized2
+from training.effects import effect
+
 Matrix = NDArray[np.float64]
-
-FONTS = (
-    cv2.FONT_HERSHEY_SIMPLEX,
-    cv2.FONT_HERSHEY_DUPLEX,
-    cv2.FONT_HERSHEY_COMPLEX,
-    cv2.FONT_HERSHEY_TRIPLEX,
-    cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
-)
-LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 !?.,#@&:-"
-
+Box = tuple[float, float, float, float]
 
 SINGLE = 0.4
 """Share of the edited pictures that get one edit instead of a chain."""
 
 
+class Squares(Protocol):
+    """Pictures by their position."""
+
+    def __getitem__(self, index: int) -> Bytes: ...
+
+
 @dataclass
 class Edited:
-    """A picture after its edits. ``other`` is the position of a second picture in it (background or collage).
+    """A picture after its edits, of a ``row`` of the batch.
 
-    ``weight`` is the share of the main picture in a collage.
+    ``weight`` is what its own picture counts for, ``parts`` names the rows whose pictures it shows besides
+    and what they count for, ``behind`` further pictures in it by position.
     """
 
     image: Bytes
+    row: int
     weight: float = 1.0
-    other: int = -1
-    collage: bool = False
+    parts: list[tuple[int, float]] = field(default_factory=list)
+    behind: list[int] = field(default_factory=list)
 
 
-class Editor:
-    """Draws random edit chains. ``images`` is the pool of squares that backgrounds and collages are taken
-    from.
+class Editor(Dice):
+    """Draws random edit chains. ``images`` is the pool of squares that backgrounds are taken from (``pool``
+    are the positions allowed), ``batch`` the positions of the pictures of this batch, for collages.
     """
 
-    def __init__(self, images: Bytes, pool: NDArray[np.int64], rng: np.random.Generator, size: int) -> None:
+    def __init__(
+        self,
+        images: Squares,
+        pool: NDArray[np.int64],
+        rng: np.random.Generator,
+        size: int,
+        batch: NDArray[np.int64] | None = None,
+    ) -> None:
+        super().__init__(rng)
         self.images = images
         self.pool = pool
-        self.rng = rng
         self.size = size
-        self.work = max(96, min(160, size * 4 // 3))
-
-    # -- helpers ---------------------------------------------------------------------------------------------
-
-    def chance(self, probability: float) -> bool:
-        return bool(self.rng.random() < probability)
-
-    def uniform(self, low: float, high: float) -> float:
-        return float(self.rng.uniform(low, high))
-
-    def integer(self, low: int, high: int) -> int:
-        """From ``low`` to ``high``, both included."""
-        return int(self.rng.integers(low, high + 1))
-
-    def colour(self) -> tuple[int, int, int]:
-        if self.chance(0.5):
-            level = (0, 255, self.integer(0, 255))[self.integer(0, 2)]
-            return level, level, level
-        return self.integer(0, 255), self.integer(0, 255), self.integer(0, 255)
+        self.batch = np.zeros(0, np.int64) if batch is None else batch
+        self.work = max(96, min(176, size * 4 // 3))
 
     # -- geometry --------------------------------------------------------------------------------------------
 
-    def crop_box(self, smallest: float, largest: float = 1.0) -> tuple[float, float, float, float]:
+    def crop_box(self, smallest: float, largest: float = 1.0) -> Box:
         """A box of a random share of the area, as fractions ``left, top, width, height``."""
         area = math.exp(self.uniform(math.log(smallest), math.log(largest)))
         aspect = math.exp(self.uniform(-0.35, 0.35))
@@ -83,7 +77,7 @@ class Editor:
         height = min(1.0, area / width)
         return self.uniform(0, 1 - width), self.uniform(0, 1 - height), width, height
 
-    def cut(self, image: Bytes, box: tuple[float, float, float, float], size: int) -> Bytes:
+    def cut(self, image: Bytes, box: Box, size: int) -> Bytes:
         side = image.shape[0]
         left, top = round(box[0] * side), round(box[1] * side)
         right, bottom = (
@@ -287,13 +281,11 @@ class Editor:
                 for x in self.rng.integers(0, side, self.integer(1, 5)):
                     cv2.circle(bar, (int(x), base - 3), max(1, height // 8), self.colour(), -1, cv2.LINE_AA)
 
-    def paste(self, image: Bytes) -> tuple[Bytes, int]:
+    def paste(self, image: Bytes, result: Edited) -> Bytes:
         """The picture pasted on another one (or on noise), at a quarter of the area and up."""
         side = image.shape[0]
-        behind = -1
         if self.chance(0.85):
-            behind = int(self.rng.choice(self.pool))
-            canvas = self.cut(self.images[behind], self.crop_box(0.4), side)
+            canvas = self.cut(self.stranger(result), self.crop_box(0.4), side)
             if self.chance(0.25):
                 canvas = as_bytes(cv2.GaussianBlur(canvas, (0, 0), self.uniform(1, 6)))
         else:
@@ -306,22 +298,7 @@ class Editor:
         height = round(side * min(1.0, math.sqrt(area / aspect)))
         left, top = self.integer(0, side - width), self.integer(0, side - height)
         canvas[top : top + height, left : left + width] = resized(image, width, height)
-        return canvas, behind
-
-    def join(self, image: Bytes, other: Bytes, share: float) -> Bytes:
-        """A collage: both pictures side by side or one above the other."""
-        side = image.shape[0]
-        if self.chance(0.15):
-            return as_bytes(cv2.addWeighted(image, share, resized(other, side, side), 1 - share, 0))
-        edge = round(side * share)
-        tall = self.chance(0.5)
-        parts = [
-            resized(image, side if tall else edge, edge if tall else side),
-            resized(other, side if tall else side - edge, side - edge if tall else side),
-        ]
-        if self.chance(0.5):
-            parts.reverse()
-        return np.concatenate(parts, axis=0 if tall else 1)
+        return canvas
 
     # -- quality ---------------------------------------------------------------------------------------------
 
@@ -343,7 +320,7 @@ class Editor:
 
     # -- chains ----------------------------------------------------------------------------------------------
 
-    def light(self, index: int, box: tuple[float, float, float, float] | None, mirrored: bool) -> Bytes:
+    def light(self, index: int, box: Box | None, mirrored: bool) -> Bytes:
         """The indexed side of a pair: the picture itself, or with the slightest of edits."""
         image = self.base(index, box, mirrored)
         if self.chance(0.3):
@@ -360,7 +337,7 @@ class Editor:
                 image = self.degrade(image)
         return resized2(image, self.size)
 
-    def base(self, index: int, box: tuple[float, float, float, float] | None, mirrored: bool) -> Bytes:
+    def base(self, index: int, box: Box | None, mirrored: bool) -> Bytes:
         image: Bytes = self.images[index]
         if box is not None:
             side = image.shape[0]
@@ -370,74 +347,96 @@ class Editor:
             image = image[:, ::-1]
         return np.ascontiguousarray(image)
 
-    def strong(
-        self,
-        index: int,
-        box: tuple[float, float, float, float] | None,
-        mirrored: bool,
-        other: int,
-        strength: float,
-    ) -> Edited:
-        """The query side of a pair: a chain of edits. ``strength`` from 0 to 1 scales how often each
-        happens.
+    def strong(self, index: int, box: Box | None, mirrored: bool, row: int, strength: float) -> Edited:
+        """The query side of a pair, for a ``row`` of the batch: one edit, or a chain of them.
+
+        ``strength`` from 0 to 1 scales how often each of a chain happens.
         """
-        image = self.base(index, box, mirrored)
+        result = Edited(image=self.base(index, box, mirrored), row=row)
         if self.chance(SINGLE):
-            return self.single(image)
-        result = Edited(image=image)
-        cropped = self.chance(0.55)
+            image = self.pick(SINGLES)(self, result.image, result)
+            if self.chance(0.3):
+                image = self.degrade(image)
+        else:
+            image = self.chain(result, strength)
+        result.image = resized2(image, self.size)
+        return result
+
+    def chain(self, result: Edited, strength: float) -> Bytes:
+        """Many edits, each with some probability."""
+        cropped = self.chance(0.5 * strength + 0.05)
         smallest = 0.28 + (1 - strength) * 0.3
-        image = self.cut(image, self.crop_box(smallest), self.work) if cropped else resized2(image, self.work)
-        if self.chance(0.22 * strength):
-            image = self.warp(image)
-        if self.chance(strength):
+        box = self.crop_box(smallest) if cropped else (0.0, 0.0, 1.0, 1.0)
+        image = self.cut(result.image, box, self.work)
+        image = self.pick(TURNS, strength)(self, image, result)
+        if self.chance(0.8 * strength):
             image = self.orient(image)
         late_colour = self.chance(0.4)
         if not late_colour:
             image = self.recolour(image)
-        around = self.rng.random()
-        if around < 0.14 * strength:
-            image, result.other = self.paste(image)
-        elif around < 0.30 * strength:
-            image = self.border(image)
-        elif around < 0.37 * strength and other >= 0:
-            share = self.uniform(0.35, 0.65)
-            partner = self.cut(self.base(other, None, False), self.crop_box(0.6), self.work)
-            image = self.join(image, partner, share)
-            result.weight, result.other, result.collage = share, other, True
-        if self.chance(0.18):
-            image = self.text(image)
-        if self.chance(0.14):
-            image = self.stickers(image)
+        image = self.pick(SURROUNDINGS, strength)(self, image, result)
+        image = self.pick(COVERS, strength)(self, image, result)
         if late_colour:
             image = self.recolour(image)
-        if self.chance(0.5):
-            image = self.degrade(image)
-        result.image = resized2(image, self.size)
-        return result
+        if self.chance(0.12 * strength):
+            image = effect(self, image)
+        return self.degrade(image) if self.chance(0.5) else image
 
-    def single(self, image: Bytes) -> Edited:
-        """One strong edit and perhaps a recompression: most copies are no more than that."""
-        result = Edited(image=image)
-        kind = self.rng.random()
-        if kind < 0.27:
-            image = self.cut(image, self.crop_box(0.22, 0.7), self.work)
-        else:
-            image = resized2(image, self.work)
-        if 0.27 <= kind < 0.42:
-            image = self.warp(image)
-        elif 0.42 <= kind < 0.58:
-            image = self.orient(image)
-        elif 0.58 <= kind < 0.73:
-            image, result.other = self.paste(image)
-        elif 0.73 <= kind < 0.85:
-            image = self.border(image)
-        elif kind >= 0.85:
-            image = self.mix_channels(self.tone(image))
-        if self.chance(0.3):
-            image = self.degrade(image)
-        result.image = resized2(image, self.size)
-        return result
+    def pick(self, options: Sequence[tuple[float, Step]], scale: float = 1.0) -> Step:
+        """One of the steps, by their shares; with the share that is left, the step that changes nothing."""
+        drawn = self.rng.random()
+        for share, step in options:
+            drawn -= share * scale
+            if drawn < 0:
+                return step
+        return unchanged
+
+    # -- with other pictures ---------------------------------------------------------------------------------
+
+    def stranger(self, result: Edited) -> Bytes:
+        """Any picture of the pool, noted as being in the edited one."""
+        behind = int(self.rng.choice(self.pool))
+        result.behind.append(behind)
+        return np.asarray(self.images[behind])
+
+    def mates(self, row: int, count: int) -> list[int]:
+        """Other rows of the batch."""
+        others = self.rng.choice(len(self.batch) - 1, count, replace=False)
+        return [int(other) + (int(other) >= row) for other in others]
+
+    def collage(self, image: Bytes, result: Edited) -> Bytes:
+        """Two to six pictures of the batch side by side, or two of them blended."""
+        cells = layouts.grid(self)
+        if len(self.batch) <= len(cells):
+            return image
+        rows = self.mates(result.row, len(cells) - 1)
+        others = [self.base(int(self.batch[mate]), None, False) for mate in rows]
+        if len(cells) == 2 and self.chance(0.12):
+            share = self.uniform(0.35, 0.65)
+            result.weight, result.parts = share, [(rows[0], 1 - share)]
+            other = resized2(others[0], image.shape[0])
+            return as_bytes(cv2.addWeighted(image, share, other, 1 - share, 0))
+        shares = [width * height for _, _, width, height in cells]
+        result.weight, result.parts = shares[0], list(zip(rows, shares[1:], strict=True))
+        return layouts.collage(self, [image, *others], cells, self.work)
+
+    def inset(self, image: Bytes, result: Edited) -> Bytes:
+        """The picture small on another: on one of the batch, which is then in it as well, or on any."""
+        if len(self.batch) > 1 and self.chance(0.5):
+            (mate,) = self.mates(result.row, 1)
+            ground = self.base(int(self.batch[mate]), None, False)
+            image, area = layouts.inset(self, image, ground, 0.22)
+            result.weight = 0.45 + 0.4 * area
+            result.parts = [(mate, 1 - result.weight)]
+            return image
+        image, _ = layouts.inset(self, image, self.stranger(result), 0.28)
+        return image
+
+    def cover(self, image: Bytes, result: Edited) -> Bytes:
+        return layouts.covered(self, image, self.stranger(result))
+
+    def cut_out(self, image: Bytes, result: Edited) -> Bytes:
+        return layouts.cut_out(self, image, self.stranger(result) if self.chance(0.4) else None)
 
     def recolour(self, image: Bytes) -> Bytes:
         if self.chance(0.45):
@@ -447,32 +446,51 @@ class Editor:
         return image
 
 
-def as_bytes(image: object) -> Bytes:
-    result: Bytes = np.asarray(image, dtype=np.uint8)
-    return result
+Step = Callable[[Editor, Bytes, Edited], Bytes]
 
 
-def resized(image: Bytes, width: int, height: int) -> Bytes:
-    """Area averaging where it shrinks to a third of the pixels or less, linear (which is faster)
-    otherwise.
-    """
-    shrinks = 3 * width * height < image.shape[0] * image.shape[1]
-    mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return as_bytes(cv2.resize(image, (width, height), interpolation=mode))
+def unchanged(editor: Editor, image: Bytes, result: Edited) -> Bytes:
+    return image
 
 
-def resized2(image: Bytes, side: int) -> Bytes:
-    return image if image.shape[:2] == (side, side) else resized(image, side, side)
+def alone(edit: Callable[[Editor, Bytes], Bytes]) -> Step:
+    """An edit that takes nothing but the picture."""
+    return lambda editor, image, result: edit(editor, image)
 
 
-def noise_like(rng: np.random.Generator, image: Bytes) -> Bytes:
-    """Additive noise: Gaussian, or of single pixels (salt and pepper)."""
-    if rng.random() < 0.75:
-        field = np.empty(image.shape, np.int16)
-        cv2.setRNGSeed(int(rng.integers(2**31)))
-        cv2.randn(field, np.zeros(3), np.full(3, rng.uniform(3, 30)))
-        return as_bytes(cv2.add(image, field, dtype=cv2.CV_8U))
-    result = image.copy()
-    mask = rng.random(image.shape[:2]) < rng.uniform(0.005, 0.06)
-    result[mask] = 255 if rng.random() < 0.3 else rng.integers(0, 256, (int(mask.sum()), 3))
-    return result
+def whole(step: Step) -> Step:
+    """The step on the whole picture at the size of work."""
+    return lambda editor, image, result: step(editor, resized2(image, editor.work), result)
+
+
+TURNS: tuple[tuple[float, Step], ...] = ((0.15, alone(Editor.warp)), (0.12, alone(layouts.rotated)))
+SURROUNDINGS: tuple[tuple[float, Step], ...] = (
+    (0.12, Editor.paste),
+    (0.12, alone(Editor.border)),
+    (0.10, Editor.collage),
+    (0.07, Editor.inset),
+    (0.06, alone(layouts.paged)),
+    (0.03, Editor.cut_out),
+)
+COVERS: tuple[tuple[float, Step], ...] = (
+    (0.14, alone(Editor.text)),
+    (0.12, alone(layouts.captioned)),
+    (0.12, alone(Editor.stickers)),
+    (0.08, Editor.cover),
+)
+SINGLES: tuple[tuple[float, Step], ...] = (
+    (0.18, alone(lambda editor, image: editor.cut(image, editor.crop_box(0.22, 0.7), editor.work))),
+    (0.08, whole(alone(Editor.warp))),
+    (0.09, whole(alone(layouts.rotated))),
+    (0.10, whole(alone(Editor.orient))),
+    (0.09, whole(Editor.paste)),
+    (0.07, whole(alone(Editor.border))),
+    (0.10, whole(Editor.collage)),
+    (0.06, whole(Editor.inset)),
+    (0.03, whole(alone(layouts.paged))),
+    (0.02, whole(Editor.cut_out)),
+    (0.05, whole(alone(layouts.captioned))),
+    (0.03, whole(Editor.cover)),
+    (0.05, whole(alone(effect))),
+    (0.05, whole(alone(lambda editor, image: editor.mix_channels(editor.tone(image))))),
+)

@@ -92,17 +92,20 @@ def export(arguments: argparse.Namespace) -> None:
 
 
 def shrink(checkpoint: Path, output: Path) -> None:
-    """Keep what a later stage or an export needs: the averaged weights as 16-bit floats, and where they
-    are from.
+    """Keep what an export, a later stage or going on with the run needs: both sets of weights as 16-bit
+    floats, and where they are from. The optimiser's momentum is left out; it builds up again in some steps.
     """
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    average = {
-        name: value.half() if value.dtype == torch.float32 and value.numel() >= SMALLEST else value
-        for name, value in state["average"].items()
+    halved = {
+        part: {
+            name: value.half() if value.dtype == torch.float32 and value.numel() >= SMALLEST else value
+            for name, value in state[part].items()
+        }
+        for part in ("weights", "average")
     }
     kept = {name: state[name] for name in ("network", "size", "step", "seen", "elapsed")}
     output.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({**kept, "average": average}, output)
+    torch.save({**kept, **halved}, output)
     print(f"{output}: {output.stat().st_size} bytes")
 
 

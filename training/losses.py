@@ -19,17 +19,14 @@ from torch import Tensor
 class Batch:
     """Vectors of both sides of ``n`` pairs and what is in them.
 
-    ``group`` says which pictures are near-duplicates. ``other`` is the group of a second picture in the
-    edited one (collage or background) or -1: no negative of it. ``partner`` is the row of the other picture
-    of a collage or -1, ``weight`` the share of the row's own picture.
+    ``target`` ``[n, n]`` says what each edited picture shows of each plain one (rows sum to one: a collage
+    shows several). ``related`` ``[2n, 2n]`` marks pictures that share content: they are no negatives.
     """
 
     plain: Tensor
     edited: Tensor
-    group: Tensor
-    other: Tensor
-    partner: Tensor
-    weight: Tensor
+    target: Tensor
+    related: Tensor
 
 
 def copy_losses(batch: Batch, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -39,26 +36,17 @@ def copy_losses(batch: Batch, temperature: float) -> tuple[Tensor, Tensor, Tenso
     vectors = torch.cat([batch.plain, batch.edited])
     similarity = vectors @ vectors.T
 
-    has_partner = batch.partner >= 0
-    other = torch.where(batch.other >= 0, batch.other, -2 - rows)
-    first = torch.cat([batch.group, batch.group])
-    second = torch.cat([-2 - count - rows, other])
-    related = (first[:, None] == first[None]) | (second[:, None] == second[None])
-    related |= (first[:, None] == second[None]) | (second[:, None] == first[None])
-
     target = torch.zeros_like(similarity)
     target[rows, count + rows] = 1.0
-    target[count + rows, rows] = batch.weight
-    paired = rows[has_partner]
-    target[count + paired, batch.partner[paired]] = 1.0 - batch.weight[paired]
+    target[count:, :count] = batch.target
 
-    logits = (similarity / temperature).masked_fill(related & (target == 0), -1e4)
+    logits = (similarity / temperature).masked_fill(batch.related & (target == 0), -1e4)
     contrast = -(target * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
 
-    nearest = similarity.masked_fill(related, -2.0).max(dim=1).values
+    nearest = similarity.masked_fill(batch.related, -2.0).max(dim=1).values
     spread = -torch.log(torch.sqrt((2.0 - 2.0 * nearest).clamp(min=1e-6))).mean()
 
     with torch.no_grad():
-        unmixed = ~has_partner
+        unmixed = batch.target.diagonal() == 1
         hit = (similarity[count + rows, rows] > nearest[count:])[unmixed].float().mean()
     return contrast, spread, hit

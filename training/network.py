@@ -75,7 +75,7 @@ class GeneralisedMean(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, maps: Tensor) -> Tensor:
-        raised = maps.clamp(min=self.epsilon).pow(self.power)
+        raised = maps.float().clamp(min=self.epsilon).pow(self.power)
         return raised.mean(dim=(2, 3)).pow(1.0 / self.power)
 
 
@@ -144,7 +144,7 @@ class CopyNetwork(nn.Module):
 
     def view(self, pixels: Tensor) -> Tensor:
         vectors: Tensor = self.embed(self.norm(self.features(pixels)))
-        return normalised(vectors)
+        return normalised(vectors.float())
 
     def forward(self, pixels: Tensor) -> Tensor:
         centre = self.config.centre

@@ -1,5 +1,8 @@
 """Validation of a copy network: held-out originals under 21 attacks, against an index of thousands.
 
+The first of them come also under the attacks of ``training/wide_attacks.py``, and ``training/lookalikes.py``
+measures look-alikes.
+
 ``python -m training.validate prepare --dataset ... --cache ...`` makes the queries once; ``python -m
 training.validate run --cache ... --checkpoint ...`` (or ``--onnx ...``) scores a network.
 
@@ -30,7 +33,10 @@ from numpy.typing import NDArray
 
 from training.attacks import ATTACKS, attack
 from training.data import Bytes, Library, Split, open_rgb, square
+from training.lookalikes import as_json, evaluate_alike, prepare_alike
+from training.lookalikes import table as table_alike
 from training.network import load_network
+from training.wide_attacks import OTHERS, WIDE_ATTACKS, wide_attack
 
 Floats = NDArray[np.float32]
 Embed = Callable[[Bytes], Floats]
@@ -38,6 +44,8 @@ Embed = Callable[[Bytes], Floats]
 SIZES = (64, 96, 128, 192)
 INDEX_SIZE = 5000
 BATCH = 64
+WIDE_ORIGINALS = 125
+WIDE_SIZE = 192
 
 
 def prepare(dataset: Path, cache: Path, sizes: tuple[int, ...] = SIZES) -> None:
@@ -65,6 +73,21 @@ def prepare(dataset: Path, cache: Path, sizes: tuple[int, ...] = SIZES) -> None:
         np.save(cache / f"plain-{size}.npy", everything[size])
 
 
+def prepare_wide(dataset: Path, cache: Path) -> None:
+    """Write the queries of the wider attacks on the first originals."""
+    library = Library.open(cache)
+    split = library.split()
+    rows: list[Bytes] = []
+    for position in split.originals[:WIDE_ORIGINALS]:
+        original = open_rgb(dataset / library.paths[position])
+        first = int(position) % (len(split.negatives) - OTHERS)
+        others = [open_rgb(dataset / library.paths[i]) for i in split.negatives[first : first + OTHERS]]
+        rows += [
+            square(wide_attack(name, original, int(position), others), WIDE_SIZE) for name in WIDE_ATTACKS
+        ]
+    np.save(cache / f"wide-{WIDE_SIZE}.npy", np.stack(rows))
+
+
 @dataclass
 class Scores:
     """What one evaluation found."""
@@ -76,10 +99,14 @@ class Scores:
         return {**self.overall, "attacks": self.per_attack}
 
     def table(self) -> str:
-        lines = ["| attack | recall@1 | recall@0fp (plain) | top 100 |", "| --- | --- | --- | --- |"]
+        lines = [
+            "| attack | recall@1 | recall@0fp (plain) | top 100 | cosine |",
+            "| --- | --- | --- | --- | --- |",
+        ]
         for name, values in self.per_attack.items():
             shown = (values["recall@1"], values["recall@0fp_plain"], values["top100"])
-            lines.append(f"| {name} | " + " | ".join(f"{100 * v:.1f}" for v in shown) + " |")
+            figures = " | ".join(f"{100 * v:.1f}" for v in shown)
+            lines.append(f"| {name} | {figures} | {values['cosine']:.2f} |")
         head = ", ".join(f"{k} {v:.4f}" for k, v in self.overall.items())
         return head + "\n\n" + "\n".join(lines)
 
@@ -93,19 +120,26 @@ def micro_average_precision(right: NDArray[np.bool_], scores: Floats, queries: i
 
 
 def evaluate(
-    embed: Embed, cache: Path, size: int, originals: int | None = None, index_size: int = INDEX_SIZE
+    embed: Embed,
+    cache: Path,
+    size: int,
+    originals: int | None = None,
+    index_size: int = INDEX_SIZE,
+    wide: bool = False,
 ) -> Scores:
     """Score ``embed``, squares of bytes to unit vectors; fewer ``originals``, a small index: a quick run."""
     library = Library.open(cache)
     split = library.split()
     plain = np.load(cache / f"plain-{size}.npy", mmap_mode="r")
-    queries = np.load(cache / f"queries-{size}.npy", mmap_mode="r")
+    names = list(WIDE_ATTACKS if wide else ATTACKS)
+    queries = np.load(cache / f"{'wide' if wide else 'queries'}-{size}.npy", mmap_mode="r")
     indexed = index_positions(split, index_size)
     vectors = embed(plain[indexed])
-    wanted = len(split.originals) if originals is None else min(originals, len(split.originals))
-    attacked = embed(queries[: wanted * len(ATTACKS)])
+    available = len(queries) // len(names)
+    wanted = available if originals is None else min(originals, available)
+    attacked = embed(queries[: wanted * len(names)])
     negatives = embed(plain[split.negatives])
-    return score(split, vectors, attacked, negatives, wanted)
+    return score(split, vectors, attacked, negatives, names)
 
 
 def index_positions(split: Split, index_size: int) -> NDArray[np.int64]:
@@ -115,8 +149,8 @@ def index_positions(split: Split, index_size: int) -> NDArray[np.int64]:
     return np.concatenate([split.originals, split.distractors, drawn])
 
 
-def score(split: Split, vectors: Floats, attacked: Floats, negatives: Floats, wanted: int) -> Scores:
-    truth = np.repeat(np.arange(wanted), len(ATTACKS))
+def score(split: Split, vectors: Floats, attacked: Floats, negatives: Floats, names: list[str]) -> Scores:
+    truth = np.repeat(np.arange(len(attacked) // len(names)), len(names))
     similarity = attacked @ vectors.T
     own = similarity[np.arange(len(truth)), truth]
     rank = (similarity >= own[:, None]).sum(axis=1)
@@ -138,17 +172,19 @@ def score(split: Split, vectors: Floats, attacked: Floats, negatives: Floats, wa
         "threshold_plain": float(plain.max()),
         "threshold_all": float(worst.max()),
         "positive_mean": float(own.mean()),
+        "level": float(np.quantile(own, 0.2)),
         "negative_mean": float(negative.mean()),
         "max_to_unseen": float(negative[:, unseen].max(axis=1).mean()),
         "max_to_seen": float(negative[:, seen].max(axis=1).mean()),
     }
     per_attack: dict[str, dict[str, float]] = {}
-    for index, name in enumerate(ATTACKS):
-        rows = np.arange(index, len(truth), len(ATTACKS))
+    for index, name in enumerate(names):
+        rows = np.arange(index, len(truth), len(names))
         per_attack[name] = {
             "recall@1": float(right[rows].mean()),
             "recall@0fp_plain": float((right[rows] & (best[rows] > plain.max())).mean()),
             "top100": float((rank[rows] <= 100).mean()),
+            "cosine": float(np.median(own[rows])),
         }
     return Scores(overall, per_attack)
 
@@ -205,6 +241,9 @@ def main() -> None:
         if arguments.dataset is None:
             parser.error("prepare needs --dataset")
         prepare(arguments.dataset, arguments.cache)
+        prepare_wide(arguments.dataset, arguments.cache)
+        if (arguments.cache / "rendered" / "items.json").exists():
+            prepare_alike(arguments.cache, WIDE_SIZE)
         return
     if arguments.onnx is not None:
         embed, size = onnx_embed(arguments.onnx)
@@ -217,11 +256,18 @@ def main() -> None:
     else:
         parser.error("run needs --checkpoint or --onnx")
     began = time.time()
-    scores = evaluate(embed, arguments.cache, arguments.size or size, arguments.originals)
+    side = arguments.size or size
+    scores = evaluate(embed, arguments.cache, side, arguments.originals)
     print(scores.table())
+    figures: dict[str, Any] = scores.as_dict()
+    if side == WIDE_SIZE and (arguments.cache / f"alike-queries-{WIDE_SIZE}.npy").exists():
+        wide = evaluate(embed, arguments.cache, side, arguments.originals, wide=True)
+        found = evaluate_alike(embed, arguments.cache, side, scores.overall["level"])
+        print(f"\n{wide.table()}\n\n{table_alike(found)}")
+        figures |= {"wide": wide.as_dict(), "alike": as_json(found)}
     print(f"\n{time.time() - began:.0f} s")
     if arguments.json is not None:
-        arguments.json.write_text(json.dumps(scores.as_dict(), indent=1) + "\n", encoding="utf-8")
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
