@@ -104,7 +104,7 @@ def opened(location: str, chosen: Settings, *, create: bool = False) -> tuple[Se
         index=index,
         finder=Finder(index, chosen.thresholds, chosen.verification),
         describe=describe,
-        fetch=partial(_fetched, loader),
+        fetch=partial(loader.fetch, within=chosen.api_seconds),
         write=write,
         stored=partial(stored_signatures, location, elastic),
         submit=None if queue is None else lambda drafts: queue.submit([_item(draft) for draft in drafts]),
@@ -154,10 +154,3 @@ def _item(draft: Draft) -> Item:
         metadata=draft.metadata,
         data=draft.data,
     )
-
-
-def _fetched(loader: Loader, url: str) -> bytes:
-    data = loader.load([Item(url)])[0]
-    if isinstance(data, FacsimileError):
-        raise data
-    return data

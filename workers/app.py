@@ -17,6 +17,7 @@ GATHER = "facsimile.gather"
 SWEEP = "facsimile.sweep"
 SCANS = "facsimile.scans"
 LOST = "facsimile.lost"
+REFUSED = "facsimile.refused"
 
 #: seconds after which Celery ends a task; the guard of a chunk is quicker, this is for what it cannot see
 HARD_LIMIT = 3600
@@ -52,7 +53,7 @@ def make_app(broker_url: str) -> Celery:
         worker_soft_shutdown_timeout=GRACE,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_send_task_events=False,
-        worker_enable_remote_control=True,
+        worker_enable_remote_control=False,  # whoever reaches Redis could end workers, or make them run tasks
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,

@@ -63,6 +63,14 @@ def gather(
     return count
 
 
+def refuse(state: State, id: str, message: bytes, reason: str) -> None:
+    """Keep a message that was in a list of Celery's, and is not a task, as a dead letter."""
+    Jobs(state).start(INTAKE)
+    Letters(state).put([unreadable(INTAKE, f"{INTAKE}/{id}#m0", message, reason)])
+    chunk = Chunk(id=f"{INTAKE}/{id}", job=INTAKE, items=(), queue=Queue.COMPUTE, accepted=1, trusted=False)
+    Chunks(state).record([chunk])
+
+
 def queue_of(items: Iterable[Item]) -> Queue:
     """Where work on these items belongs: one that fetches waits more than it computes."""
     remote = any(item.data is None and is_remote(item.source) for item in items)

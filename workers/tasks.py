@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import multiprocessing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery
 from celery.signals import task_failure, worker_process_shutdown, worker_shutting_down
@@ -16,11 +17,12 @@ from search.errors import StoreError
 from search.index.base import Index
 from search.logs import logger
 from workers import app as names
-from workers import intake, metrics
+from workers import envelopes, intake, metrics
 from workers.app import publisher
 from workers.broker import Broker
 from workers.chunks import Chunks, Queue
 from workers.errors import QueueError
+from workers.letters import RAW_KEPT
 from workers.scanning.conduct import Conductor
 from workers.scanning.conduct import Means as Conducting
 from workers.scanning.events import announcer
@@ -69,7 +71,7 @@ def register(app: Celery, options: WorkerOptions) -> None:
 
     @app.task(name=names.INTAKE)
     def take(message: Mapping[str, Any]) -> None:
-        broker.push(orjson.dumps(message))
+        broker.push(json.dumps(message).encode())  # orjson takes fewer numbers, and raises
 
     def upkeep(step: Callable[[], object]) -> None:
         """A step that the next beat repeats, should it fail."""
@@ -126,6 +128,9 @@ def register(app: Celery, options: WorkerOptions) -> None:
     def lost(id: str, holder: str) -> None:
         upkeep(lambda: publish(Chunks(hand.index.state).lost(id, holder)))
 
+    ours = (work, take, gather, sweep, scans, lost, _refusals(app, hand))
+    app.conf.broker_transport = envelopes.transport({task.name: task.run for task in ours}, _refuse(app))
+
     app.conf.beat_schedule = {
         name: {
             "task": task,
@@ -156,3 +161,31 @@ def register(app: Celery, options: WorkerOptions) -> None:
     def closed(**_: Any) -> None:
         hand.close()
         broker.close()
+
+
+def _refuse(app: Celery) -> envelopes.Refuse:
+    """What the main process does with a malformed message: it has no index, so a child keeps the message."""
+
+    def refuse(queue: str, message: bytes, fault: str) -> None:
+        log.warning("message_refused", queue=queue, reason=fault)
+        if names.REFUSED.encode() in message:  # never in a circle
+            return
+        reason = f"this message in {queue} is not a task of Facsimile: {fault}"
+        kept = base64.b64encode(message[: 4 * RAW_KEPT]).decode()
+        app.send_task(names.REFUSED, args=[kept, reason], queue=Queue.MAINTENANCE.value)
+
+    return refuse
+
+
+def _refusals(app: Celery, hand: Hand) -> Any:
+    """The task that keeps a malformed message as a dead letter."""
+
+    @app.task(name=names.REFUSED, bind=True)
+    def refused(task: Any, message: str, reason: str) -> None:
+        raw = base64.b64decode(message)
+        try:
+            hand.patiently(lambda: intake.refuse(hand.index.state, task.request.id, raw, reason))
+        except Stopping:
+            app.send_task(names.REFUSED, args=[message, reason], queue=Queue.MAINTENANCE.value)
+
+    return refused

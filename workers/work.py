@@ -70,7 +70,7 @@ class Hand:
 
     def run(self, id: str, holder: str) -> list[Published]:
         """Work on a chunk to its end; what has to be published next. Waits while the index is away."""
-        claim = self._patiently(lambda: self._chunks().claim(id, holder))
+        claim = self.patiently(lambda: self._chunks().claim(id, holder))
         if not isinstance(claim, Claim):
             return claim
         with bound(job=claim.chunk.job, chunk=claim.chunk.id):
@@ -82,7 +82,7 @@ class Hand:
         try:
             with Guard(claim, self._renew, self._means.lease) as guard:
                 outcomes = self._outcomes(chunk, guard)
-            counted = self._patiently(lambda: self._chunks().finish(claim, outcomes))
+            counted = self.patiently(lambda: self._chunks().finish(claim, outcomes))
         except Stopping:
             log.warning("stopped while the index was away; the chunk is taken up later")
             raise
@@ -102,10 +102,10 @@ class Hand:
     def _outcomes(self, chunk: Chunk, guard: Guard) -> list[Outcome]:
         """What became of each item; what is done when the index goes away is not done again."""
         if chunk.work is not Work.INGEST:
-            return self._patiently(lambda: compared(chunk, self.index, self._means.limits))
+            return self.patiently(lambda: compared(chunk, self.index, self._means.limits))
         outcomes: list[Outcome] = []
         for items in portions(chunk.items):
-            outcomes += self._patiently(partial(self._processed, chunk, items, guard))
+            outcomes += self.patiently(partial(self._processed, chunk, items, guard))
         return outcomes
 
     def _processed(self, chunk: Chunk, items: list[Item], guard: Guard) -> list[Outcome]:
@@ -146,7 +146,7 @@ class Hand:
             self._loaders[trusted] = self._means.open_loader(trusted)
         return self._loaders[trusted]
 
-    def _patiently(self, step: Callable[[], T]) -> T:
+    def patiently(self, step: Callable[[], T]) -> T:
         """The step's answer, tried again while the index is away; raises Stopping at the worker's end.
 
         An index that was built anew for another model is opened again. Until an operator mends what else is

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any, TypeVar
 
 from search.api.metrics import Metrics
@@ -14,37 +16,39 @@ from search.api.problems import BUSY, TOO_LONG, Problem
 T = TypeVar("T")
 
 
-class Stage:
-    """Runs one kind of work in a few threads, with a bounded line before them.
+class Places:
+    """A bounded number of places for one kind of work that others do.
 
-    Beyond the line a request is turned away at once, so that those who are let in have a bounded wait. Work
-    that takes too long is answered with an error, but keeps its thread until it really ends: a thread cannot
-    be stopped, and to start another in its place would let the load grow without bound.
+    Where there is none a request is turned away at once, so that those who are let in have a bounded wait.
+    `of` names whom the work depends on, a slow host say, who may hold no more places than are left free: one
+    alone gets half of them, and never all. Work that takes too long is answered with an error, but keeps its
+    place until it really ends: to begin other work in its place would let the load grow without bound.
     """
 
-    def __init__(self, name: str, *, threads: int, line: int, seconds: float, metrics: Metrics) -> None:
+    def __init__(self, name: str, *, most: int, seconds: float, metrics: Metrics) -> None:
         self._name = name
-        self._most = threads + line
+        self._most = most
         self._seconds = seconds
         self._metrics = metrics
         self._taken = 0
+        self._of: Counter[str] = Counter()
         self._begun: set[Future[Any]] = set()
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
-    async def run(self, work: Callable[..., T], *args: Any) -> T:
-        """What the work returns. Raises Problem where the line is full or the time is over; cancelling the
-        caller takes the work out of the line."""
-        if self._taken >= self._most:
+    async def hold(self, begin: Callable[[], Future[T]], of: str = "") -> T:
+        """What the future has in the end. Raises Problem where there is no place or the time is over;
+        cancelling the caller cancels work that has not begun."""
+        if self._taken >= self._most or (of and self._of[of] >= self._most - self._taken):
             self._metrics.refused(self._name)
-            raise Problem(BUSY, f"{self._taken} requests wait for the stage {self._name!r}")
+            waiting = f"{self._of[of]} requests wait for {of}" if of else f"{self._taken} requests wait"
+            raise Problem(BUSY, f"{waiting} in the stage {self._name!r}")
         loop = asyncio.get_running_loop()
 
         def left(done: Future[T]) -> None:
-            loop.call_soon_threadsafe(self._leave)
+            loop.call_soon_threadsafe(self._count, of, -1)
 
-        self._enter()
+        self._count(of, 1)
         start = time.perf_counter()
-        future = self._threads.submit(work, *args)
+        future = begin()
         self._begun.add(future)
         future.add_done_callback(self._begun.discard)
         future.add_done_callback(left)
@@ -56,15 +60,32 @@ class Stage:
         finally:
             self._metrics.stage(self._name, time.perf_counter() - start)
 
-    def _enter(self) -> None:
-        self._taken += 1
-        self._metrics.taken(self._name, self._taken)
-
-    def _leave(self) -> None:
-        self._taken -= 1
+    def _count(self, of: str, change: int) -> None:
+        self._taken += change
+        self._of[of] += change
+        if not self._of[of]:
+            del self._of[of]
         self._metrics.taken(self._name, self._taken)
 
     def close(self, deadline: float) -> bool:
         """Drop what waits, and wait until the deadline for what has begun; whether it came to its end."""
+        begun = set(self._begun)
+        waiting = {future for future in begun if not future.cancel()}
+        return not wait(waiting, max(0.0, deadline - time.monotonic())).not_done
+
+
+class Stage:
+    """Runs one kind of work in a few threads, with a bounded line before them (see `Places`)."""
+
+    def __init__(self, name: str, *, threads: int, line: int, seconds: float, metrics: Metrics) -> None:
+        self._places = Places(name, most=threads + line, seconds=seconds, metrics=metrics)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+
+    async def run(self, work: Callable[..., T], *args: Any) -> T:
+        """What the work returns. Raises as `Places.hold`."""
+        return await self._places.hold(partial(self._threads.submit, work, *args))
+
+    def close(self, deadline: float) -> bool:
+        """Drop what waits, and wait until the deadline for what has begun; whether it came to its end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        return not wait(set(self._begun), max(0.0, deadline - time.monotonic())).not_done
+        return self._places.close(deadline)

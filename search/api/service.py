@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -41,8 +42,8 @@ class Outcome(Protocol):
 #: reads the signatures of images, the errors of bad ones in their places
 Describe = Callable[[Sequence[bytes]], "Sequence[Description | FacsimileError]"]
 
-#: the bytes behind an address that a stranger gave; raises where it must not or cannot be fetched
-Fetch = Callable[[str], bytes]
+#: the bytes behind an address that a stranger gave, to come; raises where it must not or cannot be fetched
+Fetch = Callable[[str], Future[bytes]]
 
 #: stores images now, one outcome for each; raises only where the index as a whole fails
 Write = Callable[[Sequence[Draft]], Sequence[Outcome]]
@@ -53,7 +54,7 @@ Submit = Callable[[Sequence[Draft]], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Service:
-    """What the routes work with; every call of it blocks, and is made in a thread of its stage.
+    """What the routes work with; every call of it but `fetch` blocks, and is made in a thread of its stage.
 
     `stored` asks the index anew which signatures it keeps: a reindex may have changed them. `checks` are
     further services that must be there, each by a call that raises a FacsimileError where it is not. `close`
@@ -76,9 +77,9 @@ class Options:
     """The limits of one process of the API, and who may ask it.
 
     `threads` read or verify images at a time (and as many more may be read that take long), `connections`
-    ask the index, `fetches` wait for other servers; `line` requests may wait for each of these, more are
-    turned away at once; `requests` may be on their way in all, those included whose bodies still arrive.
-    `stage_seconds` bounds each stage, `body_seconds` the
+    ask the index, `fetches` of one batch wait for other servers; `line` requests may wait for each of these,
+    more are turned away at once; `requests` may be on their way in all, those included whose bodies still
+    arrive. `stage_seconds` bounds each stage, `body_seconds` the
     time in which a body must arrive. `buffer_bytes` is what bodies may hold together.
     `rate` is requests a second of one key (0: any number); a batch counts as many as it has images.
     `hosts` are the names that a request may call us by (empty: any), `origins` the foreign web pages that

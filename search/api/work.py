@@ -6,17 +6,22 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
 from imaging.errors import FacsimileError
 from imaging.record import Description
-from search.api.concurrency import Stage
+from search.api.concurrency import Places, Stage
 from search.api.metrics import Metrics
 from search.api.service import Draft, Options, Outcome, Service
 
 T = TypeVar("T")
+
+#: seconds in which the fetcher, which has the limit of a stage too, may say itself why there is no image
+GRACE = 1.0
 
 
 class Working:
@@ -36,13 +41,18 @@ class Working:
         # more threads that compute than cores gain nothing, and each takes its share of the interpreter from
         # the event loop, which then cannot even turn requests away; images are read in other processes
         service.finder.turn = threading.BoundedSemaphore(options.threads)
-        self._fetch = stage("fetch", options.fetches)
+        self._fetch = Places(
+            "fetch",
+            most=options.fetches + options.line,
+            seconds=options.stage_seconds + GRACE,
+            metrics=metrics,
+        )
         self._describe = stage("describe", 2 * options.threads)
         self._index = stage("index", options.connections)
 
     async def fetch(self, url: str) -> bytes:
         """The bytes behind a URL. Raises the errors of the fetcher."""
-        return await self._fetch.run(self.service.fetch, url)
+        return await self._fetch.hold(partial(self.service.fetch, url), _host_of(url))
 
     async def fetch_all(self, urls: Sequence[str]) -> list[bytes | FacsimileError]:
         """The bytes behind each URL, or why there are none; one request holds a part of the stage at most."""
@@ -99,6 +109,14 @@ class Working:
             stage.close(start + seconds / 2)
         self.service.close()
         return all(stage.close(start + seconds) for stage in stages)
+
+
+def _host_of(url: str) -> str:
+    """The host of an address; what is none is refused by the fetcher at once."""
+    try:
+        return urlsplit(url.strip()).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _of(request: Request) -> Working:
