@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from imaging.errors import FacsimileError
 from imaging.record import DEFAULT_COLLECTION
 from search.index.base import Status
+from search.index.validation import name_faults, word_faults
+
+#: characters of the source of an item that no index takes which are kept
+MOST_SHOWN = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,11 @@ class Item:
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     data: bytes | None = field(default=None, repr=False)
+
+    def faults(self) -> Iterator[str]:
+        """What keeps the item from being stored, whatever its bytes are."""
+        yield from name_faults(self.id if self.id is not None else "no id", self.collection)
+        yield from word_faults([self.source], self.title, self.tags, self.metadata)
 
     def without_data(self) -> Item:
         """This item as a reference only."""
@@ -71,6 +80,11 @@ class Tally:
     def count(self, outcome: Outcome) -> None:
         """Count one more."""
         setattr(self, outcome.status.value, getattr(self, outcome.status.value) + 1)
+
+
+def without_words(item: Item) -> Item:
+    """An item that can be kept to look at in place of one that no index takes: where it is, and no more."""
+    return Item(shown(item.source)[:MOST_SHOWN])
 
 
 def shown(name: str) -> str:

@@ -164,14 +164,18 @@ def _item(row: Mapping[str, Any], folder: str, collection: str) -> Item:
         fields.update(inner)
     elif inner:
         fields["metadata"] = inner
+    try:
+        # dates and the like become text, as in the other formats
+        metadata = orjson.loads(orjson.dumps(fields, default=str, option=orjson.OPT_NON_STR_KEYS))
+    except TypeError as error:  # nested too deep, a number beyond 64 bits, text that is not valid Unicode
+        raise ManifestError(f"the metadata is not JSON ({error})") from error
     return Item(
         _located(source, folder),
         id=None if id in (None, "") else str(id),
         collection=collection,
         title="" if title is None else str(title),
         tags=tags,
-        # dates and the like become text, as in the other formats
-        metadata=orjson.loads(orjson.dumps(fields, default=str, option=orjson.OPT_NON_STR_KEYS)),
+        metadata=metadata,
     )
 
 

@@ -17,7 +17,6 @@ from imaging.record import DEFAULT_COLLECTION
 from ingest.errors import MessageError
 from ingest.item import Item
 from ingest.places import is_remote
-from search.index.validation import name_faults, word_faults
 
 VERSION = 1
 
@@ -118,8 +117,7 @@ def _field_faults(fields: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _item_faults(item: Item) -> Iterator[str]:
-    yield from name_faults(item.id if item.id is not None else "no id", item.collection)
-    yield from word_faults([item.source], item.title, item.tags, item.metadata)
+    yield from item.faults()
     if "\0" in item.source:
         yield "the source holds a NUL character"
     if item.data is None and not (is_remote(item.source) or Path(item.source).is_absolute()):

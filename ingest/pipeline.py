@@ -15,6 +15,7 @@ from imaging.record import Description, ImageRecord, Key
 from ingest.item import Item, Outcome
 from ingest.loading import Loader
 from ingest.places import is_remote
+from search.errors import IndexUnavailable, InvalidRequest
 from search.index.base import Index, Known, Status, Written
 from search.query import Filter
 
@@ -60,6 +61,7 @@ def process(
         return describe_many(datas, limits=limits, model=model, timings=timings)
 
     chunk = _Chunk(items, index, loader, describe or describe_here, timings)
+    chunk.find_invalid()
     if not recheck:
         chunk.find_held()
     chunk.load()
@@ -91,14 +93,22 @@ class _Chunk:
         self._records: dict[int, ImageRecord] = {}
         self._outcomes: dict[int, Outcome] = {}
 
+    def find_invalid(self) -> None:
+        """End items that no index takes, before anything is read."""
+        for position, item in enumerate(self._items):
+            if fault := next(item.faults(), ""):
+                self._outcomes[position] = Outcome.failed(item, InvalidRequest(fault))
+
     def find_held(self) -> None:
         """Give remote items whose source is stored the key of their record."""
         with self._timings.of("write"):
-            self._keys = _held(self._items, self._index)
+            valid = [each for each in enumerate(self._items) if each[0] not in self._outcomes]
+            self._keys = _held(valid, self._index)
 
     def load(self) -> None:
         """Read the bytes of all others."""
-        positions = [position for position in range(len(self._items)) if position not in self._keys]
+        ended = self._keys.keys() | self._outcomes.keys()
+        positions = [position for position in range(len(self._items)) if position not in ended]
         with self._timings.of("load"):
             answers = self._loader.load([self._items[position] for position in positions])
         for position, data in zip(positions, answers, strict=True):
@@ -157,19 +167,15 @@ class _Chunk:
 
     def outcomes(self) -> list[Outcome]:
         """One for each item. A held record that is gone by now, its bytes not at hand, may be tried again."""
-        gone = Written(Status.FAILED, "another writer removed this record at the same time", True)
+        gone = Written.failed(IndexUnavailable("another writer removed this record at the same time"))
         return [
             self._outcomes.get(position) or _outcome(item, gone) for position, item in enumerate(self._items)
         ]
 
 
-def _held(items: Sequence[Item], index: Index) -> dict[int, Key]:
-    """The keys of remote items whose source the index holds already."""
-    remote = [
-        (position, item)
-        for position, item in enumerate(items)
-        if item.data is None and is_remote(item.source)
-    ]
+def _held(items: Sequence[tuple[int, Item]], index: Index) -> dict[int, Key]:
+    """The keys of remote items whose source the index holds already, by their positions."""
+    remote = [(position, item) for position, item in items if item.data is None and is_remote(item.source)]
     held: dict[tuple[str, str], list[Key]] = {}
     for collection in {item.collection for _, item in remote}:
         sources = tuple({item.source for _, item in remote if item.collection == collection})
@@ -215,5 +221,4 @@ def _record(item: Item, description: Description) -> ImageRecord:
 
 
 def _outcome(item: Item, written: Written) -> Outcome:
-    error = "StoreError" if written.status is Status.FAILED else ""
-    return Outcome(item.without_data(), written.status, written.reason, error, written.transient)
+    return Outcome(item.without_data(), written.status, written.reason, written.error, written.transient)

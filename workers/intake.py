@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from ingest.errors import MessageError
 from ingest.item import Item
@@ -16,6 +16,9 @@ from workers.letters import Letters, unreadable
 
 #: messages that become one chunk
 TOGETHER = 48
+
+#: bytes of the images in messages that become one chunk, below what an entry of the state may hold as base64
+MOST_BYTES = 10_000_000
 
 #: chunks that one call makes at most; the next one goes on
 MOST = 50
@@ -46,18 +49,22 @@ def gather(
                     items.append(parse(message, max_inline_bytes=max_inline_bytes))
                 except MessageError as error:
                     letters.put([unreadable(INTAKE, f"{INTAKE}/{token}#m{place}", message, str(error))])
-            published = chunks.record(
-                [
-                    Chunk(
-                        id=f"{INTAKE}/{token}",
-                        job=INTAKE,
-                        items=tuple(items),
-                        queue=queue_of(items),
-                        accepted=len(messages),
-                        trusted=trusted,
-                    )
-                ]
-            )
+            published: list[Published] = []
+            accepted = len(messages)
+            for number, some in enumerate(_portions(items)):
+                published += chunks.record(
+                    [
+                        Chunk(
+                            id=f"{INTAKE}/{token}" + (f"-{number}" if number else ""),
+                            job=INTAKE,
+                            items=some,
+                            queue=queue_of(some),
+                            accepted=accepted,
+                            trusted=trusted,
+                        )
+                    ]
+                )
+                accepted = 0
         publish(published)
         count += len(messages)
     return count
@@ -69,6 +76,20 @@ def refuse(state: State, id: str, message: bytes, reason: str) -> None:
     Letters(state).put([unreadable(INTAKE, f"{INTAKE}/{id}#m0", message, reason)])
     chunk = Chunk(id=f"{INTAKE}/{id}", job=INTAKE, items=(), queue=Queue.COMPUTE, accepted=1, trusted=False)
     Chunks(state).record([chunk])
+
+
+def _portions(items: Iterable[Item]) -> Iterator[tuple[Item, ...]]:
+    """The items by as many as one entry of the ledger holds with their images; one empty portion at least."""
+    portion: list[Item] = []
+    size = 0
+    for item in items:
+        bytes_ = len(item.data or b"")
+        if portion and size + bytes_ > MOST_BYTES:
+            yield tuple(portion)
+            portion, size = [], 0
+        portion.append(item)
+        size += bytes_
+    yield tuple(portion)
 
 
 def queue_of(items: Iterable[Item]) -> Queue:

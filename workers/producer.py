@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from ingest.item import Item, Outcome
+from ingest.item import Item, Outcome, without_words
+from search.errors import InvalidRequest
 from search.index.state import Ref, State
 from workers.chunks import KIND, Chunk, Chunks, Published, Queue, digest_of
 from workers.intake import queue_of
@@ -140,6 +141,8 @@ def _chunks(
     for item in items:
         if isinstance(item, Outcome):
             failed.append(item)
+        elif fault := next(item.faults(), ""):
+            failed.append(Outcome.failed(without_words(item), InvalidRequest(fault)))
         else:
             chunk.append(item.without_data())  # a worker reads the member of an archive by itself
         if len(chunk) + len(failed) >= CHUNK_ITEMS:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote, unquote
 
 from fastapi import Path, Query
 from pydantic import (
+    AfterValidator,
     Base64Bytes,
     BaseModel,
     BeforeValidator,
@@ -21,7 +22,7 @@ from pydantic_core import from_json
 
 from imaging.record import MAX_ID_BYTES, ImageRecord, Key
 from search.errors import InvalidRequest
-from search.index.validation import COLLECTION
+from search.index.validation import COLLECTION, id_faults, metadata_faults, tag_faults
 
 #: the context of a validation whose values are the fields of a form
 FORM = "form"
@@ -47,10 +48,32 @@ def _parsed(value: Any, info: ValidationInfo) -> Any:
         raise ValueError(f"this is no JSON: {error}") from None
 
 
-def _short(value: str) -> str:
-    if not value or len(value.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
-        raise ValueError(f"an id has 1 to {MAX_ID_BYTES} bytes")
-    return value
+def checked(faults: Callable[[Any], Iterator[str]]) -> AfterValidator:
+    """Refuse a value that no index takes, with the first of its faults."""
+
+    def check(value: Any) -> Any:
+        if fault := next(faults(value), ""):
+            raise ValueError(fault)
+        return value
+
+    return AfterValidator(check)
+
+
+def _encoded(value: Any) -> Any:
+    """The base64 of a text, or of a data URL (RFC 2397) as every browser makes it."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip()[:5].lower() != "data:":
+        return value.encode()
+    about, comma, data = value.partition(",")
+    if not comma or not about.rstrip().lower().endswith(";base64"):
+        raise ValueError("a data URL holds an image in base64: data:image/jpeg;base64,…")
+    return unquote(data).encode()
+
+
+def _address(value: Any) -> Any:
+    """An address without the blanks that came along when it was copied."""
+    return value.strip() if isinstance(value, str) else value
 
 
 Collection = Annotated[
@@ -63,6 +86,7 @@ Collections = Annotated[
 ]
 Id = Annotated[
     str,
+    checked(id_faults),
     Field(min_length=1, max_length=MAX_ID_BYTES, description="the caller's own name of an image"),
 ]
 #: the value of one key, or several, any of which a record may have
@@ -77,16 +101,26 @@ Terms = Annotated[
         examples=[{"camera.model": "X100"}],
     ),
 ]
-Tags = Annotated[list[str], BeforeValidator(listed), Field(max_length=100, examples=[["portrait"]])]
-Metadata = Annotated[
-    dict[str, Any], BeforeValidator(_parsed), Field(description="any JSON object", examples=[{"year": 1969}])
+Tags = Annotated[
+    list[Annotated[str, checked(tag_faults)]],
+    BeforeValidator(listed),
+    Field(max_length=100, examples=[["portrait"]]),
 ]
+Metadata = Annotated[
+    dict[str, Any],
+    BeforeValidator(_parsed),
+    checked(metadata_faults),
+    Field(description="any JSON object", examples=[{"year": 1969}]),
+]
+
+Address = Annotated[str, BeforeValidator(_address), Field(max_length=8192)]
 
 #: an id as one segment of a path
 PathId = Annotated[
     str,
     Path(description="the id, percent-encoded as one segment (`/` as `%2F`)", examples=["people%2FEileen"]),
-    BeforeValidator(lambda value: _short(unquote(value, errors="strict"))),
+    BeforeValidator(lambda value: unquote(value, errors="strict")),
+    checked(id_faults),
 ]
 QueryCollection = Annotated[
     Collection | None, Query(description="where the same id may be in several collections")
@@ -98,8 +132,11 @@ class Picture(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: Annotated[str, Field(max_length=8192, description="an http or https address to fetch")] | None = None
-    image_base64: Annotated[Base64Bytes, Field(description="the bytes of an image file")] | None = None
+    url: Annotated[Address | None, Field(description="an http or https address to fetch")] = None
+    image_base64: Annotated[
+        Annotated[Base64Bytes, BeforeValidator(_encoded)] | None,
+        Field(description="the bytes of an image file in base64, or a data URL that holds them"),
+    ] = None
 
 
 class Asked(Picture):

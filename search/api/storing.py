@@ -23,6 +23,7 @@ from search.api.schemas import (
     Picture,
     QueryCollection,
     Tags,
+    checked,
     path_of,
     thumbnail_of,
 )
@@ -31,6 +32,7 @@ from search.api.uploads import body, read
 from search.api.work import Work, Working
 from search.errors import InvalidRequest
 from search.index.base import Status
+from search.index.validation import source_faults
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
@@ -41,7 +43,9 @@ class About(BaseModel):
     title: str = Field("", max_length=4096)
     tags: Tags = []
     metadata: Metadata = {}
-    source: str = Field("", max_length=8192, description="where the image is from; by default its `url`")
+    source: Annotated[str, checked(source_faults)] = Field(
+        "", description="where the image is from; by default its `url`"
+    )
 
 
 class PutImage(Picture, About):

@@ -12,8 +12,9 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
+from imaging.errors import FacsimileError
 from imaging.record import ImageRecord, Key
-from search.errors import InvalidRequest
+from search.errors import IndexUnavailable, InvalidRequest
 from search.index.state import State
 from search.index.validation import fault_of
 from search.query import Filter, Page, Question
@@ -43,11 +44,20 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The outcome of writing one record; `transient` tells whether the same write may succeed later."""
+    """The outcome of writing one record; `transient` tells whether the same write may succeed later.
+
+    `error` is the class of the error that ended it, `reason` its sentence.
+    """
 
     status: Status
     reason: str = ""
     transient: bool = False
+    error: str = ""
+
+    @classmethod
+    def failed(cls, error: FacsimileError) -> Self:
+        """The outcome of a record that an error ended."""
+        return cls(Status.FAILED, str(error), error.transient, type(error).__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +151,7 @@ class Index(ABC):
         waiting: dict[Key, list[int]] = {}
         for position, record in enumerate(records):
             if fault := fault_of(record, self.signatures.dims):
-                outcomes[position] = Written(Status.FAILED, fault)
+                outcomes[position] = Written.failed(InvalidRequest(fault))
             else:
                 waiting.setdefault(record.key, []).append(position)
         for attempt in range(CONFLICT_ATTEMPTS):
@@ -149,7 +159,7 @@ class Index(ABC):
             if not waiting:
                 break
             time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - spreads writers, no secret
-        conflict = Written(Status.FAILED, "another writer kept changing this record", True)
+        conflict = Written.failed(IndexUnavailable("another writer kept changing this record"))
         outcomes |= {position: conflict for positions in waiting.values() for position in positions}
         return [outcomes[position] for position in range(len(records))]
 

@@ -18,6 +18,7 @@ from search.index.elastic_location import ElasticLocation
 from search.index.elastic_mapping import sealed_name
 from search.index.elastic_reindex import rebuild
 from search.index.elastic_state import ElasticState
+from search.index.validation import check_texts
 from search.query import Filter, Page, Question
 
 #: documents fetched by id in one request, light and with thumbnails
@@ -218,6 +219,7 @@ class ElasticIndex(Index):
             )
 
     def ask_words(self, words: str, limit: int, filter: Filter) -> list[ImageRecord]:
+        check_texts([words])
         if not words.split() or limit <= 0:
             return []
         answer = self._search(
@@ -229,6 +231,7 @@ class ElasticIndex(Index):
         return self._records(answer)
 
     def ask_bytes(self, digests: Sequence[str], filter: Filter) -> dict[str, list[ImageRecord]]:
+        check_texts(digests)
         found: dict[str, list[ImageRecord]] = {digest: [] for digest in digests}
         for some in _portions(list(found), DIGESTS_AT_ONCE):
             cursor: str | None = None
@@ -308,10 +311,11 @@ def _written(done: Done, before: Known | None) -> Written | None:
     if done.status < 300:
         return Written(Status.ADDED if before is None else Status.UPDATED)
     if done.blocked:
-        return Written(Status.FAILED, f"the index takes no writes now: {done.reason}", True)
+        return Written.failed(IndexReadOnly(f"the index takes no writes now: {done.reason}"))
     if done.busy:
-        return Written(Status.FAILED, f"the server stayed too busy: {done.reason}", True)
-    return Written(Status.FAILED, f"the index does not take this record: {done.reason}", done.status >= 500)
+        return Written.failed(IndexUnavailable(f"the server stayed too busy: {done.reason}"))
+    kind = IndexUnavailable if done.status >= 500 else InvalidRequest
+    return Written.failed(kind(f"the index does not take this record: {done.reason}"))
 
 
 def _portions(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

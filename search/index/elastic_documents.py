@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from imaging.bands import terms
 from imaging.record import BITS, ImageRecord, Key
 from search.index.base import Known
+from search.index.validation import check_texts
 
 #: longest `_id` that Elasticsearch takes, in bytes
 MAX_DOCUMENT_ID = 512
@@ -27,6 +28,7 @@ KNOWN_FIELDS = ("collection", "id", "sha256", "sources", "title", "tags", "metad
 
 def document_id(key: Key) -> str:
     """The `_id` of a record. No collection has a colon in its name, so no two keys share one."""
+    check_texts(key)
     plain = f"{key.collection}:{key.id}"
     if len(plain.encode()) <= MAX_DOCUMENT_ID and not key.id.startswith(_HASHED):
         return plain

@@ -10,6 +10,7 @@ import orjson
 
 from imaging.record import Key
 from search.errors import InvalidRequest
+from search.index.validation import check_texts
 from search.query import FIELDS, Filter, Question
 
 #: most hits of one search (`index.max_result_window`), and most neighbours of one clause
@@ -40,6 +41,7 @@ def source(*, thumbnail: bool = False, vector: bool = False) -> dict[str, Any]:
 
 def conditions(filter: Filter) -> list[dict[str, Any]]:
     """The filter as clauses that must all hold."""
+    check_texts([*filter.collections, *filter.terms])
     clauses: list[dict[str, Any]] = []
     if filter.collections:
         clauses.append({"terms": {"collection": list(filter.collections)}})
@@ -48,6 +50,7 @@ def conditions(filter: Filter) -> list[dict[str, Any]]:
             raise InvalidRequest(
                 f"the filter on {key} holds {len(values)} values; at most {MOST_VALUES} are taken"
             )
+        check_texts(values)
         clauses.append({"terms": {_field(key): list(values)}})
     return clauses
 

@@ -21,6 +21,7 @@ from search.index.embedded_rows import COLUMNS, records_of
 from search.index.embedded_schema import DATABASE, LAYOUT, create_tables, stored_layout, translated
 from search.index.embedded_state import EmbeddedState
 from search.index.embedded_store import Store
+from search.index.validation import check_texts
 from search.query import Filter, Page, Question
 
 _BY_KEY = "FROM records WHERE collection = ? AND id = ?"
@@ -182,6 +183,7 @@ class EmbeddedIndex(Index):
             return {record.key: record for record in records_of(connection, rows, full=full)}
 
     def keys_of(self, id: str, collections: Sequence[str] = ()) -> list[Key]:
+        check_texts([id])
         with self._store.reading() as connection:
             names = collections or [name for (name,) in connection.execute("SELECT name FROM collections")]
             keys = [Key(name, id) for name in dict.fromkeys(names)]
@@ -210,6 +212,7 @@ class EmbeddedIndex(Index):
             return candidates(connection, view, questions)
 
     def ask_words(self, words: str, limit: int, filter: Filter) -> list[ImageRecord]:
+        check_texts([words])
         expression = words_expression(words)
         if not expression:
             return []

@@ -12,7 +12,7 @@ import orjson
 from imaging.record import MAX_ID_BYTES
 from search.errors import InvalidRequest
 from search.index.state import Entry, Ref, Wanted
-from search.index.validation import json_faults, text_faults
+from search.index.validation import check_texts, json_faults, text_faults
 
 #: most entries of a page, and the bytes of bodies at which it ends even if there are more
 MOST_ENTRIES = 1000
@@ -43,13 +43,9 @@ def bodies_of(entries: Sequence[Entry]) -> list[bytes]:
     for entry in entries:
         fault = next(_faults(entry), "")
         if not fault:
-            try:
-                body = orjson.dumps(dict(entry.body))
-            except TypeError as error:  # a lone surrogate, or a number beyond 64 bits
-                fault = f"the body is no JSON: {error}"
-            else:
-                fault = f"the body has {len(body)} bytes of JSON" if len(body) > MAX_BODY_BYTES else ""
-                bodies.append(body)
+            body = orjson.dumps(dict(entry.body))
+            fault = f"the body has {len(body)} bytes of JSON" if len(body) > MAX_BODY_BYTES else ""
+            bodies.append(body)
         if fault:
             raise InvalidRequest(f"{entry.kind[:80]!r} {entry.id[:80]!r} cannot be kept: {fault}")
     return bodies
@@ -76,11 +72,7 @@ def _wanted_faults(wanted: Wanted, names: Sequence[str]) -> Iterator[str]:
 def distinct(refs: Iterable[Ref]) -> list[Ref]:
     """The refs without repetitions; raises InvalidRequest where one is not valid Unicode."""
     some = list(dict.fromkeys(refs))
-    for ref in some:
-        try:
-            "".join(ref).encode()
-        except UnicodeEncodeError as error:
-            raise InvalidRequest(f"{ref.id[:80]!r} is not valid Unicode") from error
+    check_texts(text for ref in some for text in ref)
     return some
 
 
@@ -130,6 +122,7 @@ def place_of(wanted: Wanted, order: str, descending: bool, cursor: str) -> Place
         *listing, number, id = orjson.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
     except (ValueError, TypeError):
         listing, number, id = [], 0, ""
-    if listing != [wanted.kind, order, descending] or type(number) is not int or not isinstance(id, str):
+    ours = listing == [wanted.kind, order, descending]
+    if not ours or type(number) is not int or number not in _LONG or not isinstance(id, str):
         raise InvalidRequest(f"{cursor[:80]!r} is no cursor of this listing")
     return Place(number, id)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
+from imaging.record import Key
+from search.errors import InvalidRequest
 from search.index.base import Index, Status
+from search.index.state import Ref, Wanted
+from search.index.state_entries import Place, cursor_of
+from search.query import Filter
 from tests.conformance.synthetic import record
 
 
@@ -40,7 +46,18 @@ def nested(depth: int) -> dict[str, object]:
         ({"metadata": {"k": float("nan")}}, "nan"),
         ({"metadata": {"k": datetime.now(UTC)}}, "datetime"),
         ({"metadata": {"k": 2**80}}, "JSON"),
+        ({"metadata": {"k": [2**64]}}, "64 bits"),
+        ({"metadata": {"k": -(2**63) - 1}}, "64 bits"),
+        ({"metadata": {"k": [{"l": float("-inf")}]}}, "inf"),
+        ({"metadata": {"k": np.float64(1)}}, "float64"),
         ({"metadata": {"k": "\ud800"}}, "JSON"),
+        ({"metadata": {"\udcff": 1}}, "surrogate"),
+        ({"metadata": {"a\0b": 1}}, "NUL"),
+        ({"metadata": {"k": [1, {"l": {"\0": 1}}]}}, "NUL"),
+        ({"metadata": {"k" * 8193: 1}}, "path of 8193 bytes"),
+        ({"metadata": {"é" * 2048: {"k" * 4096: 1}}}, "path of 8193 bytes"),
+        ({"metadata": {"k" * 60_000: 1}}, "path of 60000 bytes"),
+        ({"tags": tuple("t" * 8192 for _ in range(9))}, "73728 bytes"),
         ({"metadata": {"k": "v" * 65536}}, "at most 65536"),
         ({"metadata": nested(30)}, "deeper"),
         ({"sha256": "XYZ"}, "sha256"),
@@ -63,5 +80,57 @@ def test_an_invalid_record_fails_alone_and_says_why(
     first, bad, last = index.put([good[0], record("bad", rng).replaced(**fields), good[1]])
     assert (first.status, last.status) == (Status.ADDED, Status.ADDED)
     assert bad.status is Status.FAILED and reason in bad.reason and not bad.transient
+    assert bad.error == "InvalidRequest"
     index.refresh()
     assert index.count() == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"metadata": {"k" * 8192: "\U0001f600" * 4096, "é" * 2048: {"k" * 4095: "v" * 4097}}},
+        {"metadata": nested(19)},
+        {"metadata": {"k": [[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]}},
+        {"metadata": {"least": -(2**63), "most": 2**64 - 1, "large": 1.7976931348623157e308, "zero": -0.0}},
+        {"metadata": {"": 1, ".": 2, "a..b": 3, " ": {"": 4}, "a": {"b": 5}, "a.b": 6, "*": [], "_id": {}}},
+        {"metadata": {"nul": "a\0b", "control": "\x01\n\u2028", "last": "\uffff"}},
+        {"metadata": {f"key {number}": number for number in range(3000)}},
+        {"tags": ("t" * 8192, "", "a\0b"), "sources": ("s" * 8192,), "title": "word " * 13_000},
+    ],
+)
+def test_what_is_just_within_the_limits_is_kept_by_both(
+    index: Index, rng: np.random.Generator, fields: dict[str, object]
+) -> None:
+    put = record("1", rng).replaced(**fields)
+    (written,) = index.put([put])
+    assert (written.status, written.reason) == (Status.ADDED, "")
+    index.refresh()
+    got = index.get([put.key])[put.key]
+    assert {name: getattr(got, name) for name in fields} == fields
+    assert index.count() == 1
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda index: index.get([Key("default", "\ud800")]),
+        lambda index: index.known([Key("default", "\ud800")]),
+        lambda index: index.delete([Key("default", "\ud800")]),
+        lambda index: index.keys_of("\ud800"),
+        lambda index: index.count(Filter(("a\ud800",))),
+        lambda index: index.count(Filter(terms={"tags": ("ok", "\ud800")})),
+        lambda index: index.count(Filter(terms={"k\ud800": ("v",)})),
+        lambda index: index.page(Filter(terms={"k": ("\ud800",)}), cursor=None, limit=1),
+        lambda index: index.ask_words("a \ud800", 5, Filter()),
+        lambda index: index.ask_bytes(["\ud800"], Filter()),
+        lambda index: index.state.get([Ref("kind", "\ud800")]),
+        lambda index: index.state.find(
+            Wanted(kind="kind"),
+            order="n",
+            cursor=cursor_of(Wanted(kind="kind"), "n", False, Place(2**63, "a")),
+        ),
+    ],
+)
+def test_a_question_that_no_index_takes_is_refused(index: Index, ask: Callable[[Index], object]) -> None:
+    with pytest.raises(InvalidRequest):
+        ask(index)

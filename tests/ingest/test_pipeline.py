@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -197,3 +198,27 @@ def test_strangers_reach_no_files(photos: Path, index: Index) -> None:
 
 def test_bytes_in_hand_need_no_place(index: Index, loader: Loader) -> None:
     assert statuses(bring([Item("upload", data=picture(1))], index, loader)) == [ADDED]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"metadata": {"n": 2**64}}, "64 bits"),
+        ({"metadata": {"n": float("nan")}}, "nan"),
+        ({"metadata": {"a\0b": 1}}, "NUL"),
+        ({"tags": ("x" * 9000,)}, "9000 bytes"),
+        ({"id": "a\0b"}, "NUL"),
+        ({"id": "\ud800"}, "surrogate"),
+        ({"collection": "a/b"}, "collection"),
+    ],
+)
+def test_an_item_that_no_index_takes_fails_before_it_is_read(
+    web: Web, index: Index, loader: Loader, fields: dict[str, Any], reason: str
+) -> None:
+    asked: list[str] = []
+    web.routes["/bad.jpg"] = lambda handler: asked.append(handler.path)
+    good = Item("https://example.org/a.jpg", data=picture(1))
+    bad, other = bring([Item(web.url("/bad.jpg"), **fields), good], index, loader)
+    assert (bad.status, bad.error, bad.transient) == (FAILED, "InvalidRequest", False)
+    assert reason in bad.reason
+    assert (other.status, asked) == (ADDED, [])
