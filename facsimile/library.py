@@ -109,6 +109,7 @@ class Facsimile:
             [str(source) for source in sources],
             collection=collection,
             max_bytes=self.settings.max_bytes,
+            archive_limits=self.settings.archive_limits,
             passed_over=passed_over,
         )
         work = Work(

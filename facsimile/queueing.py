@@ -66,7 +66,11 @@ class Queue:
         """
         self._broker.ping()
         items = all_items(
-            sources, collection=collection, max_bytes=self._settings.max_bytes, passed_over=passed_over
+            sources,
+            collection=collection,
+            max_bytes=self._settings.max_bytes,
+            archive_limits=self._settings.archive_limits,
+            passed_over=passed_over,
         )
         job = self.jobs.start(job, sources)
         on_start(job)

@@ -23,6 +23,7 @@ from search.proof import Policy
 from search.ranking import Thresholds
 
 if TYPE_CHECKING:
+    from ingest.archives import ArchiveLimits
     from ingest.fetch import FetchLimits
     from search.api.service import Options as ApiOptions
     from search.index.elastic_client import ElasticOptions
@@ -85,6 +86,12 @@ class Settings(BaseSettings):
     fetch_connect_seconds: float = Field(5, gt=0, description="longest time for one connection")
     fetch_redirects: int = Field(5, ge=0, description="most redirects of one URL")
     fetch_per_host: int = Field(4, gt=0, description="most connections to one host, over all processes")
+
+    archive_entries: int = Field(10_000_000, gt=0, description="most entries of one archive")
+    archive_ratio: float = Field(
+        200, gt=0, description="bytes that an archive may unpack to for each of its own, from a gigabyte on"
+    )
+    archive_seconds: float = Field(21_600, gt=0, description="longest time for unpacking one archive")
 
     elastic_api_key: SecretStr | None = Field(
         None, description="API key, as Elasticsearch printed it (base64)"
@@ -213,6 +220,15 @@ class Settings(BaseSettings):
             max_redirects=self.fetch_redirects,
             per_host=max(1, self.fetch_per_host // self.processes),
             allow_private=self.fetch_allow_private,
+        )
+
+    @property
+    def archive_limits(self) -> ArchiveLimits:
+        """What one archive may cost."""
+        from ingest.archives import ArchiveLimits
+
+        return ArchiveLimits(
+            entries=self.archive_entries, ratio=self.archive_ratio, seconds=self.archive_seconds
         )
 
     @property

@@ -35,6 +35,7 @@ def items(
     *,
     collection: str = DEFAULT_COLLECTION,
     max_bytes: int = MAX_BYTES,
+    archive_limits: archives.ArchiveLimits | None = None,
     passed_over: Callable[[str], None] = _ignore,
 ) -> Found:
     """The images of one source, one at a time, in the same order each time.
@@ -46,7 +47,7 @@ def items(
     Raises SourceMissing, NothingFound, ManifestError, and SourceRefused for an unknown kind of URL.
     """
     found = False
-    for each in _Reader(collection, max_bytes, passed_over).read(source):
+    for each in _Reader(collection, max_bytes, archive_limits, passed_over).read(source):
         found = True
         yield each
     if not found:
@@ -58,6 +59,7 @@ def all_items(
     *,
     collection: str = DEFAULT_COLLECTION,
     max_bytes: int = MAX_BYTES,
+    archive_limits: archives.ArchiveLimits | None = None,
     passed_over: Callable[[str], None] = _ignore,
 ) -> Found:
     """The images of several sources. That each has at least one is seen before the first is given out, so
@@ -68,7 +70,13 @@ def all_items(
     for source in sources:
         next(items(source, collection=collection, max_bytes=max_bytes))
     for source in sources:
-        yield from items(source, collection=collection, max_bytes=max_bytes, passed_over=passed_over)
+        yield from items(
+            source,
+            collection=collection,
+            max_bytes=max_bytes,
+            archive_limits=archive_limits,
+            passed_over=passed_over,
+        )
 
 
 def count(sources: Sequence[str]) -> int | None:
@@ -88,9 +96,16 @@ def is_image_name(name: str) -> bool:
 
 
 class _Reader:
-    def __init__(self, collection: str, max_bytes: int, passed_over: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        collection: str,
+        max_bytes: int,
+        archive_limits: archives.ArchiveLimits | None,
+        passed_over: Callable[[str], None],
+    ) -> None:
         self._collection = collection
         self._max_bytes = max_bytes
+        self._archive_limits = archive_limits
         self._passed_over = passed_over
 
     def read(self, source: str) -> Found:
@@ -136,6 +151,7 @@ class _Reader:
                         name,
                         wanted=self._wanted,
                         max_bytes=self._max_bytes,
+                        limits=self._archive_limits,
                         collection=self._collection,
                     )
         except (SourceUnreadable, FetchFailed) as error:

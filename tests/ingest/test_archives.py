@@ -12,6 +12,7 @@ import pytest
 
 from imaging.errors import FacsimileError
 from ingest import archives
+from ingest.archives import ArchiveLimits
 from ingest.fetch import FetchLimits
 from ingest.item import Item, Outcome
 from ingest.loading import Loader
@@ -20,11 +21,11 @@ from tests.ingest.conftest import picture
 
 MEMBERS = {"b.jpg": picture(1), "deep/a.png": picture(2), "../../etc/x.jpg": picture(3)}
 PASSED = {"notes.txt": b"words", "__MACOSX/b.jpg": b"shadow", ".hidden.jpg": b"hidden"}
-MODES = {".tar": "w", ".tar.gz": "w:gz", ".tgz": "w:gz", ".tar.bz2": "w:bz2", ".tar.xz": "w:xz"}
+MODES = {".tar": "w", ".cbt": "w", ".tar.gz": "w:gz", ".tgz": "w:gz", ".tar.bz2": "w:bz2", ".tar.xz": "w:xz"}
 
 
 def make(path: Path, members: dict[str, bytes]) -> Path:
-    if path.suffix == ".zip":
+    if path.suffix in (".zip", ".cbz"):
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
             for name, data in members.items():
                 zipped.writestr(name, data)
@@ -38,13 +39,13 @@ def make(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
-def read(path: Path, **options: int) -> tuple[dict[str, bytes | None], list[str]]:
+def read(path: Path, **options: object) -> tuple[dict[str, bytes | None], list[str]]:
     found = list(items(str(path), **options))  # type: ignore[arg-type]
     good = {each.source: each.data for each in found if isinstance(each, Item)}
     return good, [each.reason for each in found if isinstance(each, Outcome)]
 
 
-@pytest.mark.parametrize("suffix", [".zip", *MODES])
+@pytest.mark.parametrize("suffix", [".zip", ".cbz", *MODES])
 def test_members_come_with_their_bytes_and_nothing_is_unpacked(tmp_path: Path, suffix: str) -> None:
     path = make(tmp_path / f"pictures{suffix}", MEMBERS | PASSED)
     good, bad = read(path)
@@ -140,6 +141,99 @@ def test_links_and_devices_in_a_tar_are_left_out(tmp_path: Path) -> None:
         info.size = 4
         tarred.addfile(info, io.BytesIO(b"good"))
     assert read(path)[0] == {f"{path}!/good.jpg": b"good"}
+
+
+def overlapping(path: Path, copies: int, kernel: int) -> Path:
+    """A zip whose directory names the same bytes many times."""
+    make(path, {"a.jpg": bytes(kernel)})
+    data = path.read_bytes()
+    start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    entry = data[start:end]
+    entries = [entry.replace(b"a.jpg", b"%05d.jpg" % number) for number in range(copies)]
+    fixed = [each[:28] + struct.pack("<H", 9) + each[30:] for each in entries]
+    size = sum(map(len, fixed))
+    tail = data[end : end + 8] + struct.pack("<HHLLH", copies, copies, size, start, 0)
+    path.write_bytes(data[:start] + b"".join(fixed) + tail)
+    return path
+
+
+def test_members_that_overlap_are_refused(tmp_path: Path) -> None:
+    path = overlapping(tmp_path / "bomb.zip", 3000, 20_000_000)
+    assert path.stat().st_size < 200_000
+    good, (reason,) = read(path)
+    assert good == {}
+    assert "members that overlap" in reason
+    with Loader() as loader:
+        (answer,) = loader.load([Item(f"{path}!/00007.jpg")])
+    assert isinstance(answer, FacsimileError)
+    assert "overlap" in str(answer)
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar.gz", ".tar.bz2", ".tar.xz"])
+def test_an_archive_that_unpacks_to_too_much_ends(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "FREE_BYTES", 1_000_000)
+    path = make(tmp_path / f"a{suffix}", {f"{n}.jpg": bytes(1_000_000) for n in range(40)})
+    good, (reason,) = read(path, archive_limits=ArchiveLimits(ratio=100))
+    assert len(good) < 40
+    assert reason == f"{path} unpacks to more than 100 times its own bytes"
+    assert len(read(path, archive_limits=ArchiveLimits(ratio=1_000_000))[0]) == 40
+
+
+def test_what_nobody_reads_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "FREE_BYTES", 1_000_000)
+    path = make(tmp_path / "a.tar.bz2", {"notes.txt": bytes(50_000_000), "a.jpg": picture(1)})
+    assert "unpacks to more than" in read(path)[1][0]
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar"])
+def test_entries_and_time_are_bounded(tmp_path: Path, suffix: str) -> None:
+    path = make(tmp_path / f"a{suffix}", {f"{n}.txt": b"" for n in range(50)} | MEMBERS)
+    assert "more than 40 entries" in read(path, archive_limits=ArchiveLimits(entries=40))[1][0]
+    assert "takes longer than" in read(path, archive_limits=ArchiveLimits(seconds=1e-9))[1][0]
+    assert len(read(path, archive_limits=ArchiveLimits(entries=53))[0]) == len(MEMBERS)
+
+
+def test_photographs_are_far_from_the_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "FREE_BYTES", 0)
+    path = make(tmp_path / "a.tar.gz", {f"{n}.jpg": picture(n) for n in range(30)})
+    assert len(read(path, archive_limits=ArchiveLimits(ratio=3))[0]) == 30
+
+
+@pytest.mark.parametrize("suffix", MODES)
+def test_hard_links_in_a_tar_are_read(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    with tarfile.open(path, MODES[suffix]) as tarred:  # type: ignore[call-overload]
+        for number in range(3):
+            info = tarfile.TarInfo(f"./deep/{number}.jpg")
+            info.size = len(picture(number))
+            tarred.addfile(info, io.BytesIO(picture(number)))
+        links = {"link.jpg": "deep/0.jpg", "again.jpg": "./deep/../deep/1.jpg", "x.jpg": "gone.jpg"}
+        for name, target in links.items():
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.LNKTYPE, target
+            tarred.addfile(info)
+        info = tarfile.TarInfo("last.jpg")
+        info.size = len(picture(9))
+        tarred.addfile(info, io.BytesIO(picture(9)))
+    good, (bad,) = read(path)
+    assert good[f"{path}!/link.jpg"] == picture(0)
+    assert good[f"{path}!/again.jpg"] == picture(1)
+    assert good[f"{path}!/last.jpg"] == picture(9)
+    assert "x.jpg is a link to a file that is not before it" in bad
+    with Loader() as loader:
+        assert loader.load([Item(f"{path}!/link.jpg")]) == [picture(0)]
+
+
+def test_headers_within_headers_are_a_failure_and_no_crash(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("pax")
+    header.type = tarfile.XHDTYPE
+    path = tmp_path / "chain.tar"
+    path.write_bytes(header.tobuf(tarfile.USTAR_FORMAT) * 5000 + bytes(1024))
+    good, bad = read(path)
+    assert good == {}
+    assert all("no readable archive" in reason for reason in bad)
 
 
 def test_names_decide_what_is_an_archive() -> None:
