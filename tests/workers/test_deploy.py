@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 ALERTS = yaml.safe_load((ROOT / "deploy" / "alerts-workers.yml").read_text())
 DASHBOARD = json.loads((ROOT / "deploy" / "dashboard-workers.json").read_text())
 PAGE = (ROOT / "docs" / "deployment.md").read_text()
+SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 
 
 def known() -> dict[str, set[str]]:
@@ -66,7 +67,7 @@ def test_panels_do_not_cover_each_other():
 
 
 def test_workers_can_be_scaled_and_are_found_by_prometheus():
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    services = SERVICES
     worker = services["worker"]
     assert not worker.keys() & {"container_name", "ports"}
     port = worker["command"].split()[-1]
@@ -74,5 +75,39 @@ def test_workers_can_be_scaled_and_are_found_by_prometheus():
     (found,) = next(job for job in jobs if job["job_name"] == "facsimile-worker")["dns_sd_configs"]
     assert (found["names"], str(found["port"])) == (["worker"], port)
     assert f":{port}/healthz" in worker["healthcheck"]["test"][-1]
-    assert worker["environment"]["FACSIMILE_BROKER_URL"].startswith("redis://redis:")
+    url = worker["environment"]["FACSIMILE_BROKER_URL"]
+    assert re.fullmatch(
+        r"redis://:\$\{REDIS_PASSWORD:\?[^}]+\}@redis:6379/0", url
+    )  # it asks for a password now
     assert services["beat"]["command"] == "beat"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_no_privileges_and_limits_of_its_own(name):
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not service.keys() & {"privileged", "cap_add", "pid", "network_mode", "devices"}
+    assert service["mem_limit"]
+    assert 0 < service["pids_limit"] <= 4096
+    assert service.get("read_only") or name == "elasticsearch"
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+    # Elasticsearch's image has a user of its own
+    assert service.get("user", "root") not in ("root", "0", "0:0") or name == "elasticsearch"
+
+
+def test_no_service_starts_without_its_password():
+    text = (ROOT / "docker-compose.yml").read_text()
+    for name in ("ELASTIC_PASSWORD", "REDIS_PASSWORD"):
+        given = re.findall(r"\$\{" + name + r"([^}]*)\}", text)
+        assert given
+        assert all(rest.startswith(":?") for rest in given)
+        assert name in PAGE
+    assert SERVICES["elasticsearch"]["environment"]["xpack.security.enabled"] == "true"
+    assert "ELASTIC_PASSWORD" in SERVICES["elasticsearch"]["environment"]
+    assert "--requirepass" in SERVICES["redis"]["command"]
+    for name in ("api", "worker", "beat", "facsimile"):
+        environment = SERVICES[name]["environment"]
+        assert environment["FACSIMILE_ELASTIC_USER"] == "elastic"
+        assert "ELASTIC_PASSWORD" in environment["FACSIMILE_ELASTIC_PASSWORD"]
+        assert "REDIS_PASSWORD" in environment["FACSIMILE_BROKER_URL"]
