@@ -14,6 +14,7 @@ import orjson
 from imaging.record import ImageRecord, Key
 from search.errors import IndexExists, IndexMismatch, IndexMissing, InvalidRequest
 from search.index.base import Index, IndexInfo, Known, Progress, Signatures, Status, Transform, Written
+from search.index.embedded_arrays import ArraysDamaged
 from search.index.embedded_ask import candidates
 from search.index.embedded_conditions import condition_of, cursor_of, key_of, words_expression
 from search.index.embedded_reindex import rebuild
@@ -208,6 +209,11 @@ class EmbeddedIndex(Index):
                 raise InvalidRequest(
                     f"the vector has {question.vector.size} dimensions, this index keeps {dims}"
                 )
+        try:
+            with self._store.viewing() as (connection, view):
+                return candidates(connection, view, questions)
+        except ArraysDamaged:  # after they were compared
+            self._store.mend()
         with self._store.viewing() as (connection, view):
             return candidates(connection, view, questions)
 

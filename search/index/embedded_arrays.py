@@ -8,11 +8,16 @@ none).
 The database says how many rows count. A writer holds the database's write lock, writes rows beyond that
 number, and only then commits the new number; so a writer that dies leaves rows that nobody reads and the next
 one overwrites. Rows that count never change: an update takes a new slot, and a slot without a record is dead.
+
+With the number of rows the database keeps the CRC-32 of their bytes. It is compared at the first view, for
+new rows when they come, and for all rows again once the file has changed, at most once in `RECHECK_SECONDS`.
 """
 
 from __future__ import annotations
 
 import os
+import time
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,10 +31,31 @@ BLOCK = 8192
 #: bytes of a row of `hashes-G` and `panels-G`
 HASH_BYTES = 40
 
+#: how often the rows of a file that goes on changing are all compared with their checksum
+RECHECK_SECONDS = 60.0
+
+#: largest absolute cosine of vectors of length 1, which half precision rounds
+LARGEST_COSINE = 1.01
+
 #: largest distance that is told apart; 256 (the exact negative) counts as 255, to fit a byte
 FARTHEST = 255
 
 _SYNC = getattr(os, "fdatasync", os.fsync)
+
+
+class Checksum(NamedTuple):
+    """The CRC-32 of the first rows of a file; of no rows where an earlier version wrote them."""
+
+    rows: int = 0
+    crc: int = 0
+
+
+class Checksums(NamedTuple):
+    """One for each file of a generation."""
+
+    hashes: Checksum = Checksum()
+    panels: Checksum = Checksum()
+    vectors: Checksum = Checksum()
 
 
 class Extent(NamedTuple):
@@ -40,6 +66,7 @@ class Extent(NamedTuple):
     panels: int
     slots: int
     dead: int
+    checksums: Checksums = Checksums()
 
 
 class Findable(NamedTuple):
@@ -60,7 +87,7 @@ class Near(NamedTuple):
 
 
 class ArraysDamaged(Exception):
-    """An array file is missing or shorter than the database says; the database can rebuild it."""
+    """An array file is not as the database says; the database can rebuild it."""
 
 
 class View(NamedTuple):
@@ -75,7 +102,10 @@ class View(NamedTuple):
         # not a matrix product: BLAS would spread it over threads, which is ten times slower on a busy machine
         scores = np.vecdot(self.vectors, query)
         slots = np.flatnonzero(~np.isnan(scores))
-        return Near(slots, -scores[slots])
+        scores = scores[slots]
+        if scores.size and max(scores.max(), -scores.min()) > LARGEST_COSINE:
+            raise ArraysDamaged("a vector is not of length 1")
+        return Near(slots, -scores)
 
 
 def within(
@@ -122,6 +152,23 @@ def _nearest_rows(found: list[NDArray[np.int64]], costs: list[NDArray[np.uint8]]
     return Near(slots, distances[order][first].astype(np.float32))
 
 
+class _Compared(NamedTuple):
+    """Rows that were found to be as they were written: when, and in which state of the file."""
+
+    checksum: Checksum
+    changed: tuple[int, int]
+    at: float
+
+
+def _change_of(path: Path) -> tuple[int, int]:
+    """What is another after each write to a file, by whomever."""
+    try:
+        found = path.stat()
+    except FileNotFoundError as error:
+        raise ArraysDamaged(str(error)) from error
+    return found.st_ino, found.st_ctime_ns
+
+
 class Arrays:
     """The array files of one folder."""
 
@@ -129,9 +176,13 @@ class Arrays:
         self._folder = folder
         self._dims = dims
         self._mapped: tuple[int, View] | None = None
+        self._compared: dict[Path, _Compared] = {}
 
     def view(self, extent: Extent) -> View:
-        """The rows of this extent; maps the files anew only where they have grown."""
+        """The rows of this extent; maps the files anew only where they have grown.
+
+        Raises ArraysDamaged where they are not those that were written.
+        """
         mapped = self._mapped
         if mapped is None or not self._covers(mapped, extent):
             mapped = (
@@ -144,7 +195,34 @@ class Arrays:
             )
             self._mapped = mapped
         hashes, panels, vectors = mapped[1]
+        self._compare(self._hashes(extent), hashes, extent.checksums.hashes)
+        self._compare(self._panels(extent), panels, extent.checksums.panels)
+        self._compare(self._vectors(extent), vectors, extent.checksums.vectors)
         return View(hashes[: extent.hashes], panels[: extent.panels], vectors[: extent.slots])
+
+    def _compare(self, path: Path, rows: NDArray[Any], checksum: Checksum) -> None:
+        """Raise ArraysDamaged where rows have another checksum; looks at those alone that it has not seen."""
+        if not rows[: checksum.rows].size:
+            return
+        now = time.monotonic()
+        changed = _change_of(path)
+        seen = self._compared.get(path)
+        if seen is None or (seen.changed != changed and now - seen.at > RECHECK_SECONDS):
+            seen = _Compared(Checksum(), changed, now)
+        if seen.checksum.rows < checksum.rows:
+            crc = zlib.crc32(rows[seen.checksum.rows : checksum.rows].data, seen.checksum.crc)
+            seen = seen._replace(checksum=Checksum(checksum.rows, crc))
+        elif seen.checksum.rows > checksum.rows:  # an earlier moment, of another thread
+            return
+        if seen.checksum != checksum:
+            self.forget()
+            raise ArraysDamaged(f"{path} does not hold what was written")
+        self._compared[path] = seen
+
+    def forget(self) -> None:
+        """Map and compare everything anew."""
+        self._mapped = None
+        self._compared = {}
 
     @staticmethod
     def _covers(mapped: tuple[int, View], extent: Extent) -> bool:
@@ -178,17 +256,32 @@ class Arrays:
             _write(self._hashes(extent), extent.hashes * HASH_BYTES, own)
         if panels:
             _write(self._panels(extent), extent.panels * HASH_BYTES, panels)
+        block = b""
         if self._dims and vectors:
-            block = np.full((len(vectors), self._dims), np.nan, "<f4")
-            for row, vector in zip(block, vectors, strict=True):
+            values = np.full((len(vectors), self._dims), np.nan, "<f4")
+            for row, vector in zip(values, vectors, strict=True):
                 if vector is not None:
                     row[:] = vector
-            _write(self._vectors(extent), extent.slots * self._dims * 4, block.tobytes())
-        return extent._replace(
+            block = values.tobytes()
+            _write(self._vectors(extent), extent.slots * self._dims * 4, block)
+        after = extent._replace(
             hashes=extent.hashes + len(own) // HASH_BYTES,
             panels=extent.panels + len(panels) // HASH_BYTES,
             slots=extent.slots + len(hashes),
         )
+        return after._replace(checksums=self._checksums(extent, after, own, panels, block))
+
+    def _checksums(self, before: Extent, after: Extent, *written: bytes) -> Checksums:
+        """The checksums once these bytes were written after those that counted."""
+        sizes = (HASH_BYTES, HASH_BYTES, self._dims * 4)
+        numbers = ((before.hashes, after.hashes), (before.panels, after.panels), (before.slots, after.slots))
+        sums = []
+        for path, size, (start, end), sum_, data in zip(
+            self._paths(before), sizes, numbers, before.checksums, written, strict=True
+        ):
+            earlier = _read(path, sum_.rows * size, (start - sum_.rows) * size)
+            sums.append(Checksum(end, zlib.crc32(data, zlib.crc32(earlier, sum_.crc))))
+        return Checksums(*sums)
 
     def check(self, extent: Extent) -> None:
         """Raise ArraysDamaged where the files do not hold all rows of the extent."""
@@ -202,8 +295,11 @@ class Arrays:
 
     def strays(self, extent: Extent) -> list[Path]:
         """Files of other generations: of one that was replaced, or of a rebuild that was never finished."""
-        current = {self._hashes(extent), self._panels(extent), self._vectors(extent)}
+        current = self._paths(extent)
         return [path for path in array_files(self._folder) if path not in current]
+
+    def _paths(self, extent: Extent) -> tuple[Path, Path, Path]:
+        return self._hashes(extent), self._panels(extent), self._vectors(extent)
 
     def _hashes(self, extent: Extent) -> Path:
         return self._folder / f"hashes-{extent.generation}"
@@ -225,6 +321,15 @@ def _rows(hashes: Sequence[Sequence[bytes]], slot: int) -> bytes:
     return b"".join(
         bits + number.to_bytes(8, "little") for number, each in enumerate(hashes, slot) for bits in each
     )
+
+
+def _read(path: Path, offset: int, size: int) -> bytes:
+    """Bytes that were written without a checksum, by an earlier version; mostly none."""
+    if size == 0:
+        return b""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(size)
 
 
 def _write(path: Path, offset: int, rows: bytes) -> None:

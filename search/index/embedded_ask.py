@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from imaging.record import ImageRecord
 from search.index.embedded_arrays import Near, View, within
 from search.index.embedded_conditions import Condition, condition_of
-from search.index.embedded_rows import COLUMNS, record_of
+from search.index.embedded_rows import COLUMNS, record_of, vector_of
 from search.query import Question, Variant
 
 
@@ -25,9 +25,10 @@ def candidates(
     for by in (_by_hash, _by_panel, _by_vector):
         for position, near, wanted in by(view, questions):
             question = questions[position]
-            for slot, *row in _nearest(connection, near, wanted, condition_of(question.filter)):
-                vector = None if question.vector is None else _vector(view, slot)
-                found[position][slot] = record_of(row, vector=vector)
+            for slot, number, *row in _nearest(connection, near, wanted, condition_of(question.filter)):
+                if slot not in found[position]:
+                    vector = None if question.vector is None else _vector(connection, number)
+                    found[position][slot] = record_of(row, vector=vector)
     return [list(each.values()) for each in found]
 
 
@@ -59,7 +60,7 @@ def _by_vector(view: View, questions: Sequence[Question]) -> Iterator[tuple[int,
 def _nearest(
     connection: sqlite3.Connection, near: Near, wanted: int, condition: Condition
 ) -> list[tuple[Any, ...]]:
-    """Rows (slot, then `COLUMNS`) of the wanted nearest slots that have a record which passes.
+    """Rows (slot, number, then `COLUMNS`) of the wanted nearest slots that have a record which passes.
 
     Most slots do, so a few more than wanted are looked up first; only where that was not enough, all
     slots that pass are read.
@@ -86,12 +87,13 @@ def _rows(
     connection: sqlite3.Connection, slots: NDArray[np.int64], condition: Condition
 ) -> list[tuple[Any, ...]]:
     return connection.execute(
-        f"SELECT slot, {COLUMNS} FROM (SELECT key AS place, value AS wanted FROM json_each(?)) "
+        f"SELECT slot, number, {COLUMNS} FROM (SELECT key AS place, value AS wanted FROM json_each(?)) "
         f"CROSS JOIN records ON slot = wanted WHERE {condition.sql} ORDER BY place",
         (orjson.dumps(slots, option=orjson.OPT_SERIALIZE_NUMPY).decode(), *condition.values),
     ).fetchall()
 
 
-def _vector(view: View, slot: int) -> NDArray[np.float32] | None:
-    vector = view.vectors[slot].copy()
-    return None if np.isnan(vector[0]) else vector
+def _vector(connection: sqlite3.Connection, number: int) -> NDArray[np.float32] | None:
+    """The vector of a record, from the database: what is told of a match never rests on the arrays."""
+    row = connection.execute("SELECT vector FROM vectors WHERE number = ?", (number,)).fetchone()
+    return vector_of(row[0]) if row else None

@@ -65,6 +65,13 @@ INSERT INTO extent VALUES (1, 0, 0, 0, 0);
 """
 
 
+#: the checksums of the array files (see embedded_arrays); made by the first write, since not every index of
+#: this layout has them
+CHECKSUMS = """CREATE TABLE IF NOT EXISTS checksums (
+    file TEXT PRIMARY KEY, generation INTEGER NOT NULL, rows INTEGER NOT NULL, crc INTEGER NOT NULL
+) WITHOUT ROWID"""
+
+
 def connect(folder: Path, database: str, *, create: bool = False) -> sqlite3.Connection:
     """A connection with transactions left to the caller, usable from any one thread at a time."""
     connection = sqlite3.connect(

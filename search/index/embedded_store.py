@@ -8,12 +8,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from imaging.record import ImageRecord, Key
-from search.errors import IndexMismatch, StoreError
+from search.errors import IndexMismatch, IndexReadOnly, StoreError
 from search.index import embedded_rows as rows
 from search.index.base import Signatures
-from search.index.embedded_arrays import Arrays, ArraysDamaged, Extent, View, array_files
+from search.index.embedded_arrays import (
+    Arrays,
+    ArraysDamaged,
+    Checksum,
+    Checksums,
+    Extent,
+    View,
+    array_files,
+)
 from search.index.embedded_connections import Connections
-from search.index.embedded_schema import DATABASE, STATE, stored_layout, translated
+from search.index.embedded_schema import CHECKSUMS, DATABASE, STATE, stored_layout, translated
 
 #: below this many dead slots the arrays are left alone
 MIN_DEAD = 4096
@@ -73,11 +81,24 @@ class Store:
                 else:
                     yield connection, view
                     return
-            with self.writing() as connection:
-                self._sound_extent(connection)
+            self.mend()
         raise StoreError(
             f"the array files in {self.folder} vanish again and again: another program removes them"
         )
+
+    def mend(self) -> None:
+        """Rebuild the array files where they are damaged, all rows compared."""
+        try:
+            with self.writing() as connection:
+                self._arrays.forget()
+                try:
+                    self._arrays.view(extent_of(connection))
+                except ArraysDamaged:
+                    self.rebuild(connection)
+        except IndexReadOnly as error:
+            raise StoreError(
+                f"the array files in {self.folder} are damaged and cannot be rebuilt: {error}"
+            ) from error
 
     def replace(self, connection: sqlite3.Connection, records: Sequence[ImageRecord]) -> None:
         """Write records, each in place of the one under its key, within the caller's transaction."""
@@ -176,11 +197,25 @@ class Store:
 def extent_of(connection: sqlite3.Connection) -> Extent:
     """What of the array files counts in this transaction."""
     sql = "SELECT generation, hashes, panels, slots, dead FROM extent"
-    return Extent(*connection.execute(sql).fetchone())
+    extent = Extent(*connection.execute(sql).fetchone())
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'checksums'").fetchone():
+        return extent
+    sql = "SELECT file, rows, crc FROM checksums WHERE generation = ?"
+    found = {file: Checksum(*rest) for file, *rest in connection.execute(sql, (extent.generation,))}
+    return extent._replace(checksums=Checksums(**found))
 
 
 def set_extent(connection: sqlite3.Connection, extent: Extent) -> None:
     """Change what of the array files counts once this transaction is kept."""
     connection.execute(
-        "UPDATE extent SET generation = ?, hashes = ?, panels = ?, slots = ?, dead = ?", extent
+        "UPDATE extent SET generation = ?, hashes = ?, panels = ?, slots = ?, dead = ?", extent[:5]
+    )
+    connection.execute(CHECKSUMS)
+    connection.execute("DELETE FROM checksums")
+    connection.executemany(
+        "INSERT INTO checksums VALUES (?, ?, ?, ?)",
+        [
+            (file, extent.generation, *checksum)
+            for file, checksum in zip(Checksums._fields, extent.checksums, strict=True)
+        ],
     )
