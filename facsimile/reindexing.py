@@ -43,7 +43,7 @@ def reindex(
     as_they_are = model is None and new == old and not outdated
     with Loader(chosen.fetching) as loader:
         redescriber = Redescriber(
-            old, new, loader=loader, limits=chosen.limits, model=made, fetch=fetch, panels=outdated
+            old, new, loader=loader, limits=chosen.limits, model=made, fetch=fetch, outdated=outdated
         )
         with rebuild_index(
             location,

@@ -25,7 +25,8 @@ class Redescribed:
 
     `from_sources`: from the very bytes, read again. `from_thumbnails`: of those whose source could not be
     read. `kept`: what was stored serves on. `without`: neither source nor thumbnail can be read; they have no
-    vector, no panels where those are new, and no hash where that changed, so only their digests find them.
+    vector, no panels where those are new, and no hash where that changed, so only their digests find them. Of
+    an earlier layout, only those `from_sources` have a digest of their content.
     """
 
     from_sources: int = 0
@@ -38,9 +39,9 @@ class Redescriber:
     """Makes records of an index with the signatures `old` fit one with the signatures `new`.
 
     `model` makes the vectors of `new`; None where there are none, or where they stay as they are. Records
-    whose vector is missing get one, too; with `panels` all get those, since the old index kept none. Remote
-    sources are read only where `fetch` says so. An instance is a `search.index.base.Transform`, and counts
-    in `tally`.
+    whose vector is missing get one, too. With `outdated` the old index is of an earlier layout: all get
+    panels, and a digest of their content, which takes the source. Remote sources are read only where `fetch`
+    says so. An instance is a `search.index.base.Transform`, and counts in `tally`.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Redescriber:
         limits: Limits | None = None,
         model: Model | None = None,
         fetch: bool = False,
-        panels: bool = False,
+        outdated: bool = False,
     ) -> None:
         self.tally = Redescribed()
         self._hash_changed = old.hash != new.hash
@@ -61,7 +62,7 @@ class Redescriber:
         self._limits = limits
         self._model = model
         self._fetch = fetch
-        self._panels = panels
+        self._outdated = outdated
 
     def __call__(self, records: Sequence[ImageRecord]) -> list[ImageRecord]:
         """The records with their new signatures, in their order. Raises ModelError where the model fails."""
@@ -78,7 +79,7 @@ class Redescriber:
         return renewed
 
     def _lacks(self, record: ImageRecord) -> bool:
-        return self._panels or self._hash_changed or (self._model is not None and record.vector is None)
+        return self._outdated or self._hash_changed or (self._model is not None and record.vector is None)
 
     def _renewed(self, records: Sequence[ImageRecord]) -> list[ImageRecord]:
         model = self._model if any(record.vector is None for record in records) else None
@@ -128,17 +129,19 @@ class Redescriber:
     def _with(
         self, record: ImageRecord, original: Description | None, thumbnail: Description | None
     ) -> ImageRecord:
+        if self._outdated:  # a digest of an earlier layout covers less: none but the same bytes are identical
+            record = record.replaced(pixels=record.sha256)
         description = original or thumbnail
         if description is None:
             # a hash of another version is as good as any: let none be found by it
             return record.replaced(quality=0) if self._hash_changed else record
         made = ImageRecord.of(description)
+        if original and (self._outdated or self._hash_changed):
+            record = record.replaced(pixels=made.pixels)
         if record.vector is None:
             record = record.replaced(vector=made.vector)
-        if self._panels or self._hash_changed:
+        if self._outdated or self._hash_changed:
             record = record.replaced(panels=made.panels)
         if self._hash_changed:
             record = record.replaced(quality=made.quality, bits=made.bits, bits_trimmed=made.bits_trimmed)
-            if original:
-                record = record.replaced(pixels=made.pixels)
         return record

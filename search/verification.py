@@ -138,7 +138,7 @@ def reach(thresholds: Thresholds, policy: Policy) -> Thresholds:
 def _luma_of(thumbnail: bytes) -> NDArray[np.uint8]:
     """The luma raster [H, W] of a thumbnail; one without features where there is none to read."""
     try:
-        return decode(thumbnail).luma
+        return decode(thumbnail, digest=False).luma
     except ImageError:
         return np.zeros((1, 1), np.uint8)
 

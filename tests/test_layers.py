@@ -19,9 +19,9 @@ ROOMS = ("imaging", "search", "ingest", "workers", "facsimile")
 
 #: where each library may be imported
 HOMES = {
-    "PIL": ("imaging/decode.py", "search/evaluation/*"),
+    "PIL": ("imaging/decode/*.py", "search/evaluation/*"),
     "cv2": ("imaging/features*.py",),
-    "pillow_heif": ("imaging/decode.py",),
+    "pillow_heif": ("imaging/decode/formats.py",),
     "onnxruntime": ("imaging/models/*",),
     "torch": ("imaging/models/*",),
     "torchvision": ("imaging/models/*",),

@@ -9,8 +9,9 @@ from typing import Any
 from search.index.base import Signatures
 from search.index.elastic_client import ElasticOptions
 
-#: version of the mapping below; one more for every change that old documents do not fit
-LAYOUT = 2
+#: version of the mapping below, and of what its fields mean; one more for every change that old documents do
+#: not fit. Since 3, `pixels` covers the whole content of a file
+LAYOUT = 3
 
 #: dimensions that the one-bit quantisation of bbq needs at least
 _SMALLEST_BBQ = 64

@@ -13,8 +13,9 @@ from pathlib import Path
 from search.errors import IndexMissing, IndexReadOnly, IndexUnavailable, InvalidRequest, StoreError
 from search.index.base import Signatures
 
-#: raised when the tables or the array files change their shape
-LAYOUT = 2
+#: raised when the tables or the array files change their shape, or a field its meaning; since 3, `pixels`
+#: covers the whole content of a file
+LAYOUT = 3
 
 DATABASE = "records.sqlite"
 

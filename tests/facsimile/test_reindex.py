@@ -114,6 +114,29 @@ def test_an_index_of_an_earlier_layout_gets_the_panels_of_its_pages(plain: Shell
     assert found["page.png"]["verdict"] == "copy" and found["page.png"]["transform"]["cut_out"] is True
 
 
+def test_an_index_of_layout_2_gets_digests_of_the_whole_content(plain: Shell, photos: Path) -> None:
+    cover = Image.open(photos / "coffee.png").convert("RGB").resize((300, 200))
+    pages = {"contract": "navy", "invoice": "green"}
+    for name, colour in pages.items():
+        page = Image.new("RGB", cover.size, colour)
+        cover.copy().save(photos / f"{name}.tif", save_all=True, append_images=[page])
+    plain.json("ingest", photos)
+    forget_pixels(plain.index)
+    relabel(plain.index, {"layout": 2})
+    refused = plain("search", photos / "contract.tif")
+    assert (refused.code, "`facsimile index reindex` builds it anew" in refused.complaint) == (2, True)
+    (photos / "gone").mkdir()
+    (photos / "rocket.jpg").rename(photos / "gone" / "rocket.jpg")
+    told = plain.json("index", "reindex")
+    assert (told["from_sources"], told["from_thumbnails"]) == (len(NAMES) + len(pages) - 1, 1)
+    found = plain.json("search", photos / "contract.tif")["matches"]
+    verdicts = {Path(match["source"]).name: match["verdict"] for match in found}
+    assert verdicts.pop("contract.tif") == "identical" and "identical" not in verdicts.values()
+    Image.open(photos / "coffee.png").save(photos / "coffee.bmp")
+    assert best(plain, photos / "coffee.bmp")["verdict"] == "identical"
+    assert best(plain, photos / "gone" / "rocket.jpg")["verdict"] == "identical", "by its bytes"
+
+
 def test_what_is_not_there_or_not_known_is_told(plain: Shell) -> None:
     unknown = plain("index", "reindex", "--model", "nonesuch")
     assert (unknown.code, "no model 'nonesuch'" in unknown.complaint) == (2, True)
@@ -154,6 +177,19 @@ def forget_panels(place: str) -> None:
     with elasticsearch.Elasticsearch(server) as client:
         for hit in client.search(index=name, query={"match_all": {}}, size=100, source=False)["hits"]["hits"]:
             client.update(index=name, id=hit["_id"], doc={"panels": []}, refresh=True)
+
+
+def forget_pixels(place: str) -> None:
+    """Give all records one digest, as if the earlier layout could not tell them apart."""
+    if not place.startswith("http"):
+        with sqlite3.connect(Path(place) / "records.sqlite") as connection:
+            connection.execute("UPDATE records SET pixels = ?", ("0" * 64,))
+        connection.close()
+        return
+    server, name = place.rsplit("/", 1)
+    with elasticsearch.Elasticsearch(server) as client:
+        for hit in client.search(index=name, query={"match_all": {}}, size=100, source=False)["hits"]["hits"]:
+            client.update(index=name, id=hit["_id"], doc={"pixels": "0" * 64}, refresh=True)
 
 
 def relabel(place: str, changes: dict[str, Any]) -> None:

@@ -45,6 +45,22 @@ def test_records_move_between_the_kinds_of_index_and_stay_equal(
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("rec")] == [name]
 
 
+def test_digests_of_an_earlier_export_are_those_of_the_bytes(
+    embedded: Shell, photos: Path, place_of: Callable[[str], str]
+) -> None:
+    embedded.json("ingest", photos / "coffee.png")
+    file = embedded.folder / "records.jsonl"
+    embedded.json("export", file)
+    header, row = (orjson.loads(line) for line in file.read_bytes().splitlines())
+    assert row["pixels"] != row["sha256"]
+    earlier = {name: value for name, value in header.items() if name != "pixels"}
+    for head, pixels in ((header, row["pixels"]), (earlier, row["sha256"])):
+        file.write_bytes(b"\n".join(map(orjson.dumps, (head, row))))
+        there = embedded.on(place_of("embedded"))
+        there.json("import", file)
+        assert [record["pixels"] for record in records(there.index)] == [pixels]
+
+
 def test_panels_come_with_an_export_and_are_made_where_an_earlier_one_has_none(
     embedded: Shell, photos: Path, place_of: Callable[[str], str]
 ) -> None:

@@ -121,6 +121,47 @@ def test_sixteen_bits_are_scaled_not_clipped():
         np.testing.assert_allclose(gray, np.arange(256), atol=1)
 
 
+@pytest.mark.parametrize("bits", [8, 9, 10, 12, 14])
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_sixteen_bits_that_hold_fewer_are_as_bright_as_the_picture(bits, format):
+    luma = np.asarray(photograph().convert("L"))
+    samples = luma.astype(np.uint16) << (bits - 8)
+    samples[3, 3] = 65_535  # a hot pixel
+    data = encoded(Image.fromarray(samples), format)
+    assert np.abs(decode(data).luma.astype(int) - luma).mean() < 1
+    assert describe(data).quality and distance(data, encoded(photograph())) <= 4
+
+
+@pytest.mark.parametrize("values", [[1e6], [-1e6], [1e30, -1e30], [np.inf, -np.inf], [np.nan]], ids=str)
+def test_a_few_wild_samples_do_not_blacken_a_picture(values):
+    luma = np.asarray(photograph().convert("L"))
+    samples = luma.astype(np.float32) / 255 + 5
+    for position, value in enumerate(values):
+        samples[7, 3 + 9 * position] = value
+    data = encoded(Image.fromarray(samples), "TIFF")
+    stretched = (luma - luma.min()) * (255 / np.ptp(luma))
+    assert np.abs(decode(data).luma - stretched).mean() < 4
+    assert distance(data, encoded(photograph())) <= 4
+
+
+def test_a_few_bright_samples_of_a_dark_picture_are_the_picture():
+    samples = np.zeros((200, 300), np.float32)
+    samples[60:64, 60:64] = 1
+    assert decode(encoded(Image.fromarray(samples), "TIFF")).luma.max() == 255
+
+
+def test_a_preview_before_the_picture_is_not_taken_for_it():
+    photo = photograph()
+    preview = photo.resize((120, 80))
+    tiff = encoded(preview, "TIFF", save_all=True, append_images=[photo.copy(), preview])
+    picture = decode(tiff)
+    assert (picture.width, picture.height) == photo.size
+    np.testing.assert_array_equal(picture.rgb, np.asarray(photo))
+    larger = photo.resize((500, 332))
+    pages = decode(encoded(photo.copy(), "TIFF", save_all=True, append_images=[larger]))
+    assert (pages.width, pages.height) == photo.size, "the first page of a document"
+
+
 def test_a_cmyk_jpeg_is_no_negative():
     photo = photograph()
     picture = decode(encoded(photo.convert("CMYK"), "JPEG", quality=95))
@@ -196,6 +237,27 @@ def test_a_colour_profile_is_applied():
     plain = Image.new("RGB", (64, 64), (220, 40, 10))
     rgb = decode(encoded(plain, "PNG", icc_profile=wide_profile())).rgb
     assert rgb[0, 0, 1] > 150 > rgb[0, 0, 0]
+
+
+def linear_profile(name: str) -> bytes:
+    """sRGB without its curve, under any name."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for entry in range(132, 132 + 12 * struct.unpack(">I", profile[128:132])[0], 12):
+        if profile[entry : entry + 4] in (b"rTRC", b"gTRC", b"bTRC"):
+            (start,) = struct.unpack(">I", profile[entry + 4 : entry + 8])
+            profile[start : start + 12] = b"curv" + bytes(8)
+            profile[entry + 8 : entry + 12] = struct.pack(">I", 12)
+        elif profile[entry : entry + 4] == b"desc":
+            (start,) = struct.unpack(">I", profile[entry + 4 : entry + 8])
+            text = name.encode("utf-16-be")
+            profile[start + 28 : start + 28 + len(text)] = text
+    return bytes(profile)
+
+
+@pytest.mark.parametrize("name", ["linear sRGB", "a profile"])
+def test_a_profile_is_known_by_what_it_does_and_not_by_its_name(name):
+    gray = Image.new("RGB", (64, 64), (55, 55, 55))
+    assert decode(encoded(gray, icc_profile=linear_profile(name))).rgb[0, 0, 0] == pytest.approx(128, abs=3)
 
 
 def test_srgb_itself_changes_nothing():

@@ -143,6 +143,24 @@ def test_another_hash_is_computed_and_the_vector_of_the_same_model_stays(
     assert make.tally == Redescribed(from_sources=1, from_thumbnails=1, without=1)
 
 
+def test_of_an_earlier_layout_only_a_source_has_the_digest_of_its_content(
+    coffee: bytes, redescriber: Make, tmp_path: Path
+) -> None:
+    (tmp_path / "there.png").write_bytes(coffee)
+    earlier = {"pixels": "0" * 64}
+    make = redescriber(HASHES, HASHES, outdated=True)
+    first, second, third = make(
+        [
+            stored(coffee, tmp_path / "there.png", **earlier),
+            stored(coffee, **earlier),
+            stored(coffee, thumbnail=None, **earlier),
+        ]
+    )
+    assert first.pixels == describe(coffee).pixels
+    assert second.pixels == third.pixels == describe(coffee).sha256
+    assert make.tally == Redescribed(from_sources=1, from_thumbnails=1, without=1)
+
+
 def test_hashes_alone_need_no_look_at_any_picture(coffee: bytes, redescriber: Make) -> None:
     make = redescriber(OURS, HASHES)
     (made,) = make([stored(coffee, vector=describe(coffee, model=model()).vector, thumbnail=b"no picture")])
