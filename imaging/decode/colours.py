@@ -89,8 +89,8 @@ def _scaled(image: Image.Image, black: float, white: float) -> Image.Image:
     scaled = Image.new("L", image.size)
     top = 0
     for strip in strips(image):
-        values = np.nan_to_num(np.asarray(strip, np.float64), nan=black)
-        levels = np.clip((values - black) * steps, 0, 255).astype(np.uint8)
+        values = np.clip(np.nan_to_num(np.asarray(strip, np.float64), nan=black), black, white)
+        levels = np.minimum((values - black) * steps, 255).astype(np.uint8)
         scaled.paste(Image.fromarray(levels), (0, top))
         top += strip.height
     return scaled
