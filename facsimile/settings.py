@@ -57,7 +57,11 @@ class Settings(BaseSettings):
     model_device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the network runs")
 
     max_bytes: int = Field(50 * MEGA, gt=0, description="largest image file in bytes")
-    max_pixels: int = Field(100 * MEGA, gt=0, description="largest image in pixels")
+    max_pixels: int = Field(
+        100 * MEGA,
+        gt=0,
+        description="most pixels of an image that are decoded, at up to 9 bytes of memory each",
+    )
     image_seconds: float = Field(60, gt=0, description="longest time for decoding one image")
 
     copy_distance: int = Field(48, ge=0, le=256, description="Hamming distance up to which a match is a copy")

@@ -17,7 +17,7 @@ from search.index.validation import check_collection
 #: names that are taken from folders, globs and archives; a file that is named itself is always tried
 IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".webp", ".tif", ".tiff", ".bmp", ".dib"),
-    *(".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".tga"),
+    *(".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".ico"),
 )
 
 #: the longest member of an archive, in bytes, unless the caller says otherwise

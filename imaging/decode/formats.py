@@ -14,6 +14,7 @@ _PLUGINS = {
     "WEBP": "WebP",
     "TIFF": "Tiff",
     "BMP": "Bmp",
+    "DIB": "Bmp",
     "AVIF": "Avif",
     "JPEG2000": "Jpeg2K",
     "PPM": "Ppm",
@@ -80,7 +81,7 @@ _HEAD = 4096
 @lru_cache(maxsize=1)
 def readable() -> tuple[str, ...]:
     """The formats to try; loading just their plugins keeps Pillow from loading all that it has."""
-    for plugin in _PLUGINS.values():
+    for plugin in set(_PLUGINS.values()):
         importlib.import_module(f"PIL.{plugin}ImagePlugin")
     try:
         import pillow_heif

@@ -95,7 +95,7 @@ def decode(data: bytes, limits: Limits | None = None, *, digest: bool = True) ->
 
 def _broken(format: str, data: bytes, error: Exception) -> BrokenImage:
     if format == "JPEG" and not jpeg.has_end(data):
-        return BrokenImage("the JPEG image is cut short: its end is missing")
+        return BrokenImage("the JPEG image is damaged or cut short: its end is missing")
     return BrokenImage(f"the {format} image is damaged or cut short ({error})")
 
 
@@ -246,7 +246,7 @@ def _load_jpeg(image: ImageFile, data: bytes) -> ImageFile:
     scale = _scale(*image.size)
     lost = (ended.width - left) * scale, (ended.height - top) * scale
     if right and (lost[0] > jpeg.LOST_COLUMNS or lost[1] > jpeg.LOST_LINES + scale):
-        raise BrokenImage("the JPEG image is cut short: its end is missing")
+        raise BrokenImage("the JPEG image is damaged or cut short: its end is missing")
     return ended
 
 

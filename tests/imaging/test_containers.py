@@ -210,6 +210,13 @@ def test_a_large_jpeg_2000_is_decoded_at_a_fraction() -> None:
         decode(data, Limits(max_pixels=10_000))
 
 
+def test_a_bitmap_without_its_file_header_is_read() -> None:
+    photo = photograph()
+    raw = encoded(photo, "DIB")
+    assert raw[:2] != b"BM"
+    assert decode(raw).pixels == decode(encoded(photo)).pixels
+
+
 @given(some.binary(max_size=200) | some.builds(lambda b: b"\0\0\1\0\5\0" + b, some.binary(max_size=100)))
 def test_any_bytes_are_named_or_not(data: bytes) -> None:
     icon.sizes(data)
