@@ -250,7 +250,7 @@ class Settings(BaseSettings):
             body_seconds=self.api_seconds,
             buffer_bytes=self.api_buffer,
             rate=self.api_rate / self.api_workers,
-            hosts=_listed(self.api_hosts),
+            hosts=tuple(name.lower() for name in _listed(self.api_hosts)),
             origins=_listed(self.api_origins),
         )
 

@@ -6,7 +6,6 @@ import asyncio
 import re
 import secrets
 import time
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -128,9 +127,11 @@ class Edge:
         )
 
 
+#: a name or an address with an optional port, as RFC 9110 has it: no user, path or query
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{0,5})?", re.IGNORECASE)
+
+
 def _name(host: str) -> str:
     """The name in a Host header, without the port; empty for what is none."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+    found = _HOST.fullmatch(host)
+    return found[1].strip("[]").lower() if found else ""

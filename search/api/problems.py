@@ -70,6 +70,12 @@ KINDS: Mapping[type[FacsimileError], Kind] = {
 }
 
 
+#: parts at fault that one answer tells, and characters of the name and of the sentence of each
+MAX_ERRORS = 20
+MAX_NAME = 100
+MAX_MESSAGE = 500
+
+
 class Problem(HTTPException):
     """An answer that is an error, from the API itself. `more` are further members of the document."""
 
@@ -96,7 +102,9 @@ class ProblemDocument(BaseModel):
     status: int = Field(examples=[422])
     detail: str = Field(description="what happened this time", examples=["the JPEG ends in the middle"])
     request_id: str = Field(description="what the log of the server calls this request", examples=["5f0c…"])
-    errors: list[Part] | None = Field(None, description="each part of the request that is at fault")
+    errors: list[Part] | None = Field(
+        None, description="the parts of the request that are at fault, the first 20"
+    )
 
 
 #: writes an error in another form than ours: status, sentence, headers
@@ -180,13 +188,18 @@ def _document(kind: Kind, request_id: str, problem: HTTPException) -> dict[str, 
 
 
 def invalid(faults: Sequence[Any], *before: str) -> Problem:
-    """The problem of a request whose parts are at fault; what was sent is not repeated."""
+    """The problem of a request whose parts are at fault; what was sent is not repeated, and the answer does
+    not grow with it."""
     parts = [
-        {"where": ".".join([*before, *(str(part) for part in fault["loc"])]), "message": fault["msg"]}
-        for fault in faults
+        {
+            "where": ".".join([*before, *(str(part)[:MAX_NAME] for part in fault["loc"])]),
+            "message": fault["msg"][:MAX_MESSAGE],
+        }
+        for fault in faults[:MAX_ERRORS]
     ]
     told = "; ".join(f"{part['where']}: {part['message']}" for part in parts[:3])
-    return Problem(INVALID, told, errors=parts)
+    more = len(faults) - 3
+    return Problem(INVALID, f"{told}; and {more} more" if more > 0 else told, errors=parts)
 
 
 def _allowed(request: Request) -> list[str]:

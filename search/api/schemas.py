@@ -28,6 +28,17 @@ from search.index.validation import COLLECTION, id_faults, metadata_faults, tag_
 FORM = "form"
 
 
+#: values of one JSON body
+MAX_VALUES = 20_000
+
+
+def json_values(text: str | bytes) -> int:
+    """How many values JSON holds at most, counted without building them."""
+    if isinstance(text, str):
+        return text.count(",") + text.count("[") + text.count("{")
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
+
+
 def listed(value: Any, info: ValidationInfo) -> Any:
     """A field of a form that came once is a list of one."""
     return [value] if info.context == FORM and isinstance(value, str) else value
@@ -42,6 +53,8 @@ def _parsed(value: Any, info: ValidationInfo) -> Any:
     """An object in a field of a form is JSON."""
     if info.context != FORM or not isinstance(value, str):
         return value
+    if (values := json_values(value)) > MAX_VALUES:
+        raise ValueError(f"there are at most {MAX_VALUES} values of JSON, not {values}")
     try:
         return from_json(value or "{}", allow_inf_nan=False)
     except ValueError as error:

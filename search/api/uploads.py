@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -13,18 +14,31 @@ from starlette.datastructures import MutableHeaders, UploadFile
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search.api.problems import BUSY, MEDIA, SLOW_BODY, TOO_LARGE, Problem, invalid
-from search.api.schemas import FORM
+from search.api.schemas import FORM, MAX_VALUES, json_values
 from search.api.service import Options
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: how long, and how many bytes of, the rest of a body may still come after it was answered early
+#: after a body was answered early, how long its rest may pause, and how many bytes of it may come: where its
+#: length is known all of it up to the second bound, else up to the first
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 8_000_000
+LINGER_MOST = 256_000_000
 
 #: fields of a form, and bytes of one that is no file
 MAX_FIELDS = 200
 MAX_FIELD_BYTES = 256 * 1024
+
+#: bytes of a JSON body apart from its pictures, and of a form that cannot hold files
+MAX_TEXT_BYTES = 1_000_000
+
+#: bytes of a body for a route that takes no picture
+MAX_SMALL_BYTES = 100_000
+
+#: where pictures may come
+_WITH_PICTURES = ("/v1/search", "/v1/compare", "/v1/images", "/compat/match")
+
+_PICTURE = re.compile(rb'"image_base64"\s*:\s*"')
 
 
 class BodyLimits:
@@ -42,7 +56,7 @@ class BodyLimits:
         taken = 0
         complete = False
         deadline: float | None = None
-        most = self._options.max_body
+        most = _most(scope, self._options)
 
         async def counted() -> Message:
             nonlocal taken, complete, deadline
@@ -79,7 +93,7 @@ class BodyLimits:
                 early = True
             elif early and not message.get("more_body", False):
                 await send({**message, "more_body": True})
-                await _passed_over(receive)
+                await _pass_over(receive, _length(scope), self._options.body_seconds)
                 message = {"type": "http.response.body"}
             await send(message)
 
@@ -89,18 +103,30 @@ class BodyLimits:
             self._held -= taken
 
 
-async def _passed_over(receive: Receive) -> None:
-    """Let the rest of a body come for a while after it was answered: to close a connection while bytes are on
-    their way resets it, and the caller loses the answer."""
+async def _pass_over(receive: Receive, length: int, seconds: float) -> None:
+    """Let the rest of a body come and drop it: to close a connection while bytes are on their way resets it,
+    and a caller that sends all before it reads loses the answer. Bounded as a body that is read."""
+    left = length if 0 < length <= LINGER_MOST else LINGER_BYTES
     with suppress(TimeoutError):
-        async with asyncio.timeout(LINGER_SECONDS):
-            left = LINGER_BYTES
-            while left > 0 and (message := await receive()).get("more_body", False):
+        async with asyncio.timeout(seconds):
+            while left > 0:
+                async with asyncio.timeout(LINGER_SECONDS):
+                    message = await receive()
+                if not message.get("more_body", False):
+                    return
                 left -= len(message["body"])
 
 
 def _too_large(most: int) -> Problem:
     return Problem(TOO_LARGE, f"a body has at most {most} bytes")
+
+
+def _most(scope: Scope, options: Options) -> int:
+    """The largest body of a request, in bytes: what holds no picture is small."""
+    if not scope["path"].startswith(_WITH_PICTURES):
+        return MAX_SMALL_BYTES
+    kind = dict(scope["headers"]).get(b"content-type", b"").lower()
+    return MAX_TEXT_BYTES if kind.startswith(b"application/x-www-form-urlencoded") else options.max_body
 
 
 def _has_body(scope: Scope) -> bool:
@@ -109,9 +135,15 @@ def _has_body(scope: Scope) -> bool:
 
 
 def _check_length(scope: Scope, most: int) -> None:
-    length = dict(scope["headers"]).get(b"content-length", b"0")
-    if int(length) > most:  # the server has checked that it is a number
+    if _length(scope) > most:
         raise _too_large(most)
+
+
+def _length(scope: Scope) -> int:
+    """What the request says its body has; 0 where it does not say."""
+    return int(
+        dict(scope["headers"]).get(b"content-length", b"0")
+    )  # the server has checked that it is a number
 
 
 async def read(request: Request, model: type[Model]) -> tuple[Model, dict[str, list[bytes]]]:
@@ -123,7 +155,7 @@ async def read(request: Request, model: type[Model]) -> tuple[Model, dict[str, l
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if kind == "application/json":
-            return model.model_validate_json(await request.body(), strict=True), {}
+            return await asyncio.to_thread(_from_json, model, await request.body()), {}
         if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
             fields, files = await form(request)
             given = {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
@@ -131,6 +163,33 @@ async def read(request: Request, model: type[Model]) -> tuple[Model, dict[str, l
     except ValidationError as error:
         raise invalid(error.errors(include_url=False, include_input=False), "body") from None
     raise Problem(MEDIA, "send application/json or multipart/form-data")
+
+
+def _from_json(model: type[Model], data: bytes) -> Model:
+    """The model that JSON says. Its size is checked before an object is built of it."""
+    text = _text_bytes(data)
+    if text > MAX_TEXT_BYTES:
+        raise Problem(
+            TOO_LARGE,
+            f"apart from `image_base64`, a JSON body has at most {MAX_TEXT_BYTES} bytes, not {text}",
+        )
+    if (values := json_values(data)) > MAX_VALUES:
+        raise Problem(TOO_LARGE, f"a JSON body has at most {MAX_VALUES} values, not {values}")
+    return model.model_validate_json(data, strict=True)
+
+
+def _text_bytes(data: bytes) -> int:
+    """How many bytes of JSON are not in pictures."""
+    text = len(data)
+    at = 0
+    while (at := data.find(b'"image_base64"', at)) >= 0:
+        begin = _PICTURE.match(data, at)
+        at = begin.end() if begin else at + 1
+        end = data.find(b'"', at)
+        if begin and end >= 0:
+            text -= end - at
+            at = end
+    return text
 
 
 async def form(request: Request) -> tuple[dict[str, list[str]], dict[str, list[bytes]]]:

@@ -167,7 +167,18 @@ def test_pages_that_were_named_may_ask(start):
 def test_a_foreign_name_for_this_machine_is_refused(start):
     api = start(hosts=("127.0.0.1", "localhost"))
     assert api.http.get("/v1/collections").status_code == 200
-    for host in ("evil.example", "127.0.0.1.evil.example", "", "["):
+    for host in (
+        *(
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "",
+            "[",
+            "x@127.0.0.1",
+            "x:y@localhost:80",
+            "127.0.0.1/a",
+        ),
+        *("localhost?a", "localhost#a", "localhost:80:80", "localhost:a", "evil.example@localhost"),
+    ):
         refused(api.http.get("/v1/collections", headers={"Host": host}), 421, "misdirected")
 
 
