@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Self
 
 from imaging.errors import FacsimileError
@@ -39,8 +40,16 @@ class Item:
         yield from word_faults([self.source], self.title, self.tags, self.metadata)
 
     def without_data(self) -> Item:
-        """This item as a reference only."""
-        return self if self.data is None else dataclasses.replace(self, data=None)
+        """This item as a reference only; one that its bytes alone named gets the id that they give it."""
+        if self.data is None:
+            return self
+        id = sha256(self.data).hexdigest() if self.id is None and not self.source else self.id
+        return dataclasses.replace(self, data=None, id=id)
+
+    @property
+    def name(self) -> str:
+        """What people know it by: its id, or else where it is."""
+        return self.id or self.source
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,14 @@ FOLD = 500
 _CONFLICTS = 20
 
 
+class JobWork(enum.StrEnum):
+    """What is done with the images of a job. Those that are compared are `added` where they brought a new
+    finding, `updated` where they changed one."""
+
+    INGEST = "ingest"
+    COMPARE = "compare"
+
+
 class JobState(enum.StrEnum):
     """`open`: more may come. `closed`: all is handed over. The others say what they are."""
 
@@ -46,7 +54,8 @@ class JobState(enum.StrEnum):
 class Job:
     """How far a job is. Every accepted item is in exactly one of the counts, or `pending`.
 
-    `rate` is in items per second since the start; `seconds_left` is None where it cannot be told.
+    `rate` is in items per second since the start, less the seconds that it was `idle` between its end and a
+    retry; `seconds_left` is None where it cannot be told.
     `collections` are those it writes to, empty where the sources themselves say that.
     """
 
@@ -62,6 +71,8 @@ class Job:
     unchanged: int
     failed: int
     cancelled: int
+    idle: float = 0.0
+    work: JobWork = JobWork.INGEST
 
     @property
     def decided(self) -> int:
@@ -73,7 +84,7 @@ class Job:
 
     @property
     def seconds(self) -> float:
-        return ((self.finished or datetime.now(UTC)) - self.started).total_seconds()
+        return ((self.finished or datetime.now(UTC)) - self.started).total_seconds() - self.idle
 
     @property
     def rate(self) -> float:
@@ -91,6 +102,7 @@ class Job:
         return {
             "job": self.id,
             "state": self.state.value,
+            "work": self.work.value,
             "accepted": self.accepted,
             **{name: getattr(self, name) for name in ("added", "updated", "unchanged", "failed")},
             "cancelled": self.cancelled,
@@ -113,7 +125,11 @@ class Jobs:
     # -- life ----------------------------------------------------------------------------------------------
 
     def start(
-        self, id: str | None = None, sources: Sequence[str] = (), collections: Collection[str] = ()
+        self,
+        id: str | None = None,
+        sources: Sequence[str] = (),
+        collections: Collection[str] = (),
+        work: JobWork = JobWork.INGEST,
     ) -> str:
         """Make a job, or go on with one that is open; its id. Raises JobClosed where it takes no more."""
         id = checked(id or new_id())
@@ -126,7 +142,7 @@ class Jobs:
                 "collection": tuple(sorted(set(collections))),
             },
             numbers={"created": now()},
-            body={"sources": list(sources)[:100]},
+            body={"sources": list(sources)[:100], "work": work.value},
         )
         if self.state.put([new])[0] is None and self._stored(id).term("state") != JobState.OPEN:
             raise JobClosed(f"job {id} takes no more images: it was closed, finished or cancelled")
@@ -165,9 +181,11 @@ class Jobs:
             entry = self._stored(id)
             if entry.term("state") not in before:
                 return False
+            numbers = dict(entry.numbers)
+            if ended := numbers.pop("finished", 0):
+                numbers["idle"] = entry.number("idle") + max(0, now() - ended)
             changed = entry.replaced(
-                terms={**entry.terms, "state": (after.value,), "over": ("no",)},
-                numbers={name: value for name, value in entry.numbers.items() if name != "finished"},
+                terms={**entry.terms, "state": (after.value,), "over": ("no",)}, numbers=numbers
             )
             if self.state.put([changed])[0]:
                 return True
@@ -220,6 +238,8 @@ class Jobs:
             started=_time(entry.number("created")),
             finished=_time(entry.number("finished")) if entry.number("finished") else None,
             failed=self.letters.count(entry.id),
+            idle=entry.number("idle") / 1000,
+            work=JobWork(entry.body.get("work", JobWork.INGEST)),
             **totals,
         )
 

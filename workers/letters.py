@@ -33,12 +33,18 @@ class Letter:
     work: str = ""
     raw: str = ""
 
+    @property
+    def name(self) -> str:
+        """What people know the item by; empty for a message that could not be read."""
+        return self.item.without_data().name if self.item else ""
+
     def as_json(self) -> dict[str, Any]:
         """The letter as services read it, without inline images."""
         item = format_item(self.item.without_data()) if self.item else {}
         return {
             "letter": self.id,
             "job": self.job,
+            "name": self.name,
             "reason": self.reason,
             "error": self.error,
             "at": self.at.isoformat(timespec="seconds"),
@@ -61,6 +67,11 @@ class Letters:
         """The letters of a job, or of all, oldest first."""
         for entry in self._state.all(_wanted(job), order="at"):
             yield _letter(entry)
+
+    def page(self, job: str, *, cursor: str | None, limit: int) -> tuple[list[Letter], str | None]:
+        """Some letters of a job, oldest first, and where the next part begins."""
+        found = self._state.find(_wanted(job), order="at", limit=limit, cursor=cursor)
+        return [_letter(entry) for entry in found.entries], found.cursor
 
     def count(self, job: str = "") -> int:
         """How many letters there are."""

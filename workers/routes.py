@@ -13,7 +13,8 @@ from search.api.problems import documented
 from search.api.work import Work
 from search.index.state import State
 from workers.errors import JobMissing
-from workers.jobs import Job, Jobs, JobState
+from workers.jobs import Job, Jobs, JobState, JobWork
+from workers.letters import Letter, Letters
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -21,16 +22,58 @@ JobId = Annotated[str, Path(max_length=100, examples=["20261121-141154-0d0bf8"])
 _FAULTS = documented(400, 401, 403, 404, 421, 422, 429, 503)
 
 
+#: failures that a job itself tells
+FIRST = 20
+
+
+class Failure(BaseModel):
+    """Why an image of a job was not stored, or not compared."""
+
+    letter: str = Field(description="the id of the dead letter", examples=["20261121-141154-0d0bf8/0#0"])
+    name: str = Field(description="the id, or else the source, of the image; empty where it had none")
+    id: str | None = Field(description="as it was given, or the SHA-256 of an upload without one")
+    collection: str | None
+    source: str
+    error: str = Field(description="what kind of error ended it", examples=["NotAnImage"])
+    reason: str = Field(examples=["the bytes are in no image format that can be decoded here"])
+    at: datetime
+
+    @classmethod
+    def of(cls, letter: Letter) -> Failure:
+        """What is told of a dead letter."""
+        item = letter.item.without_data() if letter.item else None
+        return cls(
+            letter=letter.id,
+            name=letter.name,
+            id=item.id if item else None,
+            collection=item.collection if item else None,
+            source=item.source if item else "",
+            error=letter.error,
+            reason=letter.reason,
+            at=letter.at,
+        )
+
+
+class Failures(BaseModel):
+    """Part of the failures of a job, the oldest first."""
+
+    failures: list[Failure]
+    cursor: str | None = Field(description="asks for the next part; null at the end")
+
+
 class Progress(BaseModel):
     """How far a job is. Every accepted image is in exactly one of the counts, or pending."""
 
     job: str = Field(examples=["20261121-141154-0d0bf8"])
     state: JobState = Field(description="open: more may come; closed: all is handed over")
+    work: JobWork = Field(
+        description="ingest, or compare: then `added` images brought a new finding, `updated` changed one"
+    )
     accepted: int
     added: int
     updated: int
     unchanged: int
-    failed: int = Field(description="listed with their reasons by `facsimile letters`")
+    failed: int = Field(description="listed with their reasons by `/v1/jobs/{job}/failures`")
     cancelled: int
     pending: int
     started: datetime
@@ -42,6 +85,12 @@ class Progress(BaseModel):
     def of(cls, job: Job) -> Progress:
         """The progress of a job."""
         return cls.model_validate(job.as_json())
+
+
+class Detailed(Progress):
+    """The same, and why images failed."""
+
+    failures: list[Failure] = Field(description=f"the first {FIRST}; all by `/v1/jobs/{{job}}/failures`")
 
 
 class Listed(BaseModel):
@@ -68,9 +117,33 @@ async def listing(
 
 
 @router.get("/{job}", responses=_FAULTS)
-async def one(job: JobId, caller: Reader, work: Work) -> Progress:
-    """How far a job is."""
-    return Progress.of(await work.ask(_found, work.service.index.state, job, caller))
+async def one(job: JobId, caller: Reader, work: Work) -> Detailed:
+    """How far a job is, and why its first images failed."""
+
+    def found(state: State) -> Detailed:
+        told = _found(state, job, caller).as_json()
+        letters, _ = Letters(state).page(job, cursor=None, limit=FIRST)
+        return Detailed.model_validate(told | {"failures": [Failure.of(each) for each in letters]})
+
+    return await work.ask(found, work.service.index.state)
+
+
+@router.get("/{job}/failures", responses=_FAULTS)
+async def failures(
+    job: JobId,
+    caller: Reader,
+    work: Work,
+    cursor: Annotated[str | None, Query(max_length=4096, description="from the part before")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Failures:
+    """Why images of a job failed, the oldest first."""
+
+    def found(state: State) -> Failures:
+        _found(state, job, caller)
+        letters, after = Letters(state).page(job, cursor=cursor, limit=limit)
+        return Failures(failures=[Failure.of(each) for each in letters], cursor=after)
+
+    return await work.ask(found, work.service.index.state)
 
 
 @router.post("/{job}/cancel", responses=_FAULTS | documented(409))

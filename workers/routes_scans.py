@@ -51,7 +51,9 @@ class Told(BaseModel):
     scan: str
     catalogue: str
     suspects: str
-    phase: str = Field(description="idle, reading, planning or comparing")
+    phase: str = Field(
+        description="waiting (started, but not begun by a worker), reading, planning, comparing, or idle"
+    )
     findings: dict[str, int]
     progress: Progress | None = None
 

@@ -183,8 +183,7 @@ def letters(
                 if json:
                     emit(letter.as_json())
                 else:
-                    name = letter.item.source if letter.item else "(unreadable message)"
-                    say(f"{letter.id}  {name}: {letter.reason}")
+                    say(f"{letter.id}  {letter.name or '(unreadable message)'}: {letter.reason}")
             if not count and not json:
                 say("no dead letters")
         if ids and len(queue.letters.get(ids)) < len(ids) and not (retry or drop):
@@ -192,11 +191,20 @@ def letters(
             raise typer.Exit(1)
 
 
+#: what the counts of a job mean, by its work
+_WORDS = {
+    "ingest": ("added", "updated", "unchanged"),
+    "compare": ("with new findings", "with changed findings", "with nothing new"),
+}
+
+
 def _line(job: Job) -> str:
     left = job.seconds_left
     time_left = "" if left is None or job.finished else f", about {left:,.0f} s left"
+    added, updated, unchanged = _WORDS[job.work.value]
     return (
-        f"{job.id}  {job.state.value}: {job.accepted} accepted, {job.added} added, {job.updated} updated, "
-        f"{job.unchanged} unchanged, {job.failed} failed, {job.cancelled} cancelled, {job.pending} pending "
+        f"{job.id}  {job.state.value}: {job.accepted} accepted, "
+        f"{job.added} {added}, {job.updated} {updated}, {job.unchanged} {unchanged}, "
+        f"{job.failed} failed, {job.cancelled} cancelled, {job.pending} pending "
         f"in {job.seconds:,.1f} s ({job.rate:,.0f} images/s{time_left})"
     )

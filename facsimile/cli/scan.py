@@ -208,7 +208,7 @@ def scans(index: IndexOption = None, json: JsonOption = False) -> None:
             emit({**scan.as_json(), "findings": states, "webhook": told_last})
             continue
         told = ", ".join(f"{count} {state}" for state, count in states.items()) or "no findings"
-        say(f"{scan.name}  {scan.suspects} with {scan.catalogue}, {scan.phase}: {told}")
+        say(f"{scan.name}  {scan.suspects} with {scan.catalogue}, {scan.status}: {told}")
     if not found and not json:
         say("no scans")
 

@@ -215,7 +215,7 @@ class ElasticIndex(Index):
         if question.vector is not None and question.vector.shape != (self.signatures.dims,):
             raise InvalidRequest(
                 f"the vector of the question has {question.vector.size} dimensions, "
-                f"those of {self.location} have {self.signatures.dims}"
+                f"those of this index have {self.signatures.dims}"
             )
 
     def ask_words(self, words: str, limit: int, filter: Filter) -> list[ImageRecord]:

@@ -207,7 +207,8 @@ def fault(status: int, detail: object, server: str) -> StoreError | InvalidReque
         return StoreError(f"{server} does not know this request (404): check the address")
     if status in (408, 429) or status >= 500:
         return IndexUnavailable(f"{server} cannot serve the request at present ({status}): {reason or kind}")
-    return InvalidRequest(f"{server} refuses the request ({status}): {reason or kind}")
+    # callers of the API see this: it does not name the address
+    return InvalidRequest(f"Elasticsearch refuses the request ({status}): {reason or kind}")
 
 
 def _reason(detail: Mapping[str, Any]) -> str:

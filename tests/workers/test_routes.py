@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +79,53 @@ def test_an_upload_is_stored_by_a_worker(site: Site, api: httpx.Client, pictures
     assert [each["job"] for each in listed] == [job["job"]]
 
 
-def test_what_no_worker_can_read_is_counted_as_failed(site: Site, api: httpx.Client) -> None:
+def test_why_images_failed_is_told_by_http(site: Site, api: httpx.Client, pictures: Path) -> None:
+    site.worker()
+    good = next(pictures.iterdir()).read_bytes()
+    files = [("image", b"no picture"), ("image", good), ("image", good[: len(good) // 2])]
+    answer = api.post("/v1/images/batch", files=files, data={"collection": "shop"})
+    url = answer.json()["status_url"]
+    assert ended(api, url)["failed"] == 2
+    told = api.get(url).json()["failures"]
+    listed = api.get(f"{url}/failures", params={"limit": 1}).json()
+    listed["failures"] += api.get(f"{url}/failures", params={"cursor": listed["cursor"]}).json()["failures"]
+    assert listed["failures"] == told
+    named = {each["id"]: each for each in told}
+    assert set(named) == {sha256(data).hexdigest() for data in (files[0][1], files[2][1])}
+    failure = named[sha256(b"no picture").hexdigest()]
+    assert (failure["name"], failure["collection"]) == (failure["id"], "shop")
+    assert failure["error"] == "NotAnImage"
+    assert "image" in failure["reason"]
+    assert "NotAnImage" not in site.shell("letters").out
+    assert failure["name"] in site.shell("letters").out
+
+
+def test_what_no_worker_can_read_is_named_by_its_id(site: Site, api: httpx.Client) -> None:
     site.worker()
     answer = api.post("/v1/images", files={"image": b"no picture"}, data={"id": "one"})
-    assert ended(api, answer.json()["status_url"])["failed"] == 1
+    job = ended(api, answer.json()["status_url"])
+    assert job["failed"] == 1
+    assert [each["name"] for each in job["failures"]] == ["one"]
     assert api.get("/v1/images/one").status_code == 404
+    assert api.get("/v1/jobs/nothing/failures").status_code == 404
+    both = [site.shell.json("keys", "create", c, "-s", "read", "-c", c)["key"] for c in ("default", "shop")]
+    seen = [
+        api.get(f"/v1/jobs/{job['job']}/failures", headers={"X-Api-Key": key}).status_code for key in both
+    ]
+    assert seen == [200, 404]
+    assert "/v1/jobs/{job}/failures" in api.get("/openapi.json").json()["paths"]
+
+
+def test_a_retry_does_not_change_the_rate_of_a_job(site: Site, api: httpx.Client) -> None:
+    jobs = site.opened.queue.jobs
+    job = jobs.start()
+    for _ in range(2):
+        jobs.close(job)
+        jobs.fold(job, site.shown)
+        assert jobs.get(job).finished
+        time.sleep(2)
+        jobs.reopen(job)
+    assert jobs.get(job).seconds < 3  # at work, not since the first start
 
 
 def test_cancel(api: httpx.Client, pictures: Path) -> None:

@@ -67,7 +67,11 @@ def test_from_start_to_decision(api: Running, tmp_path: Path) -> None:
     admin = api.key("admin")
     begun = api.http.post("/v1/scans", json=BODY, headers=admin)
     assert (begun.status_code, begun.json()["scan"], begun.json()["findings"]) == (202, "works", {})
+    assert begun.json()["phase"] == "waiting"  # no worker has seen it yet
+    assert api.http.get("/v1/scans/works", headers=admin).json()["phase"] == "waiting"
     carried_out(api, tmp_path)
+    jobs = api.http.get("/v1/jobs", headers=admin).json()["jobs"]
+    assert [each["work"] for each in jobs if each["accepted"]] == ["compare"]
     told = api.http.get("/v1/scans/works", headers=admin).json()
     assert (told["phase"], told["findings"], told["progress"]) == ("idle", {"open": 3}, None)
     assert [each["scan"] for each in api.http.get("/v1/scans", headers=admin).json()["scans"]] == ["works"]

@@ -13,7 +13,7 @@ from search.index.state import Ref
 from search.query import Filter
 from workers.chunks import Chunk, Chunks, Published, Work, now
 from workers.errors import JobMissing, ScanClaimed
-from workers.jobs import Jobs, new_id
+from workers.jobs import Jobs, JobWork, new_id
 from workers.scanning.claim import Claim
 from workers.scanning.marks import Marks, Side, mark_of
 from workers.scanning.scans import RUN, Phase, Rules, Run, Scan, Scans
@@ -94,7 +94,8 @@ class Planner:
     def _recorded(self, claim: Claim, rules: Rules) -> list[Published]:
         """Record the run with its marks and chunks."""
         scan = claim.scan
-        run = self._jobs.start(scan.job, scan.sources, (scan.suspects, scan.catalogue))
+        sides = (scan.suspects, scan.catalogue)
+        run = self._jobs.start(scan.job, scan.sources, sides, JobWork.COMPARE)
         known = scan.run if scan.rules == rules.digest else ""
         self._index.refresh()
         old, new, suspects = self._sides(claim, Side.SUSPECTS, known)

@@ -164,6 +164,13 @@ class Scan:
         """A copy with these fields changed."""
         return dataclasses.replace(self, **changes)
 
+    @property
+    def status(self) -> str:
+        """The phase, or `waiting` where a start is due and no worker has begun it yet."""
+        if self.phase is Phase.IDLE and 0 < self.due <= now():
+            return "waiting"
+        return self.phase.value
+
     def as_json(self) -> dict[str, Any]:
         """The scan as services read it."""
         return {
@@ -172,7 +179,7 @@ class Scan:
             "suspects": self.suspects,
             "sources": list(self.sources),
             "include_similar": self.similar,
-            "phase": self.phase.value,
+            "phase": self.status,
             "job": self.job or None,
             "last_run": self.run or None,
             "created": _text(self.created),

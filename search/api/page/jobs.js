@@ -41,8 +41,10 @@ export async function showJobs() {
 
 function item(job, scan) {
   const done = job.accepted - job.pending;
+  // the pictures of a scan are compared, not stored: `added` are those with a new finding
+  const words = job.work === "compare" ? { added: "with new findings", updated: "with changed findings", unchanged: "with nothing new" } : {};
   const parts = ["added", "updated", "unchanged", "failed", "cancelled"].filter((name) => job[name])
-    .map((name) => `${job[name].toLocaleString("en")} ${name}`);
+    .map((name) => `${job[name].toLocaleString("en")} ${words[name] ?? name}`);
   const left = job.pending && job.seconds_left ? `, about ${Math.ceil(job.seconds_left)} s left` : "";
   return make("li", { class: job.failed ? "failed" : "" },
     make("strong", {}, job.job), ` ${job.state}, began ${new Date(job.started).toLocaleString()}`,
