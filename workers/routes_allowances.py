@@ -18,7 +18,7 @@ from workers.scanning.allowances import Allowance, Allowances, By
 router = APIRouter(prefix="/v1", tags=["scans"])
 
 AllowanceId = Annotated[str, Path(max_length=64, examples=["4395b7295653"])]
-_FAULTS = documented(400, 401, 403, 404, 421, 422, 429, 503)
+_FAULTS = documented(400, 401, 403, 404, 408, 413, 421, 422, 429, 503)
 
 
 class Allowed(BaseModel):

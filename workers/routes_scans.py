@@ -28,7 +28,7 @@ router = APIRouter(prefix="/v1", tags=["scans"])
 
 Name = Annotated[str, Path(max_length=100, examples=["works"])]
 FindingId = Annotated[str, Path(max_length=64, examples=["4395b729565338f443774f72"])]
-_FAULTS = documented(400, 401, 403, 404, 421, 422, 429, 503)
+_FAULTS = documented(400, 401, 403, 404, 408, 413, 421, 422, 429, 503)
 
 
 class Wanted(BaseModel):

@@ -24,7 +24,7 @@ from search.errors import (
 )
 from search.index.base import Signatures
 from search.index.elastic import ElasticIndex
-from search.index.elastic_client import ElasticOptions, error_of
+from search.index.elastic_client import ElasticOptions, error_of, fault
 
 SIGNATURES = Signatures("test-1")
 SERVER = "http://host:9200"
@@ -93,6 +93,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_what_callers_of_the_api_see_does_not_name_the_address():
+    error = fault(400, {"type": "parsing_exception", "reason": "no"}, "http://10.1.2.3:9200")
+    assert isinstance(error, InvalidRequest)
+    assert str(error) == "Elasticsearch refuses the request (400): no"
 
 
 def test_a_server_that_is_down_is_said_so_with_its_address():
