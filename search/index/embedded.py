@@ -12,14 +12,15 @@ from typing import Self
 import orjson
 
 from imaging.record import ImageRecord, Key
-from search.errors import IndexExists, IndexMismatch, IndexMissing, InvalidRequest
+from search.errors import IndexExists, IndexMismatch, IndexMissing, IndexReadOnly, InvalidRequest
 from search.index.base import Index, IndexInfo, Known, Progress, Signatures, Status, Transform, Written
 from search.index.embedded_arrays import ArraysDamaged
 from search.index.embedded_ask import candidates
 from search.index.embedded_conditions import condition_of, cursor_of, key_of, words_expression
+from search.index.embedded_files import DATABASE, make_folder
 from search.index.embedded_reindex import rebuild
 from search.index.embedded_rows import COLUMNS, records_of
-from search.index.embedded_schema import DATABASE, LAYOUT, create_tables, stored_layout, translated
+from search.index.embedded_schema import LAYOUT, create_tables, stored_layout, translated
 from search.index.embedded_state import EmbeddedState
 from search.index.embedded_store import Store
 from search.index.validation import check_texts
@@ -48,7 +49,7 @@ class EmbeddedIndex(Index):
         """Make an empty index in this folder (made where missing); IndexExists where there is one."""
         folder = Path(path)
         with translated(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         index = cls(folder, signatures)
         with index._store.writing(create=True) as connection:
             if stored_layout(connection):
@@ -73,7 +74,8 @@ class EmbeddedIndex(Index):
                 "`facsimile index reindex --model MODEL` computes others"
             )
         index = cls(folder, made)
-        index._store.sweep()
+        with suppress(IndexReadOnly):  # who may only read leaves them to others
+            index._store.sweep()
         return index
 
     @classmethod
@@ -81,7 +83,9 @@ class EmbeddedIndex(Index):
         """Layout and signatures of the index in this folder; IndexMissing where there is none."""
         folder = Path(path)
         stored = None
-        if (folder / DATABASE).is_file():
+        with translated(folder):
+            found = (folder / DATABASE).is_file()
+        if found:
             with closing(Store(folder, None)) as store, store.reading() as connection:
                 stored = stored_layout(connection)
         if stored is None:

@@ -25,6 +25,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from search.index.embedded_files import make_file
+
 #: hashes looked at in one go: the block, its distances and their like stay in the processor's cache
 BLOCK = 8192
 
@@ -334,6 +336,8 @@ def _read(path: Path, offset: int, size: int) -> bytes:
 
 def _write(path: Path, offset: int, rows: bytes) -> None:
     """Write rows at this offset and see them on the disk; at 0 the file begins anew."""
+    if not offset:
+        make_file(path)
     with path.open("r+b" if offset else "wb", buffering=0) as file:
         file.seek(offset)
         remaining = memoryview(rows)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from search.errors import StoreError
-from search.index.embedded_schema import connect, translated
+from search.index.embedded_schema import connect, is_sealed, translated
 
 
 class Connections:
@@ -27,16 +27,25 @@ class Connections:
         if self._closed:
             raise StoreError(f"the index in {self.folder} was closed")
         with translated(self.folder, self._database):
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                connection = connect(self.folder, self._database, create=create)
+            sealed = not create and is_sealed(self.folder, self._database)
+            connection = None if sealed else self._kept()
+            if connection is None:
+                connection = connect(self.folder, self._database, create=create, sealed=sealed)
             try:
                 yield connection
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                self._idle.append(connection)
+                if sealed:
+                    connection.close()
+                else:
+                    self._idle.append(connection)
+
+    def _kept(self) -> sqlite3.Connection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -16,8 +16,9 @@ from typing import Any
 from imaging.record import ImageRecord
 from search.errors import IndexUnavailable, InvalidRequest
 from search.index.base import Progress, Signatures, Transform
+from search.index.embedded_files import DATABASE, make_file
 from search.index.embedded_rows import COLUMNS, hash_blobs, records_of, vector_blob
-from search.index.embedded_schema import DATABASE, LAYOUT, set_made, translated, widen
+from search.index.embedded_schema import LAYOUT, set_made, translated, widen
 from search.index.embedded_store import Store
 
 NEXT = f"{DATABASE}.next"
@@ -70,6 +71,7 @@ def _gathering(folder: Path, old: Signatures, new: Signatures) -> Iterator[sqlit
     path = folder / NEXT
     plan = (str(old), f"{new}, layout {LAYOUT}")
     with translated(folder):
+        make_file(path)
         gathered = sqlite3.connect(path, timeout=0, isolation_level=None)
         try:
             _lock(gathered, folder)

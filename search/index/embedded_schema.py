@@ -12,12 +12,11 @@ from pathlib import Path
 
 from search.errors import IndexMissing, IndexReadOnly, IndexUnavailable, InvalidRequest, StoreError
 from search.index.base import Signatures
+from search.index.embedded_files import DATABASE, make_file, may_write
 
 #: raised when the tables or the array files change their shape, or a field its meaning; since 3, `pixels`
 #: covers the whole content of a file
 LAYOUT = 3
-
-DATABASE = "records.sqlite"
 
 #: the file of the entries beside the records (see embedded_state)
 STATE = "state.sqlite"
@@ -73,10 +72,30 @@ CHECKSUMS = """CREATE TABLE IF NOT EXISTS checksums (
 ) WITHOUT ROWID"""
 
 
-def connect(folder: Path, database: str, *, create: bool = False) -> sqlite3.Connection:
-    """A connection with transactions left to the caller, usable from any one thread at a time."""
+def is_sealed(folder: Path, database: str) -> bool:
+    """Whether a database can only be read as it lies there.
+
+    Its log is folded in, so that the file is whole, and SQLite could not make the files that coordinate
+    readers with writers. Somebody else may still write, and begins a log: this is true for the moment.
+    """
+    path = folder / database
+    if not path.exists() or may_write(path):
+        return False
+    log = path.with_name(f"{database}-wal")
+    return not log.exists() or log.stat().st_size == 0
+
+
+def connect(folder: Path, database: str, *, create: bool = False, sealed: bool = False) -> sqlite3.Connection:
+    """A connection with transactions left to the caller, usable from any one thread at a time.
+
+    A `sealed` one sees nothing of what others write, and must not outlive one reading.
+    """
+    path = folder / database
+    if create:
+        make_file(path)
+    how = "mode=ro&immutable=1" if sealed else "mode=rw" if create or may_write(path) else "mode=ro"
     connection = sqlite3.connect(
-        f"{(folder / database).absolute().as_uri()}?mode={'rwc' if create else 'rw'}",
+        f"{path.absolute().as_uri()}?{how}",
         uri=True,
         timeout=BUSY_SECONDS,
         isolation_level=None,
@@ -163,7 +182,7 @@ def translated(folder: Path, database: str = DATABASE) -> Iterator[None]:
         if error.errno in (errno.EEXIST, errno.ENOTDIR):
             raise InvalidRequest(f"{folder} is no folder, and an index needs one") from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise IndexReadOnly(f"{folder} cannot be written: {error}") from error
+            raise IndexReadOnly(f"{folder} cannot be opened, or cannot be written: {error}") from error
         raise StoreError(f"{folder} cannot be read or written: {error}") from error
     except UnicodeEncodeError as error:
         raise InvalidRequest(f"{error.object[:80]!r} is not valid Unicode") from error
@@ -176,8 +195,9 @@ def _translation(folder: Path, database: str, error: sqlite3.Error) -> StoreErro
             return IndexReadOnly(f"the disk of {folder} is full: nothing of this write was kept")
         case sqlite3.SQLITE_CANTOPEN if not (folder / database).exists():
             return IndexMissing(f"there is no index in {folder}; `facsimile index create` makes one")
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
-            return IndexReadOnly(f"{folder} cannot be written: {error}; check its permissions")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN as code:
+            done = "opened" if code == sqlite3.SQLITE_CANTOPEN else "written"
+            return IndexReadOnly(f"{folder} cannot be {done}: {error}; check its permissions")
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return IndexUnavailable(f"another process kept {folder} for {BUSY_SECONDS} s; try again later")
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:

@@ -22,7 +22,8 @@ from search.index.embedded_entries import (
     select,
     summed,
 )
-from search.index.embedded_schema import DATABASE, STATE, run_statements
+from search.index.embedded_files import DATABASE
+from search.index.embedded_schema import STATE, run_statements
 from search.index.state import PAGE, Entry, Listing, Ref, State, Wanted
 from search.index.state_entries import (
     MOST_ENTRIES,

@@ -21,7 +21,8 @@ from search.index.embedded_arrays import (
     array_files,
 )
 from search.index.embedded_connections import Connections
-from search.index.embedded_schema import CHECKSUMS, DATABASE, STATE, stored_layout, translated
+from search.index.embedded_files import DATABASE
+from search.index.embedded_schema import CHECKSUMS, STATE, stored_layout, translated
 
 #: below this many dead slots the arrays are left alone
 MIN_DEAD = 4096
