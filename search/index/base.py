@@ -19,8 +19,10 @@ from search.index.state import State
 from search.index.validation import fault_of
 from search.query import Filter, Page, Question
 
-#: how often a write is tried again when another writer changed the same record in between
-CONFLICT_ATTEMPTS = 8
+#: how long a write is tried again when other writers change the same record in between, and the longest pause
+#: between two tries, in seconds; each conflict means that another write succeeded
+CONFLICT_SECONDS = 30.0
+CONFLICT_PAUSE = 0.2
 
 #: records per page of `scan`
 SCAN_PAGE = 500
@@ -154,11 +156,11 @@ class Index(ABC):
                 outcomes[position] = Written.failed(InvalidRequest(fault))
             else:
                 waiting.setdefault(record.key, []).append(position)
-        for attempt in range(CONFLICT_ATTEMPTS):
-            waiting = self._put_once(records, waiting, outcomes)
-            if not waiting:
-                break
-            time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - spreads writers, no secret
+        end = time.monotonic() + CONFLICT_SECONDS
+        pause = CONFLICT_PAUSE / 32
+        while (waiting := self._put_once(records, waiting, outcomes)) and time.monotonic() < end:
+            time.sleep(random.uniform(0, pause))  # noqa: S311 - spreads writers, no secret
+            pause = min(CONFLICT_PAUSE, pause * 2)
         conflict = Written.failed(IndexUnavailable("another writer kept changing this record"))
         outcomes |= {position: conflict for positions in waiting.values() for position in positions}
         return [outcomes[position] for position in range(len(records))]
