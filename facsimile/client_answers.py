@@ -19,6 +19,7 @@ class Record:
     id: str
     collection: str
     sources: tuple[str, ...]
+    gone: tuple[str, ...]
     title: str
     tags: tuple[str, ...]
     metadata: Mapping[str, Any] = field(hash=False)
@@ -163,6 +164,7 @@ def _record(told: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{name: told[name] for name in plain},
         "sources": tuple(told["sources"]),
+        "gone": tuple(told["gone"]),
         "tags": tuple(told["tags"]),
     }
 

@@ -91,6 +91,7 @@ class Facsimile:
         collection: str = DEFAULT_COLLECTION,
         jobs: int = 0,
         recheck: bool = False,
+        prune: bool = False,
         on_outcome: Callable[[Outcome], None] | None = None,
         on_wait: Callable[[StoreError], None] | None = None,
         passed_over: Callable[[str], None] = lambda name: None,
@@ -99,14 +100,17 @@ class Facsimile:
 
         One bad image never ends the run: it counts as failed, and `on_outcome` is told of each image.
         An index that goes away meanwhile is waited for, and `on_wait` is told each time. `recheck` fetches
-        remote images again that the index holds already.
+        remote images again that the index holds already. Where files of a folder were changed, moved or
+        removed since, their records lose these places; `prune` removes records that have no place left.
         """
         from ingest.bulk import Work, run
         from ingest.loading import Loader
+        from ingest.presence import sweep
         from ingest.sources import all_items
 
+        named = [str(source) for source in sources]
         found = all_items(
-            [str(source) for source in sources],
+            named,
             collection=collection,
             max_bytes=self.settings.max_bytes,
             archive_limits=self.settings.archive_limits,
@@ -128,6 +132,9 @@ class Facsimile:
             item_seconds=self.settings.image_seconds,
         )
         self.index.refresh()
+        if not tally.interrupted:  # a file that was moved may not have been met yet
+            swept = sweep(self.index, named, collection, prune=prune)
+            tally.missing, tally.removed = swept.missing, swept.removed
         return tally
 
     def remove(self, *ids: str, collection: str | None = None) -> int:
@@ -197,13 +204,13 @@ class Facsimile:
         wider = dataclasses.replace(request, limit=request.limit + 1)
         answers = self._finder.search_many([query.description for query in queries], wider)
         return [
-            [match for match in matches if match.record.key != query.key][: request.limit]
+            _located([match for match in matches if match.record.key != query.key][: request.limit])
             for query, matches in zip(queries, answers, strict=True)
         ]
 
     def search_words(self, request: Request) -> list[Match]:
         """The records whose title or tags hold the words of the request."""
-        return self._finder.search_words(request)
+        return _located(self._finder.search_words(request))
 
     def request(
         self,
@@ -263,6 +270,7 @@ class Facsimile:
         `radius` is the Hamming distance that is a copy without further proof (the threshold `copy`).
         `scenes` adds the pairs of the same scene, which are not merged.
         """
+        from ingest.presence import located, modified
         from search.duplicates import clusters
         from search.tied import Rules
 
@@ -275,7 +283,7 @@ class Facsimile:
             verify=verify,
             scenes=scenes,
         )
-        return clusters(self.index, within, rules, progress=progress)
+        return clusters(self.index, within, rules, locate=located, modified=modified, progress=progress)
 
     def count(self, *, collection: str | None = None) -> int:
         """How many records there are."""
@@ -321,6 +329,13 @@ class Query:
 
     description: Description
     key: Key | None = None
+
+
+def _located(matches: Sequence[Match]) -> list[Match]:
+    """The matches with those of their places marked as gone whose file is not on this machine."""
+    from ingest.presence import located
+
+    return [dataclasses.replace(match, record=located(match.record)) for match in matches]
 
 
 def described(image: Image, chosen: Settings, model: Model | None) -> Query:

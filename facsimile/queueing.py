@@ -12,6 +12,7 @@ from imaging.record import DEFAULT_COLLECTION
 from ingest.errors import SourceTooLarge
 from ingest.item import Item
 from ingest.loading import Loader
+from ingest.presence import sweep
 from ingest.sources import all_items
 from search.index import is_remote, model_of, open_index
 from search.index.base import Index
@@ -43,7 +44,7 @@ class Queue:
         self._broker = Broker(chosen.broker_url.get_secret_value())
         self._publish = publisher(make_app(chosen.broker_url.get_secret_value()))
         self._state = index.state
-        self._show = index.refresh
+        self._index = index
         self.jobs = Jobs(index.state)
         self.letters = Letters(index.state)
 
@@ -57,11 +58,13 @@ class Queue:
         on_start: Callable[[str], None] = lambda job: None,
         on_accepted: Callable[[int], None] = lambda count: None,
         on_full: Callable[[], None] = lambda: None,
+        on_missing: Callable[[int], None] = lambda count: None,
         passed_over: Callable[[str], None] = lambda name: None,
     ) -> str:
         """Hand all images of the sources to the workers, no faster than they take them; the id of the job.
 
-        With the id of a job that an interruption left open, this goes on with it. Raises BrokerUnavailable,
+        With the id of a job that an interruption left open, this goes on with it. `on_missing` is told how
+        many places of the folders are gone, which their records lose. Raises BrokerUnavailable,
         JobClosed, and the errors of sources and of the index.
         """
         self._broker.ping()
@@ -76,6 +79,8 @@ class Queue:
         on_start(job)
         self.producer.produce(job, items, recheck=recheck, on_accepted=on_accepted, on_full=on_full)
         self.jobs.close(job)
+        self._index.refresh()
+        on_missing(sweep(self._index, sources, collection).missing)
         return job
 
     def conductor(self, index: Index, announce: Callable[[Scan, Run], None]) -> Conductor:
@@ -125,7 +130,7 @@ class Queue:
         """How far a job is; one whose work is done is brought to its end."""
         found = self.jobs.get(job)
         if found.finished is None and not found.pending and found.state != "open":
-            self.jobs.fold(job, self._show)
+            self.jobs.fold(job, self._index.refresh)
             found = self.jobs.get(job)
         return found
 

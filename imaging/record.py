@@ -77,7 +77,8 @@ class ImageRecord:
     """One stored image. The fields are those of the index; see `Description` for the signatures.
 
     `sources` holds every place where these very bytes were met, first met first: the same file in two
-    folders is one record with two sources. `thumbnail` and `vector` are None where a reader did not ask
+    folders is one record with two sources. `gone` holds the places that no longer have these bytes, since the
+    file was moved, removed or changed. `thumbnail` and `vector` are None where a reader did not ask
     for them. `metadata` is a JSON object.
     """
 
@@ -96,6 +97,7 @@ class ImageRecord:
     vector: NDArray[np.float32] | None = None
     thumbnail: bytes | None = None
     sources: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
     title: str = ""
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -109,6 +111,24 @@ class ImageRecord:
     def source(self) -> str:
         """The place where these bytes were met first; empty where nobody said."""
         return self.sources[0] if self.sources else ""
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """The places that are not known to have lost these bytes."""
+        gone = frozenset(self.gone)
+        return tuple(source for source in self.sources if source not in gone)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether no place is left of those where these bytes were met; not so where there never was one."""
+        return bool(self.gone) and not self.present
+
+    @property
+    def place(self) -> str:
+        """Where it lies as people read it: the first place that is left, one that is gone, or else the id."""
+        if self.present:
+            return self.present[0]
+        return f"{self.gone[0]} (gone)" if self.gone else self.id
 
     @classmethod
     def of(

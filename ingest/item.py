@@ -56,7 +56,8 @@ class Item:
 class Outcome:
     """What became of one item. `error` is the class of the error, `reason` its sentence.
 
-    `transient` tells whether the same item may succeed later without a change.
+    `transient` tells whether the same item may succeed later without a change, `changed` whether its place
+    held other bytes before.
     """
 
     item: Item
@@ -64,6 +65,7 @@ class Outcome:
     reason: str = ""
     error: str = ""
     transient: bool = False
+    changed: bool = False
 
     @classmethod
     def failed(cls, item: Item, error: FacsimileError) -> Self:
@@ -73,12 +75,19 @@ class Outcome:
 
 @dataclass(slots=True)
 class Tally:
-    """How many items came to which end; `interrupted` where the user ended the run before the last."""
+    """How many items came to which end; `interrupted` where the user ended the run before the last.
+
+    Of the places that the index knew, `changed` ones hold other bytes now and `missing` ones are gone;
+    `removed` records had no place left and were to be removed.
+    """
 
     added: int = 0
     updated: int = 0
     unchanged: int = 0
     failed: int = 0
+    changed: int = 0
+    missing: int = 0
+    removed: int = 0
     interrupted: bool = False
 
     @property
@@ -88,6 +97,7 @@ class Tally:
 
     def count(self, outcome: Outcome) -> None:
         """Count one more."""
+        self.changed += outcome.changed
         setattr(self, outcome.status.value, getattr(self, outcome.status.value) + 1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,6 +16,7 @@ from imaging.record import Description, ImageRecord, Key
 from ingest.item import Item, Outcome
 from ingest.loading import Loader
 from ingest.places import is_remote
+from ingest.presence import displace, read_at_its_source
 from search.errors import IndexUnavailable, InvalidRequest
 from search.index.base import Index, Known, Status, Written
 from search.query import Filter
@@ -68,6 +70,7 @@ def process(
     chunk.find_unchanged()
     chunk.describe()
     chunk.write()
+    chunk.note_changed()
     return chunk.outcomes()
 
 
@@ -92,6 +95,7 @@ class _Chunk:
         self._digests: dict[int, str] = {}
         self._records: dict[int, ImageRecord] = {}
         self._outcomes: dict[int, Outcome] = {}
+        self._changed: set[tuple[str, str]] = set()
 
     def find_invalid(self) -> None:
         """End items that no index takes, before anything is read."""
@@ -165,12 +169,36 @@ class _Chunk:
         for position, result in zip(positions, written, strict=True):
             self._outcomes[position] = _outcome(self._items[position], result)
 
+    def note_changed(self) -> None:
+        """Take the places that hold other bytes now from the records that had them."""
+        items = [(self._items[position], digest) for position, digest in self._digests.items()]
+        with self._timings.of("write"):
+            self._changed = displace(
+                self._index,
+                {
+                    (item.collection, item.source): digest
+                    for item, digest in items
+                    if read_at_its_source(item)
+                },
+            )
+
     def outcomes(self) -> list[Outcome]:
         """One for each item. A held record that is gone by now, its bytes not at hand, may be tried again."""
         gone = Written.failed(IndexUnavailable("another writer removed this record at the same time"))
-        return [
+        found = [
             self._outcomes.get(position) or _outcome(item, gone) for position, item in enumerate(self._items)
         ]
+        return [
+            dataclasses.replace(each, changed=True) if self._is_changed(each.item) else each for each in found
+        ]
+
+    def _is_changed(self, item: Item) -> bool:
+        """Whether the place of an item held other bytes before; told of one item for each place."""
+        place = (item.collection, item.source)
+        if place not in self._changed:
+            return False
+        self._changed.remove(place)
+        return True
 
 
 def _held(items: Sequence[tuple[int, Item]], index: Index) -> dict[int, Key]:

@@ -12,13 +12,17 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from imaging.record import BITS, ImageRecord, Key
-from search.cluster import Cluster, Member, preference
+from search.cluster import Cluster, Member
 from search.index.base import Index
+from search.keeper import Modified, Preference
 from search.match import Match, Verdict
 from search.query import Filter
 from search.ranking import judge, nearest
 from search.tied import Rules, Ties, batches, views
 from search.verification import verified
+
+#: marks the places of a record that are gone
+Locate = Callable[[ImageRecord], ImageRecord]
 
 
 def clusters(
@@ -26,14 +30,18 @@ def clusters(
     filter: Filter | None = None,
     rules: Rules | None = None,
     *,
+    locate: Locate = lambda record: record,
+    modified: Modified = lambda record: None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[Cluster]:
     """All clusters of two places or more, the largest first, then the pairs of one scene if they are wanted.
 
     Two records are tied when their bytes or pixels are the same, a hash of one, in any of the eight
     orientations, is near one of the other's, or geometry proves it. Nothing is described again. Memory grows
-    with the records that have a duplicate, not with the index. `progress` is told how many records have been
-    looked at. Raises the errors of `search.errors`.
+    with the records that have a duplicate, not with the index. Records and places that are gone are left out;
+    `locate` marks those in a record that are not there any more, and `modified` dates its file. Where no file
+    of a cluster is there, none is proposed to be kept. `progress` is told how many records have been looked
+    at. Raises the errors of `search.errors`.
     """
     rules = rules or Rules()
     filter = filter or Filter()
@@ -45,10 +53,11 @@ def clusters(
         ties.look(batch)
         done += len(batch)
         progress(done)
-    stars = _Stars(index, rules, ties.proven)
+    stars = _Stars(index, rules, ties.proven, locate, modified)
     found = [star for keys in ties.components() for star in stars.of(keys) if star.places > 1]
     home = {record.key: place for place, each in enumerate(found) for record in each.records}
     apart = [each for each in ties.scenes if not _together(each, home)]
+    apart = [each for each in apart if not any(locate(record).is_gone for record in each.records)]
     return sorted(found, key=lambda each: (-each.places, each.records[0].key)) + apart
 
 
@@ -66,7 +75,16 @@ class _Stars:
     say), so it is left, and what is left is cut again.
     """
 
-    def __init__(self, index: Index, rules: Rules, proven: dict[Key, set[Key]]) -> None:
+    def __init__(
+        self,
+        index: Index,
+        rules: Rules,
+        proven: dict[Key, set[Key]],
+        locate: Locate,
+        modified: Modified,
+    ) -> None:
+        self._locate = locate
+        self._modified = modified
         self._index = index
         self._rules = rules
         self._proven = proven
@@ -74,13 +92,25 @@ class _Stars:
 
     def of(self, keys: Iterable[Key]) -> Iterator[Cluster]:
         """The clusters of a component, of its records as they are now; single records, too."""
-        left = sorted(self._index.get(keys, full=False).values(), key=preference)
+        records = self._left(self._index.get(keys, full=False).values())
+        preference = Preference(records, self._modified)
+        left = preference.order(records)
         while left:
             keeper, *others = left
             members = self._members(keeper, others)
-            followers = (Member(each, members[each.key]) for each in others if each.key in members)
-            yield Cluster((Member(keeper), *followers))
+            together = [keeper, *(each for each in others if each.key in members)]
+            followers = (Member(each, members[each.key]) for each in together[1:])
+            yield Cluster((Member(keeper), *followers), why=preference.reason(together))
             left = [each for each in others if each.key not in members]
+
+    def _left(self, records: Iterable[ImageRecord]) -> list[ImageRecord]:
+        """The records with the places that they have left.
+
+        Where no file of any is there, they may lie on another machine, and are told as they are.
+        """
+        located = [self._locate(record) for record in records if not record.is_gone]
+        left = [record.replaced(sources=record.present) for record in located if not record.is_gone]
+        return left or located
 
     def _members(self, keeper: ImageRecord, others: Sequence[ImageRecord]) -> dict[Key, Match]:
         """How each of the others that belongs to the keeper was proven."""

@@ -71,6 +71,7 @@ class Match:
             "note": self.note or None,
             "metadata": dict(self.record.metadata),
             "sources": list(self.record.sources),
+            "gone": list(self.record.gone),
             "title": self.record.title,
             "tags": list(self.record.tags),
             "width": self.record.width,

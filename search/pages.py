@@ -29,7 +29,12 @@ def search_page(index: Index, answers: Sequence[Answer]) -> str:
             "name": answer.name,
             "picture": _inline(answer.thumbnail),
             "matches": [
-                {"picture": pictures.get(match.record.key, ""), "says": _says(match), **match.as_json()}
+                {
+                    "picture": pictures.get(match.record.key, ""),
+                    "says": _says(match),
+                    "record": match.record,
+                    **match.as_json(),
+                }
                 for match in answer.matches
             ],
         }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from imaging import distance
 from imaging.orientation import inverse
-from imaging.record import ImageRecord
+from imaging.record import ImageRecord, Key
 from search.match import Match, Verdict
 from search.query import Asked, Variant
 from search.score import score
@@ -180,9 +180,9 @@ def _transform(near: Nearest) -> dict[str, object]:
     return transform
 
 
-def _place(match: Match) -> tuple[int, float, int, str, str]:
+def _place(match: Match) -> tuple[int, float, int, bool, Key]:
     distance = 257 if match.hamming is None else match.hamming
-    return _ORDER[match.verdict], -match.score, distance, match.record.collection, match.record.id
+    return _ORDER[match.verdict], -match.score, distance, match.record.is_gone, match.record.key
 
 
 def _by_cosine(match: Match) -> tuple[bool, float, str, str]:

@@ -213,7 +213,7 @@ def _table(matches: list[Match]) -> Any:
             "" if match.hamming is None else str(match.hamming),
             "" if match.cosine is None else f"{match.cosine:.2f}",
             ", ".join(part for part in (match.note, match.edit) if part),
-            Text(visible(match.record.source or match.record.id)),
+            Text(visible(match.record.place)),
         )
     return table
 

@@ -64,8 +64,18 @@ def duplicates(
 
 
 def _tell(cluster: Cluster) -> None:
-    say(cluster.note or f"{cluster.places} places; keep {cluster.why}")
+    say(_heading(cluster))
     console().print(_table(cluster))
+
+
+def _heading(cluster: Cluster) -> str:
+    if cluster.note:
+        return cluster.note
+    if cluster.keeper is None:
+        return f"{cluster.places} places; none of these files is on this machine"
+    if len(cluster.members) == 1:
+        return f"{cluster.places} places; keep any: {cluster.why}"
+    return f"{cluster.places} places; keep {cluster.why}"
 
 
 def _table(cluster: Cluster) -> Any:
@@ -79,7 +89,7 @@ def _table(cluster: Cluster) -> Any:
     for member in cluster.members:
         record = member.record
         kept = record is cluster.keeper
-        for place, source in enumerate(record.sources or (record.id,)):
+        for place, source in enumerate(record.present or (record.place,)):
             told = ("keep" if kept else "", *_distances(member)) if place == 0 else ("", "same bytes", "", "")
             size = f"{record.width}x{record.height}"
             table.add_row(*told, size, Text(visible(source)))

@@ -73,6 +73,10 @@ def ingest(
     recheck: Annotated[
         bool, typer.Option("--recheck", help="Fetch URLs again that the index holds already.")
     ] = False,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Remove records whose every place is gone; otherwise they are marked."),
+    ] = False,
     queue: Annotated[
         bool, typer.Option("--queue", help="Hand the images to the workers instead of reading them here.")
     ] = False,
@@ -87,6 +91,8 @@ def ingest(
         raise InvalidRequest("--job goes with --queue")
     if queue and (failures or jobs):
         raise InvalidRequest("with --queue the workers read the images: no --jobs and no --failures")
+    if queue and prune:
+        raise InvalidRequest("--prune needs all images read first: run it later, without --queue")
     if queue:
         _hand_over(sources, index, collection, recheck, job, json=json)
         return
@@ -119,6 +125,7 @@ def ingest(
             collection=collection,
             jobs=jobs,
             recheck=recheck,
+            prune=prune,
             on_outcome=on_outcome,
             on_wait=lambda error: complain(f"{error}; trying again"),
             passed_over=lambda name: others.update([Path(name).suffix.lower() or "no suffix"]),
@@ -141,7 +148,7 @@ def _hand_over(
     from ingest.places import is_remote
 
     start = time.monotonic()
-    accepted = 0
+    accepted = missing = 0
     with opened(index, create=True) as index_, progress(quiet=json) as bar:
         task = bar.add_task("hand over", total=None)
         if not bar.disable:
@@ -156,6 +163,10 @@ def _hand_over(
             nonlocal job
             job = id
 
+        def on_missing(count: int) -> None:
+            nonlocal missing
+            missing = count
+
         try:
             index_.queue.hand_over(
                 [str(source) if is_remote(source) else str(Path(source).absolute()) for source in sources],
@@ -164,6 +175,7 @@ def _hand_over(
                 recheck=recheck,
                 on_start=on_start,
                 on_accepted=on_accepted,
+                on_missing=on_missing,
                 on_full=lambda: bar.update(task, description="the queue is full"),
             )
         except KeyboardInterrupt:
@@ -171,9 +183,12 @@ def _hand_over(
             complain(f"interrupted after {accepted} images{again}")
             raise typer.Exit(130) from None
     if json:
-        emit({"job": job, "accepted": accepted, "seconds": round(time.monotonic() - start, 3)})
+        seconds = round(time.monotonic() - start, 3)
+        emit({"job": job, "accepted": accepted, "missing": missing, "seconds": seconds})
     else:
         say(f"job {job}: {accepted} images handed over; `facsimile job {job} --watch` shows how far they are")
+        if missing:
+            say(f"{missing} {'place' if missing == 1 else 'places'} gone")
 
 
 def _expect(bar: Progress, task: TaskID, sources: list[str]) -> None:
@@ -186,8 +201,8 @@ def _expect(bar: Progress, task: TaskID, sources: list[str]) -> None:
 
 def _report(tally: Tally, seconds: float, others: Counter[str], *, json: bool) -> None:
     if json:
-        counts = {name: getattr(tally, name) for name in ("added", "updated", "unchanged", "failed")}
-        emit({**counts, "seconds": round(seconds, 3)})
+        names = ("added", "updated", "unchanged", "failed", "changed", "missing", "removed")
+        emit({**{name: getattr(tally, name) for name in names}, "seconds": round(seconds, 3)})
         return
     if others:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(5))
@@ -197,6 +212,14 @@ def _report(tally: Tally, seconds: float, others: Counter[str], *, json: bool) -
         f"{tally.added} added, {tally.updated} updated, {tally.unchanged} unchanged, {tally.failed} failed "
         f"in {seconds:.1f} s ({rate:,.0f} images/s)"
     )
+    for number, what in ((tally.changed, "changed: other bytes there now"), (tally.missing, "gone")):
+        if number:
+            say(f"{number} {'place' if number == 1 else 'places'} {what}")
+    if tally.removed:
+        records = "record with no place left was" if tally.removed == 1 else "records with no place left were"
+        say(f"{tally.removed} {records} removed")
+    elif tally.changed or tally.missing:
+        say("records with no place left are kept, and marked in answers; --prune removes them")
 
 
 def remove(

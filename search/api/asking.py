@@ -104,6 +104,7 @@ class Found(BaseModel):
     note: str | None = Field(description="what a person should know", examples=["same scene"])
     source: str
     sources: list[str]
+    gone: list[str] = Field(description="places that no longer hold these bytes")
     title: str
     tags: list[str]
     metadata: dict[str, Any]

@@ -175,6 +175,7 @@ class Image(BaseModel):
     size: int = Field(description="bytes of the file", examples=[184_213])
     quality: int = Field(description="0 for blank pictures, which are found by their bytes alone")
     sources: list[str] = Field(description="every place where these bytes were met, first met first")
+    gone: list[str] = Field(description="places that no longer hold these bytes")
     title: str
     tags: list[str]
     metadata: dict[str, Any]
@@ -194,6 +195,7 @@ class Image(BaseModel):
             size=record.size,
             quality=record.quality,
             sources=list(record.sources),
+            gone=list(record.gone),
             title=record.title,
             tags=list(record.tags),
             metadata=dict(record.metadata),

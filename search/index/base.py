@@ -6,11 +6,11 @@ import enum
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from imaging.errors import FacsimileError
 from imaging.record import ImageRecord, Key
@@ -33,6 +33,9 @@ Transform = Callable[[Sequence[ImageRecord]], Sequence[ImageRecord]]
 
 #: hears how many of how many records are done
 Progress = Callable[[int, int], None]
+
+
+T = TypeVar("T")
 
 
 class Status(enum.StrEnum):
@@ -72,6 +75,7 @@ class Known:
 
     sha256: str
     sources: tuple[str, ...]
+    gone: tuple[str, ...]
     title: str
     tags: tuple[str, ...]
     metadata: Mapping[str, Any]
@@ -84,6 +88,7 @@ class Known:
         return cls(
             sha256=record.sha256,
             sources=record.sources,
+            gone=record.gone,
             title=record.title,
             tags=record.tags,
             metadata=record.metadata,
@@ -150,17 +155,13 @@ class Index(ABC):
         (see search.index.validation) is `failed` with the reason; the others are written.
         """
         outcomes: dict[int, Written] = {}
-        waiting: dict[Key, list[int]] = {}
+        keyed: dict[Key, list[int]] = {}
         for position, record in enumerate(records):
             if fault := fault_of(record, self.signatures.dims):
                 outcomes[position] = Written.failed(InvalidRequest(fault))
             else:
-                waiting.setdefault(record.key, []).append(position)
-        end = time.monotonic() + CONFLICT_SECONDS
-        pause = CONFLICT_PAUSE / 32
-        while (waiting := self._put_once(records, waiting, outcomes)) and time.monotonic() < end:
-            time.sleep(random.uniform(0, pause))  # noqa: S311 - spreads writers, no secret
-            pause = min(CONFLICT_PAUSE, pause * 2)
+                keyed.setdefault(record.key, []).append(position)
+        waiting = _retried(lambda some: self._put_once(records, some, outcomes), keyed)
         conflict = Written.failed(IndexUnavailable("another writer kept changing this record"))
         outcomes |= {position: conflict for positions in waiting.values() for position in positions}
         return [outcomes[position] for position in range(len(records))]
@@ -202,13 +203,47 @@ class Index(ABC):
         `added_at` it carries. Items that the service was too busy for are tried again here, others are not.
         """
 
+    def mark_gone(self, places: Mapping[Key, Collection[str]]) -> list[Key]:
+        """Note that these records are no longer at these places; the answer has those with no place left.
+
+        A place that a record has not is passed over, and so is a record that is not there.
+        """
+        nowhere: list[Key] = []
+        waiting = _retried(lambda some: self._mark_gone_once(some, nowhere), places)
+        if waiting:
+            raise IndexUnavailable(f"another writer kept changing the record {next(iter(waiting)).id}")
+        return nowhere
+
+    def _mark_gone_once(
+        self, places: Mapping[Key, Collection[str]], nowhere: list[Key]
+    ) -> dict[Key, Collection[str]]:
+        """Try once; the answer has those that another writer changed in between."""
+        known = self.known(places)  # before the records, so that a write in between is a conflict
+        writes: list[tuple[ImageRecord, Known | None]] = []
+        for key, record in self.get(places).items():
+            left = tuple(source for source in record.sources if source not in places[key])
+            lost = tuple(source for source in record.sources if source in places[key])
+            if lost and key in known:
+                after = record.replaced(sources=left, gone=tuple(dict.fromkeys(record.gone + lost)))
+                writes.append((after, known[key]))
+        again: dict[Key, Collection[str]] = {}
+        done = self._write(writes) if writes else []
+        for (record, _), outcome in zip(writes, done, strict=True):
+            if outcome is None:
+                again[record.key] = places[record.key]
+            elif outcome.status is Status.FAILED:
+                raise IndexUnavailable(f"the record {record.id} could not be written: {outcome.reason}")
+            elif record.is_gone:
+                nowhere.append(record.key)
+        return again
+
     @abstractmethod
     def delete(self, keys: Iterable[Key]) -> int:
         """Forget these records; the answer is how many there were."""
 
     def delete_where(self, filter: Filter) -> int:
         """Forget all records that the filter lets through; an empty filter is refused."""
-        if not filter.collections and not filter.terms:
+        if filter.is_empty:
             raise InvalidRequest("refusing to delete without a filter: name a collection or ids")
         deleted = 0
         self.refresh()
@@ -301,6 +336,16 @@ class Index(ABC):
         self.close()
 
 
+def _retried(attempt: Callable[[Mapping[Key, T]], dict[Key, T]], waiting: Mapping[Key, T]) -> Mapping[Key, T]:
+    """Repeat an attempt with what it leaves because of other writers; the answer is what is left at last."""
+    end = time.monotonic() + CONFLICT_SECONDS
+    pause = CONFLICT_PAUSE / 32
+    while (waiting := attempt(waiting)) and time.monotonic() < end:
+        time.sleep(random.uniform(0, pause))  # noqa: S311 - spreads writers, no secret
+        pause = min(CONFLICT_PAUSE, pause * 2)
+    return waiting
+
+
 def merged_all(
     records: Sequence[ImageRecord], before: Known | None
 ) -> tuple[ImageRecord | None, list[Status]]:
@@ -324,12 +369,16 @@ def merged(record: ImageRecord, before: Known | None) -> ImageRecord | None:
     """What to write so that nothing known is lost, or None where the write would change nothing."""
     if before is None or before.sha256 != record.sha256:
         return record
+    sources = dict.fromkeys(before.sources + record.sources)
     after = record.replaced(
-        sources=tuple(dict.fromkeys(before.sources + record.sources)),
+        sources=tuple(sources),
+        gone=tuple(place for place in dict.fromkeys(before.gone + record.gone) if place not in sources),
         title=record.title or before.title,
         tags=record.tags or before.tags,
         metadata=record.metadata or before.metadata,
         added_at=before.added_at,
     )
-    same = (after.sources, after.title, after.tags) == (before.sources, before.title, before.tags)
+    same = (after.sources, after.gone, after.title, after.tags) == (
+        *(before.sources, before.gone, before.title, before.tags),
+    )
     return None if same and dict(after.metadata) == dict(before.metadata) else after

@@ -23,7 +23,7 @@ MAX_DOCUMENT_ID = 512
 _HASHED = "sha256-"
 
 #: fields that tell whether a write would change anything
-KNOWN_FIELDS = ("collection", "id", "sha256", "sources", "title", "tags", "metadata", "added_at")
+KNOWN_FIELDS = ("collection", "id", "sha256", "sources", "gone", "title", "tags", "metadata", "added_at")
 
 
 def document_id(key: Key) -> str:
@@ -44,6 +44,7 @@ def document(record: ImageRecord) -> dict[str, Any]:
         "sha256": record.sha256,
         "pixels": record.pixels,
         "sources": list(record.sources),
+        "gone": list(record.gone),
         "title": record.title,
         "tags": list(record.tags),
         "metadata": dict(record.metadata),
@@ -94,6 +95,7 @@ def record_of(source: Mapping[str, Any]) -> ImageRecord:
         vector=None if vector is None else vector_of(vector),
         thumbnail=None if thumbnail is None else base64.b64decode(thumbnail),
         sources=tuple(source["sources"]),
+        gone=tuple(source.get("gone", ())),
         title=source["title"],
         tags=tuple(source["tags"]),
         metadata=source["metadata"],
@@ -137,6 +139,7 @@ def known_of(found: Mapping[str, Any]) -> Known:
     return Known(
         sha256=source["sha256"],
         sources=tuple(source["sources"]),
+        gone=tuple(source.get("gone", ())),
         title=source["title"],
         tags=tuple(source["tags"]),
         metadata=source["metadata"],

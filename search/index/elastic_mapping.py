@@ -10,7 +10,7 @@ from search.index.base import Signatures
 from search.index.elastic_client import ElasticOptions
 
 #: version of the mapping below, and of what its fields mean; one more for every change that old documents do
-#: not fit. Since 3, `pixels` covers the whole content of a file
+#: not fit. Since 3, `pixels` covers the whole content of a file, and `gone` has the places that lost it
 LAYOUT = 3
 
 #: dimensions that the one-bit quantisation of bbq needs at least
@@ -32,6 +32,7 @@ def mappings(signatures: Signatures, options: ElasticOptions) -> dict[str, Any]:
         "sha256": keyword,
         "pixels": keyword,
         "sources": keyword,
+        "gone": keyword,
         "format": keyword,
         "tags": keyword | {"fields": {"words": {"type": "text"}}},
         "title": {"type": "text"},

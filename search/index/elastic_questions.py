@@ -52,6 +52,9 @@ def conditions(filter: Filter) -> list[dict[str, Any]]:
             )
         check_texts(values)
         clauses.append({"terms": {_field(key): list(values)}})
+    if filter.under:
+        begins = [{"prefix": {field: filter.under}} for field in ("sources", "gone")]
+        clauses.append({"bool": {"should": begins, "minimum_should_match": 1}})
     return clauses
 
 

@@ -152,14 +152,17 @@ class EmbeddedIndex(Index):
     # -- writing -------------------------------------------------------------------------------------------
 
     def known(self, keys: Iterable[Key]) -> dict[Key, Known]:
-        sql = f"SELECT sha256, sources, title, tags, metadata, added_at, number {_BY_KEY}"
+        sql = f"SELECT sha256, sources, gone, title, tags, metadata, added_at, number {_BY_KEY}"
         found: dict[Key, Known] = {}
         with self._store.reading() as connection:
             for key in keys:
-                for sha256, sources, title, tags, metadata, added_at, number in connection.execute(sql, key):
+                for sha256, sources, gone, title, tags, metadata, added_at, number in connection.execute(
+                    sql, key
+                ):
                     found[key] = Known(
                         sha256=sha256,
                         sources=tuple(orjson.loads(sources)),
+                        gone=tuple(orjson.loads(gone)),
                         title=title,
                         tags=tuple(orjson.loads(tags)),
                         metadata=orjson.loads(metadata),
@@ -195,7 +198,7 @@ class EmbeddedIndex(Index):
             return sorted(key for key in keys if connection.execute(f"SELECT 1 {_BY_KEY}", key).fetchone())
 
     def count(self, filter: Filter | None = None) -> int:
-        if filter is None or not (filter.collections or filter.terms):
+        if filter is None or filter.is_empty:
             return sum(self.collections().values())
         condition = condition_of(filter)
         with self._store.reading() as connection:

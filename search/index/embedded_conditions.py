@@ -21,6 +21,9 @@ MAX_FILTER_VALUES = 30_000
 #: different words that one text question may hold
 MAX_WORDS = 64
 
+#: sorts after all that begin alike
+LAST_CHARACTER = "\U0010ffff"
+
 _PLAIN_FIELDS = frozenset({"id", "sha256", "format"})
 _TERM_FIELDS = frozenset({"source", "tags"})
 
@@ -49,6 +52,12 @@ def condition_of(filter: Filter) -> Condition:
             )
             values.append(key if key in _TERM_FIELDS else "metadata." + key.removeprefix("metadata."))
         values += wanted
+    if filter.under:
+        parts.append(
+            "records.number IN (SELECT terms.number FROM terms "
+            "WHERE terms.path IN ('source', 'gone') AND terms.value >= ? AND terms.value < ?)"
+        )
+        values += [filter.under, filter.under + LAST_CHARACTER]
     if len(values) > MAX_FILTER_VALUES:
         raise InvalidRequest(f"the filter holds {len(values)} values; at most {MAX_FILTER_VALUES} are taken")
     return Condition(" AND ".join(parts) or "true", tuple(values))

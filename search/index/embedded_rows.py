@@ -18,7 +18,7 @@ from search.query import text_of
 #: the columns of a record but `number` and `slot`, in the order of `row_of` and `record_of`
 COLUMNS = (
     "collection, id, sha256, pixels, width, height, format, size, quality, bits, bits_trimmed, "
-    "panels, sources, title, tags, metadata, added_at"
+    "panels, sources, title, tags, metadata, added_at, gone"
 )
 
 
@@ -40,6 +40,7 @@ def row_of(record: ImageRecord) -> tuple[Any, ...]:
         _json(record.tags),
         _json(dict(record.metadata)),
         record.added_at.astimezone(UTC).isoformat(),
+        _json(record.gone),
     )
 
 
@@ -67,6 +68,7 @@ def record_of(
         tags=tuple(orjson.loads(row[14])),
         metadata=orjson.loads(row[15]),
         added_at=datetime.fromisoformat(row[16]),
+        gone=tuple(orjson.loads(row[17])),
     )
 
 
@@ -92,10 +94,14 @@ def _json(value: object) -> str:
 
 
 def terms_of(
-    sources: Sequence[str], tags: Sequence[str], metadata: Mapping[str, Any]
+    sources: Sequence[str], gone: Sequence[str], tags: Sequence[str], metadata: Mapping[str, Any]
 ) -> set[tuple[str, str]]:
     """What filters may look up: pairs of path and value."""
-    terms = {("source", source) for source in sources} | {("tags", tag) for tag in tags}
+    terms = {
+        (path, value)
+        for path, values in (("source", sources), ("gone", gone), ("tags", tags))
+        for value in values
+    }
     return terms | set(_leaves("metadata", dict(metadata)))
 
 
@@ -114,7 +120,7 @@ def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
 def insert(connection: sqlite3.Connection, slot: int, record: ImageRecord) -> None:
     """Add a record under a new number, within the caller's transaction."""
     number = connection.execute(
-        f"INSERT INTO records (slot, {COLUMNS}) VALUES (?{', ?' * 17})",
+        f"INSERT INTO records (slot, {COLUMNS}) VALUES (?{', ?' * 18})",
         (slot, *row_of(record)),
     ).lastrowid
     if record.vector is not None:
@@ -128,14 +134,14 @@ def insert(connection: sqlite3.Connection, slot: int, record: ImageRecord) -> No
         )
     connection.executemany(
         "INSERT INTO terms VALUES (?, ?, ?)",
-        [(*term, number) for term in terms_of(record.sources, record.tags, record.metadata)],
+        [(*term, number) for term in terms_of(record.sources, record.gone, record.tags, record.metadata)],
     )
 
 
 def remove(connection: sqlite3.Connection, key: Key) -> bool:
     """Take a record away, within the caller's transaction; False where there is none."""
     row = connection.execute(
-        "SELECT number, sources, tags, metadata FROM records WHERE collection = ? AND id = ?", key
+        "SELECT number, sources, gone, tags, metadata FROM records WHERE collection = ? AND id = ?", key
     ).fetchone()
     if row is None:
         return False

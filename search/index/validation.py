@@ -49,7 +49,7 @@ def _faults(record: ImageRecord, dims: int) -> Iterator[str]:
     if record.added_at.tzinfo is None:
         yield "added_at has no time zone"
     yield from _signature_faults(record, dims)
-    yield from word_faults(record.sources, record.title, record.tags, record.metadata)
+    yield from word_faults((*record.sources, *record.gone), record.title, record.tags, record.metadata)
 
 
 def name_faults(id: str, collection: str) -> Iterator[str]:

@@ -154,12 +154,17 @@ def jpeg(quality: int) -> bytes:
     ("pictures", "keeper", "why"),
     [
         ({"a": jpeg(95), "b": photograph("chelsea.png", 450)}, "b", "the largest: 450x299, the next 400x266"),
-        ({"a": jpeg(100), "b": chelsea()}, "b", "none is larger, and it is lossless: PNG, the next JPEG"),
-        ({"a": jpeg(60), "b": jpeg(90)}, "b", "none is larger, and it is the least compressed: "),
+        (
+            {"cat_edited": chelsea(), "cat": jpeg(100)},
+            "cat",
+            "the largest one that is not named as a copy: cat, the next cat_edited",
+        ),
+        ({"a": jpeg(100), "b": chelsea()}, "b", "the largest one that is lossless: PNG, the next JPEG"),
+        ({"b": jpeg(60), "a": jpeg(90)}, "b", "the oldest of the largest: "),
     ],
-    ids=["size", "format", "compression"],
+    ids=["size", "name", "format", "age"],
 )
-def test_the_keeper_is_the_largest_then_the_least_compressed(
+def test_the_keeper_is_the_largest_then_the_most_likely_original(
     place: Place, pictures: Mapping[str, Picture | bytes], keeper: str, why: str
 ) -> None:
     (cluster,) = clusters(holding(place, pictures))
@@ -172,7 +177,7 @@ def test_of_equal_ones_the_oldest_record_is_kept(place: Place) -> None:
     newer, older = record("a", jpeg(80)), record("b", jpeg(80)).replaced(added_at=old)
     (cluster,) = clusters(index_of(place, newer, older))
     assert ids(cluster) == ["b", "a"]
-    assert cluster.why == "all alike, and it was added first: 2020-05-17 08:30:00"
+    assert cluster.why.startswith("the oldest of the largest: 2020-05-17 08:30:00, the next ")
     assert cluster.members[1].match is not None
     assert cluster.members[1].match.verdict is Verdict.IDENTICAL
 
@@ -181,6 +186,35 @@ def test_one_record_with_two_sources_is_a_cluster(place: Place) -> None:
     twice = record("cat", chelsea()).replaced(sources=("/a.png", "/b.png"))
     (cluster,) = clusters(index_of(place, twice, record("cup", photograph("coffee.png"))))
     assert (ids(cluster), cluster.places, cluster.why) == (["cat"], 2, "the same bytes everywhere")
+
+
+def test_records_and_places_that_are_gone_are_no_duplicates(place: Place) -> None:
+    names = ("cat", "small", "cup", "twice")
+    pictures = (chelsea(), chelsea().reduce(2), photograph("coffee.png"), photograph("rocket.jpg"))
+    records = [record(*pair) for pair in zip(names, pictures, strict=True)]
+    records[3] = records[3].replaced(sources=("/twice", "/once"))
+    index = index_of(place, *records)
+    assert found(index) == [["cat", "small"], ["twice"]]
+    index.mark_gone({records[0].key: {"/cat"}, records[3].key: {"/once"}})
+    index.refresh()
+    assert found(index) == []
+    assert clusters(index, None, Rules(scenes=True)) == []
+
+
+def test_a_file_that_is_not_there_any_more_is_never_kept(place: Place) -> None:
+    sizes = {"cat": chelsea(), "half": chelsea().reduce(2), "third": chelsea().reduce(3)}
+    index = holding(place, sizes)
+
+    def without(*gone: str) -> list[Cluster]:
+        def locate(record: ImageRecord) -> ImageRecord:
+            return record.replaced(gone=tuple(each for each in record.sources if each in gone))
+
+        return clusters(index, locate=locate)
+
+    (cluster,) = without("/cat")
+    assert ids(cluster) == ["half", "third"]
+    (nowhere,) = without("/cat", "/half", "/third")  # or on another machine
+    assert (len(nowhere.records), nowhere.keeper, nowhere.why) == (3, None, "")
 
 
 def test_a_filter_limits_both_sides(place: Place) -> None:

@@ -15,7 +15,8 @@ from tests.facsimile.shell import Shell
 def test_a_second_run_changes_nothing_and_a_third_adds_what_is_new(facsimile: Shell, photos: Path) -> None:
     first = facsimile.json("ingest", photos)
     assert first.pop("seconds") > 0
-    assert first == {"added": len(NAMES), "updated": 0, "unchanged": 0, "failed": 0}
+    places = {"changed": 0, "missing": 0, "removed": 0}
+    assert first == {"added": len(NAMES), "updated": 0, "unchanged": 0, "failed": 0, **places}
     again = facsimile.json("ingest", photos)
     assert (again["added"], again["unchanged"]) == (0, len(NAMES))
     (photos / "new.jpg").write_bytes(attack((photos / "coffee.png").read_bytes(), "crop_50"))

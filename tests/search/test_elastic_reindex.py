@@ -127,13 +127,13 @@ def test_an_index_of_another_layout_is_refused_until_it_is_built_anew(location: 
 def test_an_index_without_panels_gets_them(location: str, raw, rng):
     name = location.rpartition("/")[2]
     mapping = mappings(SIGNATURES, ElasticOptions())
-    del mapping["properties"]["panels"]
+    del mapping["properties"]["panels"], mapping["properties"]["gone"]
     mapping["_meta"]["facsimile"]["layout"] = 1
     raw.indices.create(index=f"{name}-v1", mappings=mapping, aliases={name: {}})
     records = [record(str(n), rng, vector=random_vector(rng)) for n in range(20)]
     for each in records:
         old = document(each)
-        del old["panels"]
+        del old["panels"], old["gone"]
         raw.index(index=name, id=document_id(each.key), document=old)
     with pytest.raises(
         IndexMismatch, match="layout 1, this version reads 3; `facsimile index reindex` builds"

@@ -83,9 +83,10 @@ def test_the_new_signatures_lie_beside_the_old_until_they_are_put_in_place(folde
 
 @pytest.fixture
 def narrow(folder: Path) -> Path:
-    """The same with layout 1, whose tables have no panels."""
+    """The same with layout 1, whose tables have no panels and no places that are gone."""
     connection = sqlite3.connect(folder / "records.sqlite")
     with connection:
+        connection.execute("ALTER TABLE records DROP COLUMN gone")
         connection.execute("ALTER TABLE records DROP COLUMN panels")
         connection.execute("ALTER TABLE extent DROP COLUMN panels")
         connection.execute("UPDATE meta SET value = 1 WHERE name = 'layout'")

@@ -140,7 +140,7 @@ class Planner:
                 count += 1
                 claim.renew()
                 mark = mark_of(record)
-                if mark not in before:
+                if mark not in before and not record.is_gone:  # what was found of it stays
                     new.append(_item(record))
                 yield mark
 

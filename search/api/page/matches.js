@@ -46,7 +46,8 @@ function outlined(match) {
 
 /** Where a picture is from; only web addresses are links. */
 export function sources(image) {
-  const places = image.sources.filter((source) => source !== image.title);
+  const gone = (image.gone ?? []).map((place) => `${place} (gone)`);
+  const places = [...image.sources, ...gone].filter((source) => source !== image.title);
   if (!places.length) return null;
   return make("ul", { class: "sources", "aria-label": "Sources" }, ...places.map((source) =>
     make("li", {}, /^https?:\/\//i.test(source)
