@@ -32,7 +32,7 @@ class FailureList:
         """Write one failed outcome."""
         item = outcome.item
         line = {
-            "source": item.source,
+            "source": item.place,
             "id": item.id,
             "collection": item.collection,
             "title": item.title,

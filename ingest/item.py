@@ -12,6 +12,7 @@ from imaging.errors import FacsimileError
 from imaging.record import DEFAULT_COLLECTION
 from search.index.base import Status
 from search.index.validation import name_faults, word_faults
+from search.secrets import without_url_secrets
 
 #: characters of the source of an item that no index takes which are kept
 MOST_SHOWN = 2000
@@ -47,9 +48,14 @@ class Item:
         return dataclasses.replace(self, data=None, id=id)
 
     @property
+    def place(self) -> str:
+        """Where it is, as it may be shown: without passwords and signatures."""
+        return without_url_secrets(self.source)
+
+    @property
     def name(self) -> str:
         """What people know it by: its id, or else where it is."""
-        return self.id or self.source
+        return self.id or self.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,8 @@ class Outcome:
     @classmethod
     def failed(cls, item: Item, error: FacsimileError) -> Self:
         """The outcome of an item that an error ended."""
-        return cls(item.without_data(), Status.FAILED, str(error), type(error).__name__, error.transient)
+        reason = without_url_secrets(str(error))
+        return cls(item.without_data(), Status.FAILED, reason, type(error).__name__, error.transient)
 
 
 @dataclass(slots=True)

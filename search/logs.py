@@ -18,10 +18,10 @@ import structlog
 from structlog.stdlib import BoundLogger, ProcessorFormatter
 from structlog.typing import EventDict, WrappedLogger
 
+from search.secrets import HIDDEN, QUERY, SECRET, USER_INFO
+
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "text"]
-
-HIDDEN = "***"
 
 #: what these tell of every request or message at `info` is of use only to who looks for a fault in them
 TALKATIVE = (
@@ -33,14 +33,9 @@ TALKATIVE = (
     "celery.worker.strategy",
 )
 
-_SECRET = r"(?:password|passwd|passphrase|secret|token|signature|credential|authorization|api[-_]?key)"  # noqa: S105
-
 #: names of values that are secrets whatever they look like
-_SECRET_NAME = re.compile(rf"{_SECRET}$|^(?:{_SECRET}|x-amz-.*)", re.IGNORECASE)
+_SECRET_NAME = re.compile(rf"{SECRET}$|^(?:{SECRET}|x-amz-.*)", re.IGNORECASE)
 
-#: user and password of a URL; the last @ before the path counts, since passwords may hold one
-_USER_INFO = re.compile(r"(\w://)[^/?#\s]*@")
-_QUERY = re.compile(rf"([?&;][^=&\s]*{_SECRET}[^=&\s]*=)[^&#\s\"']+", re.IGNORECASE)
 _HEADER = re.compile(r"\b(ApiKey|Bearer|authorization\W+\w+)(\s+)[\w+/=.~-]+", re.IGNORECASE)
 
 
@@ -92,8 +87,8 @@ def bound(**names: Any) -> AbstractContextManager[None]:
 
 def without_secrets(text: str) -> str:
     """The text with the secrets of URLs and of headers taken out."""
-    text = _USER_INFO.sub(rf"\1{HIDDEN}@", text)
-    text = _QUERY.sub(rf"\1{HIDDEN}", text)
+    text = USER_INFO.sub(rf"\1{HIDDEN}@", text)
+    text = QUERY.sub(rf"\1{HIDDEN}", text)
     return _HEADER.sub(rf"\1\2{HIDDEN}", text)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from search.errors import InvalidRequest
 from search.index.state import Entry, Ref, State, Wanted
+from search.secrets import without_url_secrets
 from workers.chunks import COUNTS, Chunks, ChunkState, now
 from workers.chunks import KIND as CHUNK
 from workers.errors import JobClosed, JobMissing
@@ -111,7 +112,7 @@ class Job:
             "finished": self.finished.isoformat(timespec="milliseconds") if self.finished else None,
             "rate": round(self.rate, 2),
             "seconds_left": None if left is None else round(left, 1),
-            "sources": list(self.sources),
+            "sources": [without_url_secrets(source) for source in self.sources],
         }
 
 
@@ -142,7 +143,10 @@ class Jobs:
                 "collection": tuple(sorted(set(collections))),
             },
             numbers={"created": now()},
-            body={"sources": list(sources)[:100], "work": work.value},
+            body={
+                "sources": [without_url_secrets(source) for source in list(sources)[:100]],
+                "work": work.value,
+            },
         )
         if self.state.put([new])[0] is None and self._stored(id).term("state") != JobState.OPEN:
             raise JobClosed(f"job {id} takes no more images: it was closed, finished or cancelled")

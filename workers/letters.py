@@ -11,6 +11,7 @@ from typing import Any
 from ingest.item import Item, Outcome
 from ingest.message import format_item, item_of
 from search.index.state import Entry, Ref, State, Wanted
+from search.secrets import without_url_secrets
 
 KIND = "letter"
 
@@ -49,6 +50,7 @@ class Letter:
             "error": self.error,
             "at": self.at.isoformat(timespec="seconds"),
             **item,
+            **({"source": self.item.place} if self.item else {}),
             **({"raw": self.raw} if self.raw else {}),
         }
 
@@ -111,7 +113,10 @@ def unreadable(job: str, id: str, raw: bytes, reason: str) -> Entry:
         id=id,
         terms={"job": (job,), "error": ("MessageError",)},
         numbers={"at": int(time.time() * 1000)},
-        body={"raw": raw.decode("utf-8", "backslashreplace")[:RAW_KEPT], "reason": reason},
+        body={
+            "raw": without_url_secrets(raw.decode("utf-8", "backslashreplace"))[:RAW_KEPT],
+            "reason": without_url_secrets(reason),
+        },
     )
 
 

@@ -47,7 +47,7 @@ class Failure(BaseModel):
             name=letter.name,
             id=item.id if item else None,
             collection=item.collection if item else None,
-            source=item.source if item else "",
+            source=item.place if item else "",
             error=letter.error,
             reason=letter.reason,
             at=letter.at,

@@ -163,7 +163,7 @@ def _search(
 def _name(picture: Item | Outcome) -> str:
     from ingest.item import Outcome
 
-    return (picture.item if isinstance(picture, Outcome) else picture).source
+    return (picture.item if isinstance(picture, Outcome) else picture).place
 
 
 def _described(index: Facsimile, picture: Item | Outcome) -> Query | str:

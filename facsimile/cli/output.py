@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from search.secrets import without_url_secrets
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -28,20 +30,29 @@ def console() -> Console:
 
 def say(text: str) -> None:
     """A line for people; names of files may hold brackets and control characters."""
-    console().print(visible(text), markup=False)
+    console().print(visible(without_url_secrets(text)), markup=False)
 
 
 def complain(text: str) -> None:
     """A line about a problem, on stderr."""
-    print(f"facsimile: {visible(text)}", file=sys.stderr)
+    print(f"facsimile: {visible(without_url_secrets(text))}", file=sys.stderr)
 
 
 def emit(value: Any) -> None:
     """One JSON object on a line of its own on stdout."""
     import orjson
 
-    sys.stdout.buffer.write(orjson.dumps(value, default=str, option=orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.write(orjson.dumps(_public(value), default=str, option=orjson.OPT_APPEND_NEWLINE))
     sys.stdout.buffer.flush()
+
+
+def _public(value: Any) -> Any:
+    """The value without the secrets of addresses in it."""
+    if isinstance(value, str):
+        return without_url_secrets(value)
+    if isinstance(value, dict):
+        return {name: _public(one) for name, one in value.items()}
+    return [_public(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def visible(text: str) -> str:

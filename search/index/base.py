@@ -18,6 +18,7 @@ from search.errors import IndexUnavailable, InvalidRequest
 from search.index.state import State
 from search.index.validation import fault_of
 from search.query import Filter, Page, Question
+from search.secrets import without_url_secrets
 
 #: how long a write is tried again when other writers change the same record in between, and the longest pause
 #: between two tries, in seconds; each conflict means that another write succeeded
@@ -152,8 +153,10 @@ class Index(ABC):
         others) or other words (title, tags, metadata: the new ones count, silence keeps the old). Other
         bytes replace the record. Records of one key are merged in their order and written once; each has
         the outcome that it would have had alone. Safe against other writers. A record that no index takes
-        (see search.index.validation) is `failed` with the reason; the others are written.
+        (see search.index.validation) is `failed` with the reason; the others are written. Passwords and
+        signatures in sources are not stored.
         """
+        records = [_public(record) for record in records]
         outcomes: dict[int, Written] = {}
         keyed: dict[Key, list[int]] = {}
         for position, record in enumerate(records):
@@ -382,3 +385,9 @@ def merged(record: ImageRecord, before: Known | None) -> ImageRecord | None:
         *(before.sources, before.gone, before.title, before.tags),
     )
     return None if same and dict(after.metadata) == dict(before.metadata) else after
+
+
+def _public(record: ImageRecord) -> ImageRecord:
+    """The record with its sources as they may be shown."""
+    sources = tuple(dict.fromkeys(map(without_url_secrets, record.sources)))
+    return record if sources == record.sources else record.replaced(sources=sources)

@@ -41,6 +41,22 @@ def test_messages_of_other_services(site: Site, pictures: Path) -> None:
     assert site.shell.json("search", first)["matches"][0]["id"] == "inline"
 
 
+def test_secrets_of_addresses_are_not_shown(site: Site) -> None:
+    site.shell.json("index", "create")
+    secret = "hunter2secret"
+    push(
+        site,
+        {"version": 1, "source": f"http://user:{secret}@127.0.0.1/a.jpg"},
+        {"version": 1, "source": f"ftp://user:{secret}@127.0.0.1/a.jpg?sig={secret}"},
+        f"no JSON http://user:{secret}@127.0.0.1/a.jpg".encode(),
+    )
+    site.worker(program="")
+    site.until("intake", lambda job: job["accepted"] == 3 and not job["pending"])
+    shown = [site.shell("letters"), site.shell("letters", "--json"), site.shell("jobs", "--json")]
+    assert len(shown[1].lines) == 3
+    assert secret not in "".join(done.out + done.err for done in shown) + site.logs()
+
+
 def test_files_in_messages_where_they_are_allowed(site: Site, pictures: Path) -> None:
     site.shell.json("index", "create")
     site.shell = site.shell.having(FACSIMILE_QUEUE_FILES="true")

@@ -21,6 +21,7 @@ from search.index.base import Signatures
 from search.index.state import Entry, Ref, State, Wanted
 from search.proof import Policy
 from search.ranking import Thresholds
+from search.secrets import without_url_secrets
 from workers.chunks import now
 from workers.errors import ScanMissing
 from workers.jobs import checked
@@ -177,7 +178,7 @@ class Scan:
             "scan": self.name,
             "catalogue": self.catalogue,
             "suspects": self.suspects,
-            "sources": list(self.sources),
+            "sources": [without_url_secrets(source) for source in self.sources],
             "include_similar": self.similar,
             "phase": self.status,
             "job": self.job or None,

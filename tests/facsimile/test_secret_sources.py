@@ -1,0 +1,49 @@
+"""Passwords and signatures in the addresses of images: never stored with a record, never shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.facsimile.shell import Done, Shell
+from tests.ingest.conftest import Web, picture, web
+
+__all__ = ["web"]
+
+SECRET = "hunter2secret"
+
+
+def clean(done: Done) -> Done:
+    assert SECRET not in done.out + done.err
+    return done
+
+
+def test_no_command_shows_or_keeps_a_secret_of_an_address(facsimile: Shell, web: Web, tmp_path: Path) -> None:
+    shell = facsimile.having(FACSIMILE_FETCH_ALLOW_PRIVATE="true", FACSIMILE_FETCH_SECONDS="5")
+    web.serve("/good.jpg", picture(1))
+    good = f"{web.url('/good.jpg')}?size=2&X-Amz-Signature={SECRET}"
+    bad = [
+        f"{web.url('/gone.jpg')}?sig={SECRET}",
+        f"http://user:{SECRET}@127.0.0.1:{web.port}/good.jpg",
+        f"ftp://user:{SECRET}@127.0.0.1:1/a.jpg",
+        f"nowhere://user:{SECRET}@127.0.0.1/a.jpg",
+    ]
+    manifest, failures = tmp_path / "list.txt", tmp_path / "failures.jsonl"
+    manifest.write_text("\n".join([good, *bad]))
+    first = clean(shell("ingest", manifest, "--failures", failures, "--json"))
+    assert (first.code, first.lines[-1]["added"], first.lines[-1]["failed"]) == (1, 1, 4)
+    assert SECRET not in failures.read_text()
+    again = clean(shell("ingest", manifest))
+    assert "1 unchanged" in again.out + again.err
+    for url in [good, *bad]:
+        found = clean(shell("search", url, "--json"))
+        assert found.code == (0 if url == good else 1) or "://" in url
+    (match,) = clean(shell("search", good, "--json")).lines[0]["matches"]
+    assert match["source"].startswith(web.url("/good.jpg?size=2&X-Amz-Signature=***"))
+    clean(shell("compare", good, bad[1]))
+    exported = tmp_path / "export.jsonl"
+    clean(shell("export", exported))
+    assert SECRET not in exported.read_text()
+    if "://" not in shell.index:
+        assert not any(
+            SECRET.encode() in path.read_bytes() for path in Path(shell.index).rglob("*") if path.is_file()
+        )
