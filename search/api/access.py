@@ -19,6 +19,7 @@ from search.api.keys import SCOPES, ApiKey, Keys
 from search.api.problems import FORBIDDEN, UNAUTHENTICATED, Problem
 from search.api.rates import Rates
 from search.api.work import Work
+from search.errors import IndexUnavailable
 
 #: seconds for which a key that was verified is believed: how long a revoked one may still be used
 BELIEVED = 5.0
@@ -114,9 +115,16 @@ class Door:
         return key
 
     async def _needs_key(self, work: Work) -> bool:
-        """Once keys are needed they stay so, for this process and for those that are started later."""
+        """Once keys are needed they stay so, for this process and for those that are started later.
+
+        While the index is out of reach, what it said last holds: nothing can be read from it meanwhile.
+        """
         if self._may_become_needed and not self._needed and time.monotonic() >= self._unguarded_until:
-            self._needed = await work.ask(self._keys.required)
+            try:
+                self._needed = await work.ask(self._keys.required)
+            except IndexUnavailable:
+                if not self._unguarded_until:
+                    raise
             self._unguarded_until = time.monotonic() + UNGUARDED
         return self._needed
 
