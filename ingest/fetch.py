@@ -203,11 +203,21 @@ def _allowed(url: str) -> httpx.URL:
         raise SourceRefused(f"this is not a URL that can be fetched ({error})") from error
     if parsed.scheme not in ("http", "https") or not host:
         raise SourceRefused(f"{_shown(parsed)} is not an http or https address")
+    if not _is_host(parsed.raw_host.decode("ascii", "replace")):
+        raise SourceRefused(f"{_shown(parsed)} does not name a host that can exist")
     if port is not None and not 0 < port < 65536:
         raise SourceRefused(f"{_shown(parsed)} has a port outside 1 to 65535")
     if parsed.userinfo:
         raise SourceRefused(f"{_shown(parsed)} carries a name or password, which is not allowed")
     return parsed
+
+
+def _is_host(name: str) -> bool:
+    """Whether DNS could hold a name (or it is an address): no resolver is asked for one that it could not."""
+    if ":" in name:
+        return True
+    parts = name.removesuffix(".").split(".")
+    return len(name) < 255 and all(re.fullmatch(r"[\w-]{1,63}", part, re.ASCII) for part in parts)
 
 
 def _redirected(url: httpx.URL, location: bytes, target: httpx.URL) -> httpx.URL:
