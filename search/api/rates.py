@@ -32,7 +32,7 @@ class Rates:
     def check(self, name: str, reason: str, tokens: int = 1) -> None:
         """Raise Problem with the reason and the time to wait where there are too few tokens; take none."""
         needed = min(float(tokens), self._burst)
-        if (left := self._left(name)) < needed:
+        if self._rate and (left := self._left(name)) < needed:
             wait = math.ceil((needed - left) / self._rate)
             told = f"{reason}: try again in {wait} s".removeprefix(": ")
             raise Problem(RATE, told, headers={"Retry-After": str(wait)})

@@ -20,6 +20,7 @@ from facsimile.settings import Settings, changed
 from search.api.access import Policy
 from search.api.app import create_app
 from search.api.keys import Keys
+from search.api.rates import Rates
 from search.api.service import Options, Service
 from tests.imaging.pictures import NAMES, encoded, photograph
 from tests.ingest.conftest import web
@@ -52,6 +53,10 @@ class Running:
         while not condition():
             assert time.monotonic() < deadline
             time.sleep(0.1)
+
+    def without_limit_of_failures(self) -> None:
+        """Let any number of invalid keys be answered by 401: the limit answers a fuzzer's by 429."""
+        self.app.state.door._failures = Rates(0.0)
 
     def store(
         self, data: bytes, id: str, headers: dict[str, str] | None = None, **fields: Any
