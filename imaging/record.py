@@ -20,6 +20,9 @@ BITS = 256
 #: version of `Description.pixels`: raised with every change that makes the digest of one content another
 PIXELS_VERSION = 2
 
+#: digits of `Description.pixels` that say what the first frame or page shows; the others tell of all of them
+FIRST_FRAME = 32
+
 #: panels of one picture at most
 MOST_PANELS = 12
 
@@ -27,6 +30,11 @@ DEFAULT_COLLECTION = "default"
 
 #: longest id in bytes of UTF-8
 MAX_ID_BYTES = 512
+
+
+def begins_alike(pixels: str, others: str) -> bool:
+    """Whether two files show the same in their first frame or page and differ in others, by their digests."""
+    return pixels != others and pixels[:FIRST_FRAME] == others[:FIRST_FRAME]
 
 
 class Key(NamedTuple):

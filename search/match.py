@@ -10,12 +10,16 @@ from typing import Any
 from imaging.record import ImageRecord
 from search.proof import Proof
 
+#: the note of a file whose first frame or page is the same, and not the others
+FIRST_PAGE_ALIKE = "first page alike"
+
 
 class Verdict(enum.StrEnum):
     """What can be said of a match, the strongest first.
 
-    `identical`: the same bytes, or the same pixels after decoding. `copy`: the same picture, edited, proven
-    by distance or by geometry. `similar`: alike, not proven. `text`: found by the words of the request alone.
+    `identical`: the same bytes, or the same in every frame, page and pixel. `copy`: the same picture, edited,
+    proven by distance or by geometry. `similar`: alike, not proven. `text`: found by the words of the request
+    alone.
     """
 
     IDENTICAL = "identical"

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from imaging import distance
 from imaging.orientation import inverse
-from imaging.record import ImageRecord, Key
-from search.match import Match, Verdict
+from imaging.record import ImageRecord, Key, begins_alike
+from search.match import FIRST_PAGE_ALIKE, Match, Verdict
 from search.query import Asked, Variant
 from search.score import score
 
@@ -20,6 +20,9 @@ from search.score import score
 Mode = Literal["copies", "similar"]
 
 _ORDER = {verdict: place for place, verdict in enumerate(Verdict)}
+
+#: the most that files score of which only the first frames or pages are known to be alike
+_OF_FIRST_PAGES = 0.5
 
 #: constant of reciprocal rank fusion (Cormack, Clarke, Büttcher 2009)
 _FUSION = 60
@@ -131,11 +134,13 @@ def _judged(
         verdict = Verdict.SIMILAR
     else:
         return None
+    alike = begins_alike(query.pixels, record.pixels)  # of animations and documents nothing more is compared
     told = near if near and near.hamming <= thresholds.similar else None
     return Match(
         record=record,
-        verdict=verdict,
-        score=likely,
+        verdict=Verdict.SIMILAR if alike else verdict,
+        score=min(likely, _OF_FIRST_PAGES) if alike else likely,
+        note=FIRST_PAGE_ALIKE if alike else "",
         hamming=hamming,
         cosine=cosine,
         transform=_transform(told) if told else {},

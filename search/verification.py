@@ -18,7 +18,7 @@ from imaging.features_overlap import Overlap, overlap, refined
 from imaging.features_parallax import parallax
 from imaging.record import ImageRecord, Key
 from search.index.base import Index
-from search.match import Match, Verdict
+from search.match import FIRST_PAGE_ALIKE, Match, Verdict
 from search.proof import SAME_SCENE, Feature, Finding, Policy, Proof, SecondLook
 from search.query import Asked
 from search.ranking import Thresholds
@@ -215,6 +215,8 @@ def confirmed(match: Match, proof: Proof | None, policy: Policy) -> Match:
     scene in another picture, unless the hash is very sure."""
     if proof is None or match.verdict is Verdict.IDENTICAL:
         return match
+    if match.note == FIRST_PAGE_ALIKE:
+        return dataclasses.replace(match, proof=proof)
     if proof.finding == "copy":
         score = max(match.score, proof.probability)
         return dataclasses.replace(match, verdict=Verdict.COPY, score=score, proof=proof)

@@ -1,8 +1,11 @@
 """A digest of all that a file shows, so that files that show the same are known as identical.
 
-It covers every frame and page, every sample at its full depth, and transparency; not how the file codes them.
+It covers every frame and page, every sample at its full depth, and transparency; not how a file codes them.
 Files that are too long for that, or that cannot be read here in their full depth, are identical to files of
 the same bytes only: their digest is that of the bytes.
+
+The first half of a digest is that of the first frame, so that it shows which files begin alike; the second
+half is that of all frames.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from PIL.ImageFile import ImageFile
 
 from imaging.decode import jpeg, jpeg2000
 from imaging.decode.colours import changes_colours, strips
+from imaging.record import FIRST_FRAME
 
 #: frames and pages that are compared, and the pixels of all of them together
 MOST_FRAMES = 250
@@ -42,34 +46,38 @@ def of_jpeg(data: bytes, image: Image.Image, orientation: int) -> str:
     digest = jpeg.coded_picture(data)
     digest.update(f"orientation {orientation}".encode())
     _add_profile(digest, image)
-    return digest.hexdigest()
+    return _joined([digest.digest()])
 
 
 def of_image(image: Image.Image, turned: Turn) -> str:
     """For a picture of one frame; `turned` makes it upright."""
-    digest = hashlib.sha256()
-    _add(digest, turned(image))
-    return digest.hexdigest()
+    return _joined([_frame(turned(image))])
 
 
 def of_frames(image: ImageFile, data: bytes, turned: Turn) -> str | None:
     """For an animation or a file of several pages, as it was just opened; None where it is too long."""
-    digest = hashlib.sha256()
+    frames: list[bytes] = []
     pixels = 0
     for number in range(MOST_FRAMES + 1):
         try:
             image.seek(number)
         except EOFError:
-            return digest.hexdigest()
+            return _joined(frames)
         pixels += image.width * image.height
         if number == MOST_FRAMES or pixels > MOST_PIXELS or not has_full_depth(image, data):
             return None
         image.load()
-        _add(digest, turned(image))
+        frames.append(_frame(turned(image)))
     return None
 
 
-def _add(digest: hashlib._Hash, image: Image.Image) -> None:
+def _joined(frames: list[bytes]) -> str:
+    """The digest of a file from those of its frames."""
+    return frames[0].hex()[:FIRST_FRAME] + hashlib.sha256(b"".join(frames)).hexdigest()[FIRST_FRAME:]
+
+
+def _frame(image: Image.Image) -> bytes:
+    digest = hashlib.sha256()
     _add_profile(digest, image)
     transparent = image.has_transparency_data
     if transparent:
@@ -80,6 +88,7 @@ def _add(digest: hashlib._Hash, image: Image.Image) -> None:
     for strip in strips(image):
         # RGBa: what nobody can see through its transparency is zero
         digest.update((strip if strip.mode == mode else strip.convert(mode)).tobytes())
+    return digest.digest()
 
 
 def _mode(image: Image.Image) -> str:

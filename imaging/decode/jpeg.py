@@ -15,6 +15,9 @@ from typing import NamedTuple
 SOI = b"\xff\xd8"
 EOI = b"\xff\xd9"
 
+#: what every file begins with: the marker of the beginning, and that of the next segment
+BEGINNING = SOI + b"\xff"
+
 _APP0, _APP14, _APP15, _COMMENT, _SOS, _END = 0xE0, 0xEE, 0xEF, 0xFE, 0xDA, 0xD9
 
 #: markers of frame headers: all but those of Huffman tables, of extensions and of arithmetic conditioning

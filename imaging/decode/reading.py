@@ -104,13 +104,13 @@ def _broken(format: str, data: bytes, error: Exception) -> BrokenImage:
 
 def _open(data: bytes, limits: Limits) -> ImageFile:
     """Read the header, and check it."""
-    if data.startswith(jpeg.SOI):
+    if data.startswith(jpeg.BEGINNING):
         _check_jpeg(data, limits)
     if data.startswith(icon.SIGNATURE):  # Pillow decodes an icon as it opens it
         _check_icon(data, limits)
     try:
         names = formats.readable()
-        if data.startswith(jpeg.SOI):  # not by `Image.open`, whose limit is on what is not decoded here
+        if data.startswith(jpeg.BEGINNING):  # not by `Image.open`, whose limit is on what is not decoded here
             image: ImageFile = JpegImagePlugin.jpeg_factory(io.BytesIO(data))
         else:
             image = Image.open(io.BytesIO(data), formats=names)

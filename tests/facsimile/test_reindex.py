@@ -131,6 +131,8 @@ def test_an_index_of_layout_2_gets_digests_of_the_whole_content(plain: Shell, ph
     assert (told["from_sources"], told["from_thumbnails"]) == (len(NAMES) + len(pages) - 1, 1)
     found = plain.json("search", photos / "contract.tif")["matches"]
     verdicts = {Path(match["source"]).name: match["verdict"] for match in found}
+    notes = {Path(match["source"]).name: match["note"] for match in found}
+    assert (verdicts["invoice.tif"], notes["invoice.tif"]) == ("similar", "first page alike")
     assert verdicts.pop("contract.tif") == "identical" and "identical" not in verdicts.values()
     Image.open(photos / "coffee.png").save(photos / "coffee.bmp")
     assert best(plain, photos / "coffee.bmp")["verdict"] == "identical"

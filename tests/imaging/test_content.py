@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from imaging.decode import content, decode
 from imaging.describe import describe
+from imaging.record import begins_alike
 from tests.imaging.pictures import encoded, photograph
 from tests.imaging.test_decode import wide_profile
 
@@ -217,3 +218,13 @@ def test_other_logos_are_seen_on_white(fill: str) -> None:
 @pytest.mark.parametrize("alpha", [0, 1])
 def test_what_is_all_but_invisible_stays_on_white(alpha: int) -> None:
     assert decode(encoded(Image.new("RGBA", (40, 30), (255, 255, 255, alpha)))).rgb.min() >= 250
+
+
+@pytest.mark.parametrize("format", ["TIFF", "GIF", "PNG"])
+def test_the_digest_shows_whether_files_begin_alike(format: str) -> None:
+    alone, a, b = (encoded(FIRST, format), *(frames(FIRST, other, format=format) for other in (A, B)))
+    first, second, third = (describe(data).pixels for data in (alone, a, b))
+    assert begins_alike(second, third)
+    assert begins_alike(first, second) or format == "GIF", "an animated GIF has another palette"
+    assert not begins_alike(second, second)
+    assert not begins_alike(second, describe(frames(A, FIRST, format=format)).pixels)
