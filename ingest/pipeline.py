@@ -176,7 +176,7 @@ class _Chunk:
             self._changed = displace(
                 self._index,
                 {
-                    (item.collection, item.source): digest
+                    (item.collection, item.place): digest
                     for item, digest in items
                     if read_at_its_source(item)
                 },
@@ -194,7 +194,7 @@ class _Chunk:
 
     def _is_changed(self, item: Item) -> bool:
         """Whether the place of an item held other bytes before; told of one item for each place."""
-        place = (item.collection, item.source)
+        place = (item.collection, item.place)
         if place not in self._changed:
             return False
         self._changed.remove(place)
@@ -206,7 +206,7 @@ def _held(items: Sequence[tuple[int, Item]], index: Index) -> dict[int, Key]:
     remote = [(position, item) for position, item in items if item.data is None and is_remote(item.source)]
     held: dict[tuple[str, str], list[Key]] = {}
     for collection in {item.collection for _, item in remote}:
-        sources = tuple({item.source for _, item in remote if item.collection == collection})
+        sources = tuple({item.place for _, item in remote if item.collection == collection})
         found = Filter(collections=(collection,), terms={"source": sources})
         page = index.page(found, cursor=None, limit=RECORDS_PER_SOURCE * len(sources))
         for record in page.records:
@@ -214,7 +214,7 @@ def _held(items: Sequence[tuple[int, Item]], index: Index) -> dict[int, Key]:
                 held.setdefault((collection, source), []).append(record.key)
     keys: dict[int, Key] = {}
     for position, item in remote:
-        for key in held.get((item.collection, item.source), ()):
+        for key in held.get((item.collection, item.place), ()):
             if item.id in (None, key.id):
                 keys[position] = key
     return keys
@@ -223,7 +223,7 @@ def _held(items: Sequence[tuple[int, Item]], index: Index) -> dict[int, Key]:
 def _tells_more(item: Item, stored: Known) -> bool:
     """Whether the item brings a source or words that the index does not hold for these bytes."""
     return (
-        item.source not in ("", *stored.sources)
+        item.place not in ("", *stored.sources)
         or item.title not in ("", stored.title)
         or item.tags not in ((), stored.tags)
         or dict(item.metadata) not in ({}, dict(stored.metadata))

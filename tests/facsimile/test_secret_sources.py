@@ -47,3 +47,18 @@ def test_no_command_shows_or_keeps_a_secret_of_an_address(facsimile: Shell, web:
         assert not any(
             SECRET.encode() in path.read_bytes() for path in Path(shell.index).rglob("*") if path.is_file()
         )
+
+
+def test_an_address_with_a_secret_is_followed_like_any_other(facsimile: Shell, web: Web) -> None:
+    shell = facsimile.having(FACSIMILE_FETCH_ALLOW_PRIVATE="true", FACSIMILE_FETCH_SECONDS="5")
+    web.serve("/a.jpg", picture(1))
+    url = f"{web.url('/a.jpg')}?token={SECRET}"
+
+    def counts(*options: str) -> tuple[int, int, int, int]:
+        last = clean(shell("ingest", url, "--json", *options)).lines[-1]
+        return last["added"], last["updated"], last["unchanged"], last["changed"]
+
+    assert counts() == (1, 0, 0, 0)
+    assert counts() == counts("--recheck") == (0, 0, 1, 0)
+    web.serve("/a.jpg", picture(2))
+    assert counts("--recheck") == (1, 0, 0, 1)
