@@ -175,11 +175,7 @@ class _Chunk:
         with self._timings.of("write"):
             self._changed = displace(
                 self._index,
-                {
-                    (item.collection, item.place): digest
-                    for item, digest in items
-                    if read_at_its_source(item)
-                },
+                {(item.collection, item.place): digest for item, digest in items if read_at_its_source(item)},
             )
 
     def outcomes(self) -> list[Outcome]:
