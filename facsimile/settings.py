@@ -64,10 +64,18 @@ class Settings(BaseSettings):
     )
     image_seconds: float = Field(60, gt=0, description="longest time for decoding one image")
 
-    copy_distance: int = Field(48, ge=0, le=256, description="Hamming distance up to which a match is a copy")
+    copy_distance: int = Field(
+        48,
+        ge=0,
+        le=256,
+        description="Hamming distance up to which a match is a copy; beyond 31 verification can overrule it",
+    )
     similar_distance: int = Field(80, ge=0, le=256, description="Hamming distance at which the answer ends")
     copy_score: float = Field(
-        Thresholds().copy_score, ge=0, le=1, description="score from which a match is a copy"
+        Thresholds().copy_score,
+        ge=0,
+        le=1,
+        description="score from which a match is a copy; verification can overrule it",
     )
     similar_cosine: float = Field(
         Thresholds().similar_cosine, ge=-1, le=1, description="cosine below which the answer ends"

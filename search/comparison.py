@@ -12,7 +12,7 @@ from imaging.record import BITS, Description, ImageRecord
 from search.match import Match
 from search.proof import Policy, Proof
 from search.query import Variant
-from search.ranking import Thresholds, accepted, judge, nearest
+from search.ranking import Thresholds, accepted, hash_distance, judge, nearest, shown
 from search.verification import Verifier, confirmed
 
 
@@ -69,19 +69,21 @@ def compare(
     proof = Verifier(second, policy).proof(record) if verify else None
     anything = dataclasses.replace(thresholds, similar=BITS, similar_cosine=-1)
     told = judge(second, views, [record], anything if proof else thresholds)
-    found = accepted([confirmed(match, proof, policy) for match in told], thresholds)
+    found = shown(
+        second, accepted([confirmed(match, proof, policy) for match in told], thresholds), thresholds
+    )
     return Comparison(
         first=first,
         second=second,
         hamming_upright=int(hamming(first.bits, second.bits)),
         hamming_trimmed=int(hamming(_trimmed(first), _trimmed(second))),
-        hamming=near.hamming if near else None,
+        hamming=hash_distance(second, first, thresholds.similar),
         orientation=near.orientation if near else "upright",
         cosine=None
         if first.vector is None or second.vector is None
         else float(cosine(first.vector, second.vector)),
         match=found[0] if found else None,
-        proof=proof,
+        proof=found[0].proof if found else proof,
     )
 
 

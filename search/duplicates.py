@@ -17,7 +17,7 @@ from search.index.base import Index
 from search.keeper import Modified, Preference
 from search.match import Match, Verdict
 from search.query import Filter
-from search.ranking import judge, nearest
+from search.ranking import judge, nearest, shown
 from search.tied import Rules, Ties, batches, views
 from search.verification import verified
 
@@ -99,7 +99,7 @@ class _Stars:
             keeper, *others = left
             members = self._members(keeper, others)
             together = [keeper, *(each for each in others if each.key in members)]
-            followers = (Member(each, members[each.key]) for each in together[1:])
+            followers = (self._member(each, members[each.key]) for each in together[1:])
             yield Cluster((Member(keeper), *followers), why=preference.reason(together))
             left = [each for each in others if each.key not in members]
 
@@ -111,6 +111,10 @@ class _Stars:
         located = [self._locate(record) for record in records if not record.is_gone]
         left = [record.replaced(sources=record.present) for record in located if not record.is_gone]
         return left or located
+
+    def _member(self, record: ImageRecord, match: Match) -> Member:
+        (match,) = shown(record, [match], self._rules.thresholds)
+        return Member(record, match)
 
     def _members(self, keeper: ImageRecord, others: Sequence[ImageRecord]) -> dict[Key, Match]:
         """How each of the others that belongs to the keeper was proven."""

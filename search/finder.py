@@ -15,7 +15,7 @@ from search.index.base import Index
 from search.match import Match
 from search.proof import Policy
 from search.query import Filter, Question, Variant
-from search.ranking import Mode, Thresholds, accepted, fused, judge
+from search.ranking import Mode, Thresholds, accepted, fused, judge, shown
 from search.verification import reach, verified
 
 #: candidates by hash that are wanted beyond the limit of the answer, since exact ranking may reorder them
@@ -101,8 +101,11 @@ class Finder:
                 answers = verified(self.index, queries, answers, self.thresholds, self.policy)
                 answers = [accepted(matches, self.thresholds) for matches in answers]
                 self._told("verify", start)
+        if request.words:
+            answers = [fused(matches, by_words) for matches in answers]
         return [
-            (fused(matches, by_words) if request.words else matches)[: request.limit] for matches in answers
+            shown(query, matches[: request.limit], self.thresholds)
+            for query, matches in zip(queries, answers, strict=True)
         ]
 
     def search_words(self, request: Request) -> list[Match]:

@@ -77,7 +77,8 @@ class Proof:
     `inliers`: features of both pictures that lie where one transformation puts them. `agreement`: the median
     correlation of small cells under it, -1..1. `hamming`: by how many of 256 bits the hashes of the common
     area differ. `parallax`: how far parts of the area moved against each other, in pixels of 128; None where
-    that cannot be told, or was not looked at. `probability`: that it is a copy.
+    that cannot be told, or was not looked at. `by_hash`: the probability by the hash of the whole pictures,
+    where that decides (see `Policy.despite`). `probability`: that it is a copy.
     """
 
     finding: Finding
@@ -87,14 +88,17 @@ class Proof:
     hamming: int
     transformation: Transformation
     parallax: float | None = None
+    by_hash: float = 0.0
 
     @property
     def probability(self) -> float:
-        """That the candidate is a copy, 0..1; logistic in agreement, Hamming distance, inliers, parallax."""
+        """That the candidate is a copy, 0..1: by the hash, or logistic in agreement, Hamming distance,
+        inliers and parallax. At least one half where the finding is that, otherwise at most."""
         pixels = _PER_AGREEMENT * self.agreement + _PER_BIT * self.hamming
         if self.parallax is not None:
             pixels += _STILL + _PER_PARALLAX * self.parallax
-        return 1 / (1 + math.exp(-(_BASE + pixels + _PER_INLIERS * math.log(self.inliers))))
+        by_pixels = 1 / (1 + math.exp(-(_BASE + pixels + _PER_INLIERS * math.log(self.inliers))))
+        return max(self.by_hash, by_pixels, 0.5) if self.finding == "copy" else min(by_pixels, 0.5)
 
     def as_json(self) -> dict[str, Any]:
         """The proof as services read it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging import distance
-from imaging.orientation import inverse
-from imaging.record import ImageRecord, Key, begins_alike
+from imaging.describe import IN_PAGES
+from imaging.orientation import ORIENTATIONS, inverse, orient_bits
+from imaging.record import BITS, ImageRecord, Key, begins_alike
 from search.match import FIRST_PAGE_ALIKE, Match, Verdict
 from search.query import Asked, Variant
 from search.score import score
@@ -81,6 +83,47 @@ def _least(variants: Sequence[Variant], stored: NDArray[np.uint8]) -> tuple[int,
     table = distance.hamming(asked[:, None, :], stored[None, :, :])
     row, column = np.unravel_index(int(np.argmin(table)), table.shape)
     return int(table[row, column]), variants[int(row)], int(column)
+
+
+def hash_distance(first: Asked, second: Asked, similar: int) -> int | None:
+    """The Hamming distance that is shown for two pictures, whoever asks, and in whichever order.
+
+    The smallest over the turns and margins of the whole pictures or, where that is more than `similar`, of
+    the pictures in either of them. It needs nothing but what an index keeps; a query's own spectrum, which
+    `nearest` goes by, turns a hash more exactly by a few bits. None where a picture is blank.
+    """
+    if not (first.quality and second.quality):
+        return None
+    wholes = (_wholes(first), _wholes(second))
+    whole = _least_turned(wholes[0], wholes[1], ORIENTATIONS)
+    parts = [
+        _least_turned(each.panels, other, IN_PAGES)
+        for each, other in ((first, wholes[1]), (second, wholes[0]))
+        if len(each.panels)
+    ]
+    part = min(parts, default=BITS)
+    return part if part <= similar < whole else whole
+
+
+def shown(query: Asked, matches: Iterable[Match], thresholds: Thresholds) -> list[Match]:
+    """The matches of a query with the distances that are shown."""
+    return [
+        match
+        if match.hamming is None
+        else dataclasses.replace(match, hamming=hash_distance(query, match.record, thresholds.similar))
+        for match in matches
+    ]
+
+
+def _wholes(picture: Asked) -> NDArray[np.uint8]:
+    trimmed = [] if picture.bits_trimmed is None else [picture.bits_trimmed]
+    return np.stack([picture.bits, *trimmed])
+
+
+def _least_turned(first: NDArray[np.uint8], second: NDArray[np.uint8], orientations: Sequence[str]) -> int:
+    """The smallest distance of some hashes [N, 32], turned, to others [M, 32]."""
+    turned = np.stack([orient_bits(first, each) for each in orientations])
+    return int(distance.hamming(turned[:, :, None], second[None, None]).min())
 
 
 def judge(

@@ -16,7 +16,7 @@ from search.index.base import Index
 from search.match import Match, Verdict
 from search.proof import SAME_SCENE, Policy
 from search.query import Filter, Question, Variant
-from search.ranking import Thresholds, judge
+from search.ranking import Thresholds, judge, shown
 from search.verification import reach, verified
 
 _T = TypeVar("_T")
@@ -144,6 +144,7 @@ class Ties:
             self.proven.setdefault(first, set()).add(second)
             self.proven.setdefault(second, set()).add(first)
         elif match.note and self._rules.scenes:
+            (match,) = shown(record, [match], self._rules.thresholds)
             pair = (Member(match.record), Member(record.replaced(thumbnail=None), match))
             self.scenes.append(Cluster(pair, match.note))
 

@@ -212,15 +212,16 @@ def second_look(
 
 def confirmed(match: Match, proof: Proof | None, policy: Policy) -> Match:
     """The match in the light of a proof. What hash or vector took for a copy is none where it is the same
-    scene in another picture, unless the hash is very sure."""
+    scene in another picture, unless the hash is very sure: then it decides, and the proof says so."""
     if proof is None or match.verdict is Verdict.IDENTICAL:
         return match
     if match.note == FIRST_PAGE_ALIKE:
         return dataclasses.replace(match, proof=proof)
+    sure = match.verdict is Verdict.COPY and match.hamming is not None and match.hamming <= policy.despite
+    if sure and proof.finding != "copy":
+        proof = dataclasses.replace(proof, finding="copy", by_hash=match.score)
     if proof.finding == "copy":
         score = max(match.score, proof.probability)
         return dataclasses.replace(match, verdict=Verdict.COPY, score=score, proof=proof)
-    if match.hamming is not None and match.hamming <= policy.despite:
-        return dataclasses.replace(match, proof=proof, note=SAME_SCENE)
     score = min(match.score, proof.probability)
     return dataclasses.replace(match, verdict=Verdict.SIMILAR, score=score, proof=proof, note=SAME_SCENE)

@@ -215,11 +215,14 @@ def test_a_proof_raises_the_verdict_and_a_scene_lowers_it_unless_the_hash_is_sur
     raised = confirmed(match_of(Verdict.SIMILAR, 120), proof_of("copy"), limits)
     assert (raised.verdict, raised.note) == (Verdict.COPY, "") and raised.score > 0.9
     lowered = confirmed(match_of(Verdict.COPY, 120, 0.9999), scene, limits)
-    assert (lowered.verdict, lowered.note) == (Verdict.SIMILAR, SAME_SCENE) and lowered.score < 0.5
+    assert (lowered.verdict, lowered.note) == (Verdict.SIMILAR, SAME_SCENE) and lowered.score <= 0.5
     doubtful = confirmed(match_of(Verdict.COPY, 40, 0.9999), scene, limits)
     assert (doubtful.verdict, doubtful.note) == (Verdict.SIMILAR, SAME_SCENE)
     kept = confirmed(match_of(Verdict.COPY, 30, 0.9999), scene, limits)
-    assert (kept.verdict, kept.note, kept.score) == (Verdict.COPY, SAME_SCENE, 0.9999)
+    assert (kept.verdict, kept.note, kept.score) == (Verdict.COPY, "", 0.9999)
+    assert kept.proof and (kept.proof.finding, kept.proof.probability) == ("copy", 0.9999)
+    unsure = confirmed(match_of(Verdict.SIMILAR, 30, 0.7), scene, limits)
+    assert (unsure.verdict, unsure.note) == (Verdict.SIMILAR, SAME_SCENE) and unsure.score < 0.5
     identical = match_of(Verdict.IDENTICAL, 0, 1)
     assert confirmed(identical, scene, limits) is identical
     assert confirmed(kept, None, limits) is kept
