@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,9 +21,10 @@ from search.index.validation import check_collection
 from search.query import Filter
 from workers.errors import JobClosed, JobMissing
 from workers.jobs import Job
-from workers.scanning.allowances import Allowances
+from workers.scanning.allowances import Allowance, Allowances, allow
 from workers.scanning.events import announcer
 from workers.scanning.findings import KIND, Findings
+from workers.scanning.left_out import LeftOut
 from workers.scanning.run import carry_out
 from workers.scanning.scans import Phase, Rules, Run, Scan, Scans
 from workers.webhook import Webhooks
@@ -41,12 +42,17 @@ _LOOK = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scanned:
-    """What a scan did: the suspects it read (None where it read none), and what it compared."""
+    """What a scan did: the suspects it read (None where it read none), and what it compared.
+
+    `left_out` counts the matches in which geometry found a work, though not as a copy, and which became no
+    findings, since only proven copies were wanted.
+    """
 
     scan: Scan
     run: Run
     jobs: tuple[Job, ...]
     new: int
+    left_out: int = 0
     read: Tally | None = None
 
     @property
@@ -61,6 +67,7 @@ class Scanned:
             "run": self.run.id,
             **self.run.counts,
             "new_findings": self.new,
+            "similar_left_out": self.left_out,
             "failed": self.failed,
             "seconds": round(sum(job.seconds for job in self.jobs), 3),
         }
@@ -103,6 +110,13 @@ class Scanning:
             recheck=recheck,
         )
         return self.scans.opened(wanted)
+
+    def allow(self, where: Mapping[str, str], *, scan: str = "", note: str = "") -> Allowance:
+        """Allow what meets all of these conditions, such as `{"site": HOST, "work": ID}`.
+
+        Raises InvalidRequest for what cannot be met, and ScanMissing.
+        """
+        return allow(self._index, where, scan=scan, note=note)
 
     def carry_out(
         self,
@@ -176,7 +190,8 @@ class Scanning:
     def _scanned(self, scan: Scan, runs: Sequence[Run], jobs: Sequence[Job], read: Tally | None) -> Scanned:
         self._index.state.refresh()
         new = sum(self._index.state.count(Wanted(kind=KIND, terms={"run": (run.id,)})) for run in runs)
-        return Scanned(scan=scan, run=runs[-1], jobs=tuple(jobs), new=new, read=read)
+        left_out = sum(LeftOut(self._index.state).count(run.id) for run in runs)
+        return Scanned(scan=scan, run=runs[-1], jobs=tuple(jobs), new=new, left_out=left_out, read=read)
 
 
 def rules(chosen: Settings, index: Index, similar: bool) -> Rules:

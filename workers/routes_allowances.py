@@ -10,9 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from search.api.access import Reader, Writer
 from search.api.problems import documented
 from search.api.work import Work
+from search.errors import InvalidRequest
+from search.index.base import Index
 from search.index.state import State
 from workers.errors import AllowanceMissing
 from workers.routes_scans import Name, seen
+from workers.scanning import allowances as allow_list
 from workers.scanning.allowances import Allowance, Allowances, By
 
 router = APIRouter(prefix="/v1", tags=["scans"])
@@ -21,16 +24,33 @@ AllowanceId = Annotated[str, Path(max_length=64, examples=["4395b7295653"])]
 _FAULTS = documented(400, 401, 403, 404, 408, 413, 421, 422, 429, 503)
 
 
+Pattern = Annotated[str, Field(min_length=1, max_length=2048)]
+
+
 class Allowed(BaseModel):
-    """What may show works."""
+    """What may show works: a condition in `by` and `pattern`, or in `where` several that must all hold."""
 
     model_config = ConfigDict(extra="forbid")
 
-    by: By = Field(
-        description="source: a glob on whole addresses; site: a host with its subdomains; the others by id"
+    by: By | None = Field(
+        None, description="source: a glob on whole addresses; site: a host with its subdomains; others by id"
     )
-    pattern: Annotated[str, Field(min_length=1, max_length=2048)]
+    pattern: Pattern | None = None
+    where: Annotated[
+        dict[By, Pattern],
+        Field(description="conditions", examples=[{"site": "partner.example", "work": "1"}]),
+    ] = {}
     note: Annotated[str, Field(max_length=2000, description="why, or by which licence")] = ""
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """All conditions. Raises InvalidRequest where one is given in both ways."""
+        if (self.by is None) is not (self.pattern is None):
+            raise InvalidRequest("by and pattern belong together; several conditions go into where")
+        if self.by in self.where:
+            raise InvalidRequest(f"the condition {self.by} is given twice")
+        single = {self.by.value: self.pattern} if self.by and self.pattern else {}
+        return {by.value: pattern for by, pattern in self.where.items()} | single
 
 
 class Listed(BaseModel):
@@ -54,11 +74,11 @@ async def listing(name: Name, caller: Reader, work: Work) -> Listed:
 async def allow(name: Name, allowed: Allowed, caller: Writer, work: Work) -> dict[str, Any]:
     """Allow something: its findings are not reported any more, those that there are neither."""
 
-    def added(state: State) -> Allowance:
-        seen(state, name, caller)
-        return Allowances(state).add(allowed.by, allowed.pattern, scan=name, note=allowed.note)
+    def added(index: Index) -> Allowance:
+        seen(index.state, name, caller)
+        return allow_list.allow(index, allowed.conditions, scan=name, note=allowed.note)
 
-    return (await work.ask(added, work.service.index.state)).as_json()
+    return (await work.ask(added, work.service.index)).as_json()
 
 
 @router.delete("/scans/{name}/allowances/{id}", status_code=204, responses=_FAULTS)

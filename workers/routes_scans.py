@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from hashlib import sha256
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -36,7 +38,10 @@ class Wanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, Field(max_length=100, description="otherwise the catalogue's")] = ""
+    name: Annotated[
+        str,
+        Field(max_length=100, description="otherwise the catalogue's; keys of some collections get a suffix"),
+    ] = ""
     catalogue: Annotated[Collection, Field(description="the collection of works")]
     suspects: Annotated[Collection, Field(description="the collection of suspects")]
     include_similar: bool = Field(False, description="find what is only similar, too")
@@ -44,7 +49,7 @@ class Wanted(BaseModel):
 
 
 class Told(BaseModel):
-    """A scan, how many of its findings are in each state, and the job under way."""
+    """A scan, how many of its findings that are not allowed are in each state, and the job under way."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -151,10 +156,7 @@ def _started(index: Index, wanted: Wanted, caller: Caller) -> Told:
         if not caller.sees(collection) or not index.count(Filter((collection,))):
             raise InvalidRequest(f"there is no collection {collection}")
     scans = Scans(index.state)
-    name = wanted.name or wanted.catalogue
-    with suppress(ScanMissing):
-        if not _sees(caller, scans.get(name)):  # whose it is, and of what, is not told
-            raise InvalidRequest(f"the name {name} is taken: give this scan another one")
+    name = _name(scans, wanted, caller)
     scan = scans.opened(
         Scan(
             name=name,
@@ -166,6 +168,23 @@ def _started(index: Index, wanted: Wanted, caller: Caller) -> Told:
     while not (saved := scans.save(scan.replaced(due=now(), every=wanted.every_seconds or scan.every))):
         scan = scans.get(scan.name)
     return _told(index.state, saved)
+
+
+def _name(scans: Scans, wanted: Wanted, caller: Caller) -> str:
+    """The name of the scan that is wanted.
+
+    A caller who is limited to collections gets names that hold a digest of the two that are compared, so that
+    nobody learns which names others use, or takes one before them. A scan that they see keeps its name.
+    """
+    name = wanted.name or wanted.catalogue
+    if not caller.collections:
+        return name
+    sides = (wanted.catalogue, wanted.suspects)
+    with suppress(ScanMissing):
+        scan = scans.get(name)
+        if (scan.catalogue, scan.suspects) == sides:
+            return name
+    return f"{name}-{sha256(orjson.dumps(sides)).hexdigest()[:8]}"
 
 
 def seen(state: State, name: str, caller: Caller) -> Scan:
@@ -188,4 +207,4 @@ def _told(state: State, scan: Scan) -> Told:
         except JobMissing:  # it is about to begin
             progress = None
     public = {name: value for name, value in scan.as_json().items() if name != "sources"}
-    return Told(**public, findings=Findings(state).states(scan.name), progress=progress)
+    return Told(**public, findings=Allowances(state).states(scan.name), progress=progress)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from facsimile.scanning import Scanned
     from ingest.item import Outcome
     from workers.jobs import Job
+    from workers.scanning.allowances import Allowance
     from workers.scanning.findings import Finding
     from workers.scanning.scans import Scan
 
@@ -182,6 +183,11 @@ def _say(scanned: Scanned, report: Path | None, *, json: bool) -> None:
         f"{counts['new_suspects']} new of {counts['suspects']} suspects, {counts['new_works']} new of "
         f"{counts['works']} works compared: {scanned.new} new findings, {scanned.failed} failed"
     )
+    if scanned.left_out:
+        say(
+            f"{scanned.left_out} more matches are only similar, though geometry fits, and are left out: "
+            "--include-similar makes findings of them"
+        )
     if report:
         say(f"wrote {report / 'index.html'}")
 
@@ -200,7 +206,7 @@ def scans(index: IndexOption = None, json: JsonOption = False) -> None:
     with opened(index) as index_:
         scanning = index_.scanning
         found = [
-            (scan, scanning.findings.states(scan.name), scanning.webhooks.last(scan.name))
+            (scan, scanning.allowances.states(scan.name), scanning.webhooks.last(scan.name))
             for scan in scanning.scans.all()
         ]
     for scan, states, told_last in found:
@@ -265,7 +271,7 @@ def _say_groups(found: list[Finding], by: str, names: dict[str, str], *, json: b
 
 
 def _line(finding: Finding) -> str:
-    told = finding.entry.body
+    told = finding.as_json()
     edit = ", ".join(part for part in (told["note"], told["edit"]) if part)
     suspected, shown = (record["source"] or record["id"] for record in (finding.suspect, finding.work))
     told_edit = f"  ({edit})" if edit else ""
@@ -302,23 +308,26 @@ def allow_add(
         str, typer.Option("--collection", "-c", metavar="C", help="All suspects of a collection.")
     ] = "",
     suspect: Annotated[str, typer.Option("--suspect", metavar="ID", help="The record of a suspect.")] = "",
-    work: Annotated[str, typer.Option("--work", metavar="ID", help="A work that anybody may show.")] = "",
+    work: Annotated[str, typer.Option("--work", metavar="ID", help="A work; ID or COLLECTION/ID.")] = "",
     scan: Annotated[str, typer.Option("--scan", metavar="NAME", help="For this scan only.")] = "",
     note: Annotated[str, typer.Option("--note", metavar="TEXT", help="Why, or by which licence.")] = "",
     json: JsonOption = False,
 ) -> None:
-    """Allow what is named: its findings are never reported."""
+    """Allow what is named: its findings are never reported. Of several options all must hold."""
     named = {"source": source, "site": site, "collection": collection, "suspect": suspect, "work": work}
-    given = [(by, pattern) for by, pattern in named.items() if pattern]
-    if not given:
+    where = {by: pattern for by, pattern in named.items() if pattern}
+    if not where:
         raise InvalidRequest("name a --source, --site, --collection, --suspect or --work")
     with opened(index) as index_:
-        for by, pattern in given:
-            added = index_.scanning.allowances.add(by, pattern, scan=scan, note=note)
-            if json:
-                emit(added.as_json())
-            else:
-                say(f"{added.id}  {by} {pattern} is allowed")
+        added = index_.scanning.allow(where, scan=scan, note=note)
+    if json:
+        emit(added.as_json())
+    else:
+        say(f"{added.id}  {_allowed(added)} is allowed")
+
+
+def _allowed(allowance: Allowance) -> str:
+    return allowance.words + (f" in the scan {allowance.scan}" if allowance.scan else "")
 
 
 def allow_list(index: IndexOption = None, json: JsonOption = False) -> None:
@@ -329,8 +338,7 @@ def allow_list(index: IndexOption = None, json: JsonOption = False) -> None:
         if json:
             emit(each.as_json())
         else:
-            within = f" in the scan {each.scan}" if each.scan else ""
-            say(f"{each.id}  {each.by} {each.pattern}{within}" + (f": {each.note}" if each.note else ""))
+            say(f"{each.id}  {_allowed(each)}" + (f": {each.note}" if each.note else ""))
     if not found and not json:
         say("nothing is allowed")
 

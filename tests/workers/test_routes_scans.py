@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -143,11 +144,55 @@ def test_a_name_that_another_tenant_took_tells_nothing_of_it(api: Running) -> No
     assert api.http.post("/v1/scans", json=BODY, headers=api.key("admin")).status_code == 202
     api.store(picture(), "a", api.key("admin"), collection="mine")
     tenant = api.key("read", "write", collections=("works", "mine"))
-    answer = api.http.post("/v1/scans", json={"catalogue": "works", "suspects": "mine"}, headers=tenant)
-    assert answer.status_code == 422
-    assert "the name works is taken" in answer.text and "crawl" not in answer.text
-    other = {"catalogue": "works", "suspects": "mine", "name": "second"}
-    assert api.http.post("/v1/scans", json=other, headers=tenant).status_code == 202
+    mine = {"catalogue": "works", "suspects": "mine"}
+    named = api.http.post("/v1/scans", json=mine, headers=tenant)
+    # the answer is the same whether or not somebody else has a scan of this name
+    free = api.http.post("/v1/scans", json={**mine, "name": "nobody"}, headers=tenant)
+    for answer, name in ((named, "works"), (free, "nobody")):
+        assert answer.status_code == 202, answer.text
+        assert re.fullmatch(f"{name}-[0-9a-f]{{8}}", answer.json()["scan"])
+        assert "crawl" not in answer.text
+    assert api.http.post("/v1/scans", json=mine, headers=tenant).json()["scan"] == named.json()["scan"]
+    assert len(api.http.get("/v1/scans", headers=tenant).json()["scans"]) == 2
+    # and nobody can take a name before others: the one that was free is still free
+    taken = api.http.post("/v1/scans", json={**BODY, "name": "nobody"}, headers=api.key("admin"))
+    assert (taken.status_code, taken.json()["scan"]) == (202, "nobody")
+    assert api.http.get("/v1/scans/nobody", headers=tenant).json()["type"].endswith("scan-missing")
+
+
+def test_a_key_goes_on_with_a_scan_that_it_sees(api: Running) -> None:
+    assert api.http.post("/v1/scans", json=BODY, headers=api.key("admin")).json()["scan"] == "works"
+    both = api.key("read", "write", collections=("works", "crawl"))
+    assert api.http.post("/v1/scans", json=BODY, headers=both).json()["scan"] == "works"
+
+
+def test_several_conditions_make_one_line_and_what_cannot_match_is_refused(
+    api: Running, tmp_path: Path
+) -> None:
+    admin = api.key("admin")
+    api.http.post("/v1/scans", json=BODY, headers=admin)
+    carried_out(api, tmp_path)
+    found = api.http.get("/v1/scans/works/findings", headers=admin).json()["findings"]
+    place = "/v1/scans/works/allowances"
+    cats = [each for each in found if each["work"]["source"].endswith("chelsea.png")]
+    where = {"work": cats[0]["work"]["id"], "suspect": cats[0]["suspect"]["id"]}
+    added = api.http.post(place, json={"where": where}, headers=admin)
+    assert (added.status_code, added.json()["where"], added.json()["by"]) == (201, where, None)
+    assert api.http.get("/v1/scans/works", headers=admin).json()["findings"] == {"open": len(found) - 1}
+    listed = api.http.get("/v1/scans/works/findings", headers=admin).json()["findings"]
+    assert [each["finding"] for each in listed] == [
+        each["finding"] for each in found if each["finding"] != cats[0]["finding"]
+    ]
+    for body in (
+        {},
+        {"by": "site"},
+        {"by": "site", "pattern": "partner.example/shop"},
+        {"by": "site", "pattern": "a.example", "where": {"site": "b.example"}},
+        {"where": {"work": "nothing"}},
+        {"where": {"luck": "x"}},
+        {"by": "collection", "pattern": "works"},
+    ):
+        assert api.http.post(place, json=body, headers=admin).status_code == 422, body
 
 
 def test_what_is_allowed_is_not_reported_until_it_is_taken_off_the_list(api: Running, tmp_path: Path) -> None:
@@ -178,7 +223,7 @@ def test_what_is_allowed_is_not_reported_until_it_is_taken_off_the_list(api: Run
 
 def test_the_allow_list_of_a_scan_is_for_those_who_see_the_scan(api: Running, tmp_path: Path) -> None:
     api.http.post("/v1/scans", json=BODY, headers=api.key("admin"))
-    Allowances(api.service.index.state).add("site", "partner.example")
+    Allowances(api.service.index.state).add({"site": "partner.example"})
     place = "/v1/scans/works/allowances"
     line = {"by": "site", "pattern": "example.org"}
     both = api.key("read", "write", collections=("works", "crawl"))

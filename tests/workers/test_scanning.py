@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from facsimile.scanning import rules
 from search.errors import InvalidRequest
 from search.query import Filter
+from tests.facsimile.shell import Shell
 from tests.imaging.pictures import NAMES, encoded, photograph
 from tests.workers.scans import FILLED, Case, edited, noise, shown
 from workers.chunks import now
@@ -171,6 +172,25 @@ def test_what_is_only_similar_is_found_on_request(case: Case) -> None:
         assert {each.entry.term("verdict") for each in index.scanning.findings.all()} == {"similar"}
 
 
+def test_a_scan_says_how_many_matches_with_fitting_geometry_it_left_out(case: Case) -> None:
+    case.fill(unrelated=3)
+    with case.open(copy_distance=0, verify_agreement=1.0) as index:
+        done = case.scan(index)
+        assert (done.new, done.left_out, done.as_json()["similar_left_out"]) == (0, 3, 3)
+        assert case.scan(index).left_out == 0, "nothing was compared"
+        case.suspect("late.jpg", edited("coffee.png"))
+        assert case.scan(index).left_out == 1
+        seen = case.scan(index, include_similar=True)
+        assert (seen.new, seen.left_out) == (4, 0)
+        assert {each.as_json()["note"] for each in index.scanning.findings.all()} == {"same scene"}
+    shell = Shell(
+        case.works.parent, case.location, FACSIMILE_COPY_DISTANCE="0", FACSIMILE_VERIFY_AGREEMENT="1.0"
+    )
+    told = shell("scan", "--catalogue", "works")
+    assert "4 more matches are only similar, though geometry fits" in told.err
+    assert "--include-similar" in told.err
+
+
 def test_reviews_survive_repeats(case: Case) -> None:
     case.fill()
     with case.open() as index:
@@ -232,7 +252,7 @@ def test_the_allow_list(case: Case, by: str) -> None:
             return shown(allowances.reported(index.scanning.findings.all()))
 
         assert reported() == FILLED
-        added = allowances.add(by, patterns[by])
+        added = allowances.add({by: patterns[by]})
         expected = set() if by == "collection" else FILLED - {("rocket.png", "rocket.jpg")}
         assert reported() == expected
         case.scan(index)

@@ -74,7 +74,7 @@ def test_the_end_of_a_scan_is_told_once(case: Case, receiver: tuple[int, Path]) 
         "webhook_private": True,
     }
     with case.open(**changes) as index:
-        index.scanning.allowances.add("source", "*/rocket.png")
+        index.scanning.allowances.add({"source": "*/rocket.png"})
         done = case.scan(index)
         assert index.scanning.webhooks.last("works") == {"state": "delivered", "tries": 1, "reason": None}
         index.scanning.announce(done.scan, done.run)

@@ -7,7 +7,8 @@ is taken off it comes back.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -17,19 +18,24 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from imaging.record import Key
 from search.errors import InvalidRequest
+from search.index.base import Index
 from search.index.state import Entry, Ref, State, Wanted
+from search.query import Filter
 from workers.chunks import now
-from workers.scanning.findings import Finding
+from workers.scanning.findings import Finding, Findings
+from workers.scanning.hosts import checked_site, host_key
+from workers.scanning.scans import Scans
 
 KIND = "allowance"
 
 
 class By(enum.StrEnum):
-    """What an allowance names.
+    """What a condition of an allowance is about.
 
     `source`: a glob on whole addresses or paths. `site`: a host with its subdomains. `collection`: of
-    suspects. `suspect`, `work`: the id of a record.
+    suspects. `suspect`, `work`: a record, as ID or COLLECTION/ID.
     """
 
     SOURCE = "source"
@@ -41,10 +47,10 @@ class By(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """One line of the allow-list; `scan` is empty where it counts for all of them."""
+    """One line of the allow-list: allowed is what meets all of its conditions. `scan` is empty where it
+    counts for all scans."""
 
-    by: By
-    pattern: str
+    where: Mapping[By, str]
     scan: str = ""
     note: str = ""
     at: datetime
@@ -52,18 +58,31 @@ class Allowance:
     @property
     def id(self) -> str:
         """The same for the same allowance."""
-        return sha256(orjson.dumps([self.by, self.pattern, self.scan])).hexdigest()[:12]
+        facts = sorted(self.where.items())
+        named = [*facts[0], self.scan] if len(facts) == 1 else [*facts, self.scan]
+        return sha256(orjson.dumps(named)).hexdigest()[:12]
+
+    @property
+    def words(self) -> str:
+        """The conditions, for people."""
+        return ", ".join(f"{by} {pattern}" for by, pattern in self.where.items())
 
     def as_json(self) -> dict[str, Any]:
-        """The allowance as services read it."""
+        """The allowance as services read it; `by` and `pattern` are null where it has several conditions."""
+        by, pattern = next(iter(self.where.items())) if len(self.where) == 1 else (None, None)
         return {
             "allowance": self.id,
-            "by": self.by.value,
-            "pattern": self.pattern,
+            "by": by,
+            "pattern": pattern,
+            "where": {condition.value: pattern for condition, pattern in self.where.items()},
             "scan": self.scan or None,
             "note": self.note,
             "at": self.at.isoformat(timespec="seconds"),
         }
+
+    def covers(self, finding: Finding, key: Key, source: str | None) -> bool:
+        """Whether the work of a finding may be shown by this record at this place (None: it has none)."""
+        return all(_meets(by, pattern, finding, key, source) for by, pattern in self.where.items())
 
 
 class Allowances:
@@ -72,23 +91,17 @@ class Allowances:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def add(self, by: str, pattern: str, *, scan: str = "", note: str = "") -> Allowance:
-        """Put something on the list; the same twice is there once. Raises InvalidRequest."""
-        if by not in set(By):
-            raise InvalidRequest(f"nothing is allowed by {by!r}: there are {', '.join(By)}")
-        if not pattern.strip("*. "):
-            raise InvalidRequest(f"{pattern!r} would allow everything")
-        new = Allowance(by=By(by), pattern=pattern, scan=scan, note=note, at=datetime.now(UTC))
-        self._state.put(
-            [
-                Entry(
-                    kind=KIND,
-                    id=new.id,
-                    numbers={"at": now()},
-                    body={"by": by, "pattern": pattern, "scan": scan, "note": note},
-                )
-            ]
-        )
+    def add(self, where: Mapping[str, str], *, scan: str = "", note: str = "") -> Allowance:
+        """Put something on the list; the same twice is there once.
+
+        Hosts are brought into one form. Raises InvalidRequest for conditions that nothing or everything
+        meets; `allow` also looks whether there is what they name.
+        """
+        new = Allowance(where=_checked(where), scan=scan, note=note, at=datetime.now(UTC))
+        told = new.as_json()
+        body = {name: told[name] for name in ("by", "pattern", "where")}
+        entry = Entry(kind=KIND, id=new.id, numbers={"at": now()}, body={**body, "scan": scan, "note": note})
+        self._state.put([entry])
         return new
 
     def remove(self, ids: Iterable[str]) -> int:
@@ -101,9 +114,10 @@ class Allowances:
         """The list, oldest first."""
         self._state.refresh()
         for entry in self._state.all(Wanted(kind=KIND), order="at"):
+            # what an earlier version wrote has one condition
+            where = entry.body.get("where") or {entry.body["by"]: entry.body["pattern"]}
             yield Allowance(
-                by=By(entry.body["by"]),
-                pattern=entry.body["pattern"],
+                where={By(by): pattern for by, pattern in where.items()},
                 scan=entry.body["scan"],
                 note=entry.body["note"],
                 at=datetime.fromtimestamp(entry.number("at") / 1000, UTC),
@@ -119,34 +133,114 @@ class Allowances:
             if not _allows([each for each in allowed if each.scan in ("", finding.scan)], finding):
                 yield finding
 
+    def states(self, scan: str) -> dict[str, int]:
+        """How many findings of a scan that are not allowed are in each state of review."""
+        findings = Findings(self._state)
+        counts = findings.states(scan)
+        if not any(each.scan in ("", scan) for each in self.all()):
+            return counts
+        shown = Counter(finding.state.value for finding in self.reported(findings.all(scan=scan)))
+        return {state: shown[state] for state in counts if shown[state]}
+
+
+def allow(index: Index, where: Mapping[str, str], *, scan: str = "", note: str = "") -> Allowance:
+    """Put something on the list of an index.
+
+    Raises InvalidRequest also where there is no such record or collection, among the suspects and works of
+    the scan if one is named, and ScanMissing where there is no such scan.
+    """
+    conditions = _checked(where)
+    sides = Scans(index.state).get(scan) if scan else None
+    for by in (By.COLLECTION, By.SUSPECT, By.WORK):
+        within = () if sides is None else (sides.catalogue if by is By.WORK else sides.suspects,)
+        if by in conditions and not _exists(index, by, conditions[by], within, scan):
+            where_ = f"the collection {within[0]}" if within else index.location
+            raise InvalidRequest(f"there is no {by} {conditions[by]} in {where_}")
+    return Allowances(index.state).add(where, scan=scan, note=note)
+
+
+def _checked(where: Mapping[str, str]) -> dict[By, str]:
+    """The conditions in the form in which they are compared."""
+    if unknown := set(where) - set(By):
+        raise InvalidRequest(f"nothing is allowed by {min(unknown)!r}: there are {', '.join(By)}")
+    if not where:
+        raise InvalidRequest(f"name what is allowed, by {', '.join(By)}")
+    return {by: _checked_pattern(by, where[by]) for by in By if by in where}
+
+
+def _checked_pattern(by: By, text: str) -> str:
+    if by is By.SITE:
+        return checked_site(text)
+    pattern = text.strip() if by is By.SOURCE else text
+    bare = pattern.lower().removeprefix("https").removeprefix("http")
+    if not pattern or (by is By.SOURCE and not bare.strip("*?.:/[] ")):
+        raise InvalidRequest(f"{text!r} would allow everything")
+    return pattern
+
+
+def _exists(index: Index, by: By, name: str, within: tuple[str, ...], scan: str) -> bool:
+    """Whether there is a record or a collection, or a finding of one that was removed since."""
+    if by is By.COLLECTION:
+        if (not within or name in within) and index.count(Filter((name,))):
+            return True
+    elif _keys(index, name, within):
+        return True
+    found = Findings(index.state).all(scan=scan)
+    return any(
+        _meets(by, name, finding, key, None)
+        for finding in found
+        for key in (finding.suspect_keys if by is not By.WORK else [finding.work_key])
+    )
+
+
+def _keys(index: Index, name: str, within: tuple[str, ...]) -> list[Key]:
+    """The records that a name means, which is ID or COLLECTION/ID."""
+    collection, _, id = name.partition("/")
+    qualified = id and collection in (within or (collection,))
+    return index.keys_of(name, within) or (index.keys_of(id, (collection,)) if qualified else [])
+
 
 def _allows(allowed: list[Allowance], finding: Finding) -> bool:
-    for each in allowed:
-        if each.by is By.WORK and each.pattern == finding.work["id"]:
-            return True
+    """Whether each place of each record of the suspect is covered."""
+    sources: list[str | None] = [*finding.suspect["sources"]] or [None]
     keys = finding.suspect_keys
-    named = {each.pattern for each in allowed if each.by is By.SUSPECT}
-    collections = {each.pattern for each in allowed if each.by is By.COLLECTION}
-    if keys and all(key.id in named or key.collection in collections for key in keys):
-        return True
-    places = [each for each in allowed if each.by in (By.SOURCE, By.SITE)]
-    sources = finding.suspect["sources"]
-    return bool(sources) and all(any(_holds(each, source) for each in places) for source in sources)
+    return bool(keys) and all(
+        any(each.covers(finding, key, source) for each in allowed) for key in keys for source in sources
+    )
 
 
-def _holds(allowance: Allowance, source: str) -> bool:
-    if allowance.by is By.SOURCE:
-        return fnmatchcase(_lowered(source), _lowered(allowance.pattern))
+def _meets(by: By, pattern: str, finding: Finding, key: Key, source: str | None) -> bool:
+    match by:
+        case By.WORK:
+            met = _names(pattern, finding.work_key)
+        case By.SUSPECT:
+            met = _names(pattern, key)
+        case By.COLLECTION:
+            met = key.collection == pattern
+        case By.SOURCE:
+            met = source is not None and fnmatchcase(_lowered(source), _lowered(pattern))
+        case By.SITE:
+            met = source is not None and _is_on(source, host_key(pattern))
+    return met
+
+
+def _is_on(source: str, site: str) -> bool:
+    """Whether an address is on a site or a subdomain of it."""
     try:
-        host = urlsplit(source).hostname or ""
+        host = host_key(urlsplit(source).hostname or "")
     except ValueError:  # an address in brackets that is none
         return False
-    site = allowance.pattern.lower().strip(".")
     return host == site or host.endswith(f".{site}")
 
 
+def _names(pattern: str, key: Key) -> bool:
+    return pattern in (key.id, f"{key.collection}/{key.id}")
+
+
 def _lowered(address: str) -> str:
-    """An address with its scheme and host in small letters, which do not matter there."""
+    """An address with its scheme and host in the form in which they are compared."""
     scheme, mark, rest = address.partition("://")
     host, slash, path = rest.partition("/")
-    return f"{scheme.lower()}://{host.lower()}{slash}{path}" if mark else address
+    if not mark:
+        return address
+    return f"{scheme.lower()}://{host.lower() if host.isascii() else host_key(host)}{slash}{path}"

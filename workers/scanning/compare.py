@@ -18,6 +18,7 @@ from search.stored import descriptions
 from search.verification import reach
 from workers.chunks import Chunk, Work
 from workers.scanning.findings import Findings, Hit
+from workers.scanning.left_out import LeftOut
 from workers.scanning.scans import Run, Scans
 
 #: works that one suspect is compared with at first; where all of them are findings, more are asked for
@@ -44,6 +45,7 @@ def compared(chunk: Chunk, index: Index, limits: Limits) -> list[Outcome]:
     comparer = Comparer(index, dataclasses.replace(run, rules=rules), limits)
     keys = [Key(item.collection, item.id or "") for item in chunk.items]
     ended = comparer.works(keys) if chunk.work is Work.WORKS else comparer.suspects(keys)
+    LeftOut(index.state).record(run.id, chunk.id, len(comparer.left_out))
     return [_outcome(item, ended.get(key)) for item, key in zip(chunk.items, keys, strict=True)]
 
 
@@ -57,7 +59,9 @@ class Comparer:
     """Compares the two sides of one run.
 
     The suspect is always the query and the work the stored picture, so that a finding does not depend on
-    which of the two was new. `crowd` is how many suspects may come into question for one work.
+    which of the two was new. `crowd` is how many suspects may come into question for one work. `left_out` has
+    the pairs, by suspect and work, in which geometry found the work, but not as a copy, where such matches
+    are not wanted.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Comparer:
         self._findings = Findings(index.state)
         unproven = (Verdict.SIMILAR,) if run.rules.similar else ()
         self._verdicts = (Verdict.IDENTICAL, Verdict.COPY, *unproven)
+        self.left_out: set[tuple[Key, Key]] = set()
 
     def suspects(self, keys: Sequence[Key]) -> dict[Key, Status | FacsimileError]:
         """Compare these suspects with all works; what became of each that is still there."""
@@ -96,27 +101,35 @@ class Comparer:
     ) -> tuple[dict[Key, FacsimileError], Told]:
         suspects, faults = self._described(keys)
         found = self._matches([query for _, query in suspects], works, WORKS)
+        for (record, _), matches in zip(suspects, found, strict=True):
+            unwanted = [match for match in matches if match.verdict not in self._verdicts]
+            self.left_out.update((record.key, match.record.key) for match in unwanted if match.proof)
         hits = [
             Hit(record, match)
             for (record, _), matches in zip(suspects, found, strict=True)
             for match in matches
+            if match.verdict in self._verdicts
         ]
         return faults, self._findings.record(self._run, hits)
 
     def _matches(
         self, queries: Sequence[Description], works: tuple[str, ...], limit: int
     ) -> list[list[Match]]:
-        """The works that each query shows, best first, as far as they become findings."""
+        """The works that come into question for each query, best first; all those that become findings."""
         if not queries:
             return []
         within = Filter((self._run.catalogue,), {"id": works} if works else {})
         answers = self._finder.search_many(queries, Request(limit=limit, filter=within))
-        found = [[match for match in matches if match.verdict in self._verdicts] for matches in answers]
-        crowded = [place for place, matches in enumerate(found) if len(matches) == limit < MAX_LIMIT]
+        found = list(answers)
+        crowded = [place for place, matches in enumerate(found) if self._is_crowded(matches, limit)]
         more = self._matches([queries[place] for place in crowded], works, MAX_LIMIT)
         for place, matches in zip(crowded, more, strict=True):
             found[place] = matches
         return found
+
+    def _is_crowded(self, matches: Sequence[Match], limit: int) -> bool:
+        """Whether there may be more findings than the matches of an answer."""
+        return len(matches) == limit < MAX_LIMIT and all(each.verdict in self._verdicts for each in matches)
 
     def _near(self, works: Sequence[tuple[ImageRecord, Description]]) -> list[list[Match]]:
         """The suspects that come into question for each work: as far out as geometry may prove anything."""

@@ -16,7 +16,8 @@ from imaging.record import ImageRecord, Key
 from search.errors import InvalidRequest
 from search.index.base import Status
 from search.index.state import Entry, Ref, State, Wanted
-from search.match import Match
+from search.match import Match, Verdict
+from search.proof import SAME_SCENE
 from workers.chunks import now
 from workers.errors import FindingMissing, QueueError
 from workers.scanning.scans import Run
@@ -93,6 +94,12 @@ class Finding:
     def as_json(self) -> dict[str, Any]:
         """The finding as services read it."""
         body = {name: value for name, value in self.entry.body.items() if name != "keys"}
+        if body["verdict"] != Verdict.SIMILAR and body["note"] == SAME_SCENE:
+            # an earlier version kept the doubts of geometry where the hash had decided
+            proof = (
+                {**body["proof"], "finding": "copy", "probability": body["score"]} if body["proof"] else None
+            )
+            body |= {"note": "", "proof": proof}
         return {
             "finding": self.id,
             "scan": self.scan,
@@ -156,14 +163,17 @@ class Findings:
     def all(
         self, *, scan: str = "", states: Sequence[str] = (), work: str = "", site: str = "", run: str = ""
     ) -> Iterator[Finding]:
-        """The findings that have all that is asked for, the first found first.
+        """The findings that have all that is asked for: open ones before decided ones, the first found first.
 
         `work` is COLLECTION/ID, `site` a host, `run` the run that found them first.
         """
-        wanted = _wanted(scan, states, work, site, run)
         self._state.refresh()
-        for entry in self._state.all(wanted, order="found"):
-            yield Finding(entry)
+        seen: set[str] = set()  # one that is decided meanwhile is listed once
+        for some in _in_order(states):
+            for entry in self._state.all(_wanted(scan, some, work, site, run), order="found"):
+                if entry.id not in seen:
+                    seen.add(entry.id)
+                    yield Finding(entry)
 
     def page(
         self,
@@ -175,10 +185,19 @@ class Findings:
         limit: int,
         cursor: str | None,
     ) -> tuple[list[Finding], str | None]:
-        """A part of them, and where the next begins (None at the end)."""
-        wanted = _wanted(scan, states, work, site)
-        part = self._state.find(wanted, order="found", limit=limit, cursor=cursor)
-        return [Finding(entry) for entry in part.entries], part.cursor
+        """A part of them in the same order, and where the next begins (None at the end).
+
+        One that is decided between two parts may come twice.
+        """
+        order = _in_order(states)
+        place, _, within = (cursor or "0:").partition(":")
+        if place not in map(str, range(len(order))):
+            raise InvalidRequest(f"{(cursor or '')[:80]!r} is no cursor of this listing")
+        wanted = _wanted(scan, order[int(place)], work, site)
+        part = self._state.find(wanted, order="found", limit=limit, cursor=within or None)
+        after = f"{place}:{part.cursor}" if part.cursor else f"{int(place) + 1}:"
+        last = part.cursor is None and int(place) + 1 == len(order)
+        return [Finding(entry) for entry in part.entries], None if last else after
 
     def states(self, scan: str) -> dict[str, int]:
         """How many findings of a scan are in each state of review, allowed ones included."""
@@ -210,6 +229,14 @@ class Findings:
             if written := self._state.put([changed])[0]:
                 return Finding(written)
         raise QueueError("other processes kept changing this finding: try again")
+
+
+def _in_order(states: Sequence[str]) -> list[tuple[str, ...]]:
+    """The states that are asked for (none: all), those that are listed first in front."""
+    asked = tuple(states) or tuple(Review)
+    opened = tuple(state for state in asked if state == Review.OPEN)
+    decided = tuple(state for state in asked if state != Review.OPEN)
+    return [some for some in (opened, decided) if some]
 
 
 def _wanted(scan: str, states: Sequence[str] = (), work: str = "", site: str = "", run: str = "") -> Wanted:

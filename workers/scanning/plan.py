@@ -15,6 +15,7 @@ from workers.chunks import Chunk, Chunks, Published, Work, now
 from workers.errors import JobMissing, ScanClaimed
 from workers.jobs import Jobs, JobWork, new_id
 from workers.scanning.claim import Claim
+from workers.scanning.left_out import LeftOut
 from workers.scanning.marks import Marks, Side, mark_of
 from workers.scanning.scans import RUN, Phase, Rules, Run, Scan, Scans
 
@@ -89,6 +90,7 @@ class Planner:
         saved = self._scans.save(after)
         if saved and scan.run:
             self._marks.forget(scan.run)
+            LeftOut(self._state).forget(scan.run)
         return saved
 
     def _recorded(self, claim: Claim, rules: Rules) -> list[Published]:

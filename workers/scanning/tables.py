@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Any
 
 from workers.scanning.findings import Finding
@@ -32,8 +34,11 @@ COLUMNS = (
     "comment",
 )
 
-#: what makes a spreadsheet take a text for a formula
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: what makes a spreadsheet take a text for a formula, also in other widths
+_FORMULA = "=+-@\u2212"
+
+#: what separates cells, by the language of the spreadsheet
+_SEPARATOR = re.compile("([;\t\r\n])")
 
 
 def row_of(finding: Finding, cluster: str) -> list[str]:
@@ -61,4 +66,14 @@ def cell(value: Any) -> str:
     if value is None:
         return ""
     text = str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+    if not isinstance(value, str):
+        return text
+    escaped = "".join(f"'{part}" if _is_formula(part) else part for part in _SEPARATOR.split(text))
+    return f"'{escaped}" if _SEPARATOR.match(escaped) else escaped
+
+
+def _is_formula(text: str) -> bool:
+    """Whether the first character that is seen begins a formula: blanks, marks and controls before it count
+    as nothing."""
+    seen = next((each for each in text if unicodedata.category(each)[0] not in "ZC"), "")
+    return bool(seen) and unicodedata.normalize("NFKC", seen) in _FORMULA

@@ -16,6 +16,13 @@ export async function scans() {
   }
 }
 
+/** The scans, those with open findings first, then those with findings, the newest first of each. */
+export function byNeed(known) {
+  const need = ({ findings }) => (findings.open ? 2 : Object.keys(findings).length ? 1 : 0);
+  const time = (scan) => scan.begun ?? scan.created;
+  return [...known].sort((a, b) => need(b) - need(a) || (time(a) < time(b) ? 1 : -1));
+}
+
 /** The findings of a scan that have all that is asked for; they are read as far as somebody looks. */
 export class Listing {
   #path;
@@ -33,7 +40,9 @@ export class Listing {
   async reaches(place) {
     while (this.found.length <= place && !this.ended) {
       const part = await asked(`${this.#path}?${this.#query}`);
-      this.found.push(...part.findings);
+      // one that was decided meanwhile comes again, among the decided ones
+      const known = new Set(this.found.map((each) => each.finding));
+      this.found.push(...part.findings.filter((each) => !known.has(each.finding)));
       this.#query.set("cursor", part.cursor);
       this.ended = part.cursor === null;
     }

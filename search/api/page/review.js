@@ -2,7 +2,7 @@
 
 import { attempt, find, make } from "./elements.js";
 import { named, showFinding } from "./finding.js";
-import { decided, Listing, scans, STATES } from "./findings.js";
+import { byNeed, decided, Listing, scans, STATES } from "./findings.js";
 import { upper, VERDICTS } from "./words.js";
 
 const REVIEWER = "facsimile-reviewer";
@@ -96,7 +96,7 @@ async function alone(action) {
 // -- which findings ------------------------------------------------------------------------------------------
 
 async function learn() {
-  known = await scans();
+  known = byNeed(await scans());
   const among = (name) => known.some((each) => each.scan === name);
   const chosen = find("review-scan").value;
   find("review-choice").hidden = find("review-states").hidden = !known.length;

@@ -15,7 +15,7 @@ from imaging.record import Key
 from ingest.item import Item
 from ingest.loading import Loader
 from ingest.pipeline import process
-from search.index.state import Wanted
+from search.index.state import Ref, Wanted
 from tests.browser import Page
 from tests.imaging.pictures import encoded, photograph
 from tests.search.api.conftest import Running
@@ -23,7 +23,9 @@ from tests.search.api.test_page import EVIL, Open, visit
 from tests.workers.scans import edited
 from workers import routes, routes_scans
 from workers.jobs import Jobs
+from workers.scanning.allowances import Allowances
 from workers.scanning.findings import KIND
+from workers.scanning.scans import Scan, Scans
 
 __all__ = ["visit"]
 
@@ -79,8 +81,9 @@ def api(start: Callable[..., Running], scanned: Path) -> Running:
 
 
 def findings(api: Running) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = api.http.get("/v1/scans/works/findings").json()["findings"]
-    return found
+    """All of them, in the order in which they were found."""
+    found = api.http.get("/v1/scans/works/findings").json()["findings"]
+    return sorted(found, key=lambda each: str(each["found"]))
 
 
 def at(page: Page, place: int) -> None:
@@ -300,6 +303,49 @@ def test_a_key_decides_in_its_name_and_errors_are_one_sentence(
             page.until(f"{STATUS}.startsWith('Confirmed: ')")
             page.press("k")
             page.until("document.querySelector('.history')?.textContent.includes('by key ')")
+
+
+def test_the_newest_scan_with_open_findings_is_opened_and_counts_leave_out_what_is_allowed(
+    api: Running, visit: Open
+) -> None:
+    state = api.service.index.state
+    scans = [
+        Scan(name=name, catalogue="works", suspects=f"crawl-{name}", created=created, begun=created)
+        for name, created in (("a-first", 1), ("z-last", 2**42))
+    ]
+    for each in scans:
+        Scans(state).save(each)
+    allowed = Allowances(state).add({"site": "pirate.example"})
+    state.refresh()
+    try:
+        page = begun(api, visit)
+        assert page.run("document.querySelector('#review-scan').value") == "works"
+        assert page.text("#review-place") == "1 of 3"
+        assert page.text("#review-states").split("\n") == [
+            "All 3",
+            "Open 3",
+            "Confirmed 0",
+            "Dismissed 0",
+            "Licensed 0",
+        ]
+        assert (
+            page.run("document.querySelector('#review-states [aria-pressed=true]').textContent") == "Open 3"
+        )
+        page.press("d")
+        at(page, 2)
+        assert "Dismissed 1" in page.text("#review-states")
+        page.click("#review-states button:nth-child(1)")
+        page.until("document.querySelector('#review-place').textContent === '1 of 3'")
+        assert "open" in page.text("#finding-title"), "decided ones come last"
+        page.press("ArrowRight")
+        at(page, 2)
+        page.press("ArrowRight")
+        at(page, 3)
+        assert "dismissed" in page.text("#finding-title")
+    finally:
+        state.delete([Ref("scan", each.name) for each in scans])
+        Allowances(state).remove([allowed.id])
+        state.refresh()
 
 
 def test_a_page_without_scans_has_no_word_of_them(start: Callable[..., Running], visit: Open) -> None:
