@@ -1,14 +1,15 @@
-"""Records as a file: everything that an index keeps, in JSON Lines that any other index takes.
+"""An index as a file: its records and its state, in JSON Lines that any other index takes.
 
-The first line is a header with the signatures; each further line is one record. A name that ends in `.gz`
-is compressed.
+The first line is a header with the version of the format and the signatures. Each further line is one record,
+or `{"entry": {…}}` with one entry of the state. A name that ends in `.gz` is compressed.
 """
 
 from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, cast
@@ -22,13 +23,35 @@ from imaging.errors import ImageError
 from imaging.record import BITS, PIXELS_VERSION, ImageRecord
 from search.errors import IndexMismatch, InvalidRequest
 from search.index.base import Signatures
+from search.index.state import Entry, State, Wanted
 
 FORMAT = "facsimile-records"
-VERSION = 1
+
+#: version 1 had records only
+VERSION = 2
+READABLE = (1, 2)
+
+#: kinds of entries that have a meaning to running processes alone: the turns of sweepers, the answers that
+#: the API repeats to a caller who sends a request twice
+PASSING = frozenset({"upkeep", "idempotency"})
 
 
-def save(path: Path, signatures: Signatures, records: Iterator[ImageRecord]) -> Iterator[ImageRecord]:
-    """Write the records; each is handed on once it is written.
+#: records and entries that are read at a time, and the bytes of lines at which that ends before
+_TOGETHER, _TOGETHER_BYTES = 500, 16_000_000
+
+
+def lasting(state: State) -> Iterator[Entry]:
+    """The entries of a state that belong into an export."""
+    state.refresh()
+    for kind in state.kinds():
+        if kind not in PASSING:
+            yield from state.all(Wanted(kind=kind))
+
+
+def save(
+    path: Path, signatures: Signatures, contents: Iterable[ImageRecord | Entry]
+) -> Iterator[ImageRecord | Entry]:
+    """Write records and entries; each is handed on once it is written.
 
     The file takes its name when all is written, so that a run cut short leaves nothing that looks whole.
     Raises OSError where it cannot be written.
@@ -45,29 +68,47 @@ def save(path: Path, signatures: Signatures, records: Iterator[ImageRecord]) -> 
     try:
         with _opened(part, "wb", path.name) as file:
             file.write(orjson.dumps(header, option=orjson.OPT_APPEND_NEWLINE))
-            for record in records:
-                file.write(orjson.dumps(_row(record), option=orjson.OPT_APPEND_NEWLINE))
-                yield record
+            for each in contents:
+                row = {"entry": each.as_json()} if isinstance(each, Entry) else _row(each)
+                file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+                yield each
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
-def load(path: Path, signatures: Signatures) -> Iterator[ImageRecord]:
-    """Read the records of a file.
+def load(path: Path, signatures: Signatures) -> Iterator[list[ImageRecord | Entry]]:
+    """Read the records and entries of a file, some at a time, bounded in number and bytes.
 
-    Raises InvalidRequest for a file that is none of ours or is damaged, IndexMismatch for other signatures.
+    Raises InvalidRequest for a file that is none of ours or is damaged, IndexMismatch for other signatures;
+    what comes before the damage is handed on first.
     """
+    some: list[ImageRecord | Entry] = []
     try:
         with _opened(path, "rb", path.name) as file:
             header = _check(path, file.readline(), signatures)
+            size = 0
             for number, line in enumerate(file, 2):
-                try:
-                    yield _record(orjson.loads(line), header)
-                except (ValueError, KeyError, TypeError) as error:
-                    raise InvalidRequest(f"{path}: line {number} is damaged ({error})") from error
-    except (EOFError, gzip.BadGzipFile, OSError) as error:
+                some.append(_content(path, number, line, header))
+                size += len(line)
+                if len(some) == _TOGETHER or size > _TOGETHER_BYTES:
+                    yield some
+                    some, size = [], 0
+    except (EOFError, gzip.BadGzipFile, zlib.error, OSError) as error:
+        yield some
         raise InvalidRequest(f"{path} cannot be read: {error}") from error
+    except InvalidRequest:
+        yield some
+        raise
+    yield some
+
+
+def _content(path: Path, number: int, line: bytes, header: dict[str, Any]) -> ImageRecord | Entry:
+    try:
+        row = orjson.loads(line)
+        return Entry.of(row["entry"]) if "entry" in row else _record(row, header)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidRequest(f"{path}: line {number} is damaged ({error})") from error
 
 
 def _opened(path: Path, mode: str, name: str) -> IO[bytes]:
@@ -85,8 +126,11 @@ def _check(path: Path, line: bytes, signatures: Signatures) -> dict[str, Any]:
         known = False
     if not known:
         raise InvalidRequest(f"{path} is not a file that `facsimile export` wrote")
-    if header["version"] != VERSION:
-        raise InvalidRequest(f"{path} has version {header['version']}; this program reads {VERSION}")
+    if header.get("version") not in READABLE:
+        raise InvalidRequest(
+            f"{path} has version {header.get('version')} of the format, this program reads up to {VERSION}: "
+            "use the version of facsimile that wrote it, or a later one"
+        )
     found = Signatures(header["hash"], header["model"], header["dims"])
     if found != signatures:
         raise IndexMismatch(

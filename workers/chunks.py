@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 import orjson
 
@@ -165,7 +164,7 @@ class Chunks:
     def _bury(self, chunk: Chunk, entry: Entry) -> None:
         reason = f"reading it ended its worker {DEATHS} times"
         failed = [Outcome(item, Status.FAILED, reason, "WorkerDied") for item in chunk.items]
-        self._done(entry, {}, self._letters(chunk, enumerate(failed)))
+        self._done(entry, {}, letters_of(chunk, enumerate(failed)))
 
     # -- during the work -----------------------------------------------------------------------------------
 
@@ -222,7 +221,7 @@ class Chunks:
             status.value: sum(each.status is status for each in outcomes)
             for status in (Status.ADDED, Status.UPDATED, Status.UNCHANGED)
         }
-        after = self._letters(chunk, failed)
+        after = letters_of(chunk, failed)
         if again:
             after.append(_later(chunk, again))
         return self._done(claim.entry, counts, after)
@@ -230,44 +229,18 @@ class Chunks:
     def settle(self, entries: Iterable[Entry]) -> None:
         """Write what chunks that are done have left to be written; whoever does it again changes nothing."""
         for entry in entries:
-            self.state.put([_told(each) for each in entry.body["after"]])
+            self.state.put([Entry.of(each) for each in entry.body["after"]])
             terms = {name: values for name, values in entry.terms.items() if name != "unsettled"}
             self.state.put([entry.replaced(terms=terms, body={"digest": entry.body["digest"]})])
 
     def _due(self) -> int:
         return now() + _ms(self._lease)
 
-    def _letters(self, chunk: Chunk, failed: Iterable[tuple[int, Outcome]]) -> list[Entry]:
-        """Dead letters; they hold the items as they came, inline images included."""
-        return [
-            letter_of(
-                chunk.job,
-                chunk.id,
-                place,
-                dataclasses.replace(each, item=chunk.items[place]),
-                trusted=chunk.trusted,
-                work=chunk.work,
-            )
-            for place, each in failed
-        ]
-
     def _done(self, entry: Entry, counts: dict[str, int], after: Sequence[Entry] = ()) -> bool:
         """Mark a chunk as done, with its counts and what follows from it, in one write: of two workers on
         one chunk the first alone has a say. Only then is written what follows; a sweep does it otherwise.
         """
-        unsettled = {"unsettled": ("yes",)} if after else {}
-        (written,) = self.state.put(
-            [
-                entry.replaced(
-                    terms={"job": entry.terms["job"], "state": (ChunkState.DONE.value,), **unsettled},
-                    numbers={"accepted": entry.number("accepted"), "at": now(), **counts},
-                    body={
-                        "digest": entry.body["digest"],
-                        **({"after": [_as_json(each) for each in after]} if after else {}),
-                    },
-                )
-            ]
-        )
+        (written,) = self.state.put([done(entry, counts, after)])
         if written and after:
             self.settle([written])
         return written is not None
@@ -288,6 +261,21 @@ def chunk_of(entry: Entry) -> Chunk:
     )
 
 
+def letters_of(chunk: Chunk, failed: Iterable[tuple[int, Outcome]]) -> list[Entry]:
+    """Dead letters; they hold the items as they came, inline images included."""
+    return [
+        letter_of(
+            chunk.job,
+            chunk.id,
+            place,
+            dataclasses.replace(each, item=chunk.items[place]),
+            trusted=chunk.trusted,
+            work=chunk.work,
+        )
+        for place, each in failed
+    ]
+
+
 def entry_of(chunk: Chunk, *, due: int, state: ChunkState = ChunkState.QUEUED) -> Entry:
     """The entry of a new chunk."""
     return Entry(
@@ -302,6 +290,19 @@ def entry_of(chunk: Chunk, *, due: int, state: ChunkState = ChunkState.QUEUED) -
             "trusted": chunk.trusted,
             "recheck": chunk.recheck,
             "tries": chunk.tries,
+        },
+    )
+
+
+def done(entry: Entry, counts: Mapping[str, int], after: Sequence[Entry] = ()) -> Entry:
+    """The entry of a chunk that is done, with its counts and what is still to be written (see `settle`)."""
+    unsettled = {"unsettled": ("yes",)} if after else {}
+    return entry.replaced(
+        terms={"job": entry.terms["job"], "state": (ChunkState.DONE.value,), **unsettled},
+        numbers={"accepted": entry.number("accepted"), "at": now(), **counts},
+        body={
+            "digest": entry.body["digest"],
+            **({"after": [each.as_json() for each in after]} if after else {}),
         },
     )
 
@@ -321,21 +322,6 @@ def _later(chunk: Chunk, items: Sequence[Item]) -> Entry:
         chunk, id=f"{base}~{chunk.tries + 1}", items=tuple(items), accepted=0, tries=chunk.tries + 1
     )
     return entry_of(after, due=now() + _ms(pause), state=ChunkState.DELAYED)
-
-
-def _as_json(entry: Entry) -> dict[str, Any]:
-    return {
-        "kind": entry.kind,
-        "id": entry.id,
-        "terms": {name: list(values) for name, values in entry.terms.items()},
-        "numbers": dict(entry.numbers),
-        "body": dict(entry.body),
-    }
-
-
-def _told(told: Mapping[str, Any]) -> Entry:
-    terms = {name: tuple(values) for name, values in told["terms"].items()}
-    return Entry(**{**told, "terms": terms})
 
 
 def job_of(chunk_id: str) -> str:

@@ -196,6 +196,12 @@ class ElasticState(State):
         whole = {hit["_id"]: hit for hit in self._hits(again, size=len(large))}
         return [whole.get(hit["_id"], hit) for hit in hits if hit["_id"] in whole or not is_large(hit)]
 
+    def kinds(self) -> list[str]:
+        counting = {"terms": {"field": "kind", "size": MOST_VALUES}}
+        found = self._aggregated({"match_all": {}}, [counting])
+        with self._client.reading():
+            return sorted(bucket["key"] for each in found for bucket in each["buckets"])
+
     def count(self, wanted: Wanted) -> int:
         answer = self._client.count(index=self._alias, query=query(wanted), ignore_unavailable=True)
         with self._client.reading():
@@ -204,13 +210,13 @@ class ElasticState(State):
     def counts(self, wanted: Wanted, by: str) -> dict[str, int]:
         check_wanted(wanted, by)
         counting = {"terms": {"field": f"terms.{by}", "size": MOST_VALUES}}
-        found = self._aggregated(wanted, [counting])
+        found = self._aggregated(query(wanted), [counting])
         with self._client.reading():
             return {bucket["key"]: int(bucket["doc_count"]) for each in found for bucket in each["buckets"]}
 
     def sums(self, wanted: Wanted, names: Sequence[str]) -> dict[str, int]:
         check_wanted(wanted, *names)
-        found = self._aggregated(wanted, [{"sum": {"field": f"numbers.{name}"}} for name in names])
+        found = self._aggregated(query(wanted), [{"sum": {"field": f"numbers.{name}"}} for name in names])
         with self._client.reading():
             return dict.fromkeys(names, 0) | {
                 name: int(each["value"]) for name, each in zip(names, found, strict=False)
@@ -234,12 +240,12 @@ class ElasticState(State):
             return hits
 
     def _aggregated(
-        self, wanted: Wanted, aggregations: Sequence[Mapping[str, Any]]
+        self, asked: Mapping[str, Any], aggregations: Sequence[Mapping[str, Any]]
     ) -> list[Mapping[str, Any]]:
         """The answers to aggregations, in their order; none where nothing was ever written."""
         answer = self._client.search(
             index=self._alias,
-            query=query(wanted),
+            query=asked,
             size=0,
             aggregations={str(number): each for number, each in enumerate(aggregations)},
             allow_partial_search_results=False,

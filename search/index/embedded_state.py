@@ -111,6 +111,12 @@ class EmbeddedState(State):
                 weight += len(row[4])
         return Listing(entries, None)
 
+    def kinds(self) -> list[str]:
+        with self._reading() as connection:
+            if not connection:
+                return []
+            return [kind for (kind,) in connection.execute("SELECT DISTINCT kind FROM entries ORDER BY kind")]
+
     def count(self, wanted: Wanted) -> int:
         check_wanted(wanted)
         with self._reading() as connection:

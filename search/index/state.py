@@ -56,6 +56,22 @@ class Entry:
         """A copy with these fields changed."""
         return dataclasses.replace(self, **changes)
 
+    def as_json(self) -> dict[str, Any]:
+        """The entry without its version."""
+        return {
+            "kind": self.kind,
+            "id": self.id,
+            "terms": {name: list(values) for name, values in self.terms.items()},
+            "numbers": dict(self.numbers),
+            "body": dict(self.body),
+        }
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """The entry that `as_json` returned, as a new one."""
+        terms = {name: tuple(values) for name, values in row["terms"].items()}
+        return cls(kind=row["kind"], id=row["id"], terms=terms, numbers=row["numbers"], body=row["body"])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -81,8 +97,8 @@ class Listing:
 class State(ABC):
     """The entries of one index, for any number of processes at a time.
 
-    `put`, `get` and `delete` work on what is stored now. `find`, `count`, `counts` and `sums` see every
-    write that returned before the last `refresh()`, and without one every write within a second. State
+    `put`, `get` and `delete` work on what is stored now. `find`, `kinds`, `count`, `counts` and `sums` see
+    every write that returned before the last `refresh()`, and without one every write within a second. State
     survives a reindex, and ends when its index is destroyed. Raises the errors of `search.errors`.
     """
 
@@ -119,6 +135,10 @@ class State(ABC):
         before the limit. The cursor survives writes and restarts; InvalidRequest where it is none of this
         listing's.
         """
+
+    @abstractmethod
+    def kinds(self) -> list[str]:
+        """The kinds that there are entries of, in their order; sees what `find` sees."""
 
     def all(self, wanted: Wanted, *, order: str = "", descending: bool = False) -> Iterator[Entry]:
         """Every entry, in pages; entries written meanwhile may or may not come."""

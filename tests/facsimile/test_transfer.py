@@ -37,10 +37,11 @@ def test_records_move_between_the_kinds_of_index_and_stay_equal(
 ) -> None:
     there = filled.on(place_of("embedded" if filled.index.startswith("http") else "elastic"))
     file = tmp_path / name
-    assert filled.json("export", file) == {"exported": len(NAMES), "failed": 0}
-    assert there.json("import", file) == {"imported": len(NAMES), "failed": 0}
+    assert filled.json("export", file) == {"exported": len(NAMES), "failed": 0, "entries": 0}
+    taken = {"imported": len(NAMES), "failed": 0, "entries": 0, "halted": 0}
+    assert there.json("import", file) == taken
     assert records(there.index) == records(filled.index)
-    assert there.json("import", file) == {"imported": len(NAMES), "failed": 0}
+    assert there.json("import", file) == taken
     assert there.count == len(NAMES)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("rec")] == [name]
 
@@ -72,9 +73,9 @@ def test_panels_come_with_an_export_and_are_made_where_an_earlier_one_has_none(
     assert len(row["panels"]) >= 2 and {len(bits) for bits in row["panels"]} == {64}
     for kept in ({}, {"thumbnail": None}):
         earlier = {name: value for name, value in row.items() if name != "panels"} | kept
-        file.write_bytes(b"\n".join(map(orjson.dumps, (header, earlier))))
+        file.write_bytes(b"\n".join(map(orjson.dumps, (header | {"version": 1}, earlier))))
         there = embedded.on(place_of("embedded"))
-        assert there.json("import", file) == {"imported": 1, "failed": 0}
+        assert there.json("import", file)["imported"] == 1
         ((made,), (stored,)) = records(there.index), records(embedded.index)
         if kept:
             assert made["panels"] == []
@@ -110,6 +111,7 @@ def test_a_damaged_file_is_told_with_its_line_and_what_came_before_is_kept(
     done = embedded("import", file)
     assert done.code == 2
     assert f"{file}: line 4 is damaged" in done.complaint
+    assert embedded.count == 2
     file.with_suffix(".gz").write_bytes(gzip.compress(b"".join(exported))[:-100])
     assert "cannot be read" in embedded("import", file.with_suffix(".gz")).complaint
 
@@ -125,6 +127,11 @@ def test_a_file_that_is_no_export_or_has_other_signatures_is_refused(
     done = embedded("import", file)
     assert done.code == 2
     assert "phash256-0" in done.complaint
+    header = orjson.loads(exported[0]) | {"version": 9}
+    file.write_bytes(b"".join([orjson.dumps(header), b"\n", *exported[1:]]))
+    done = embedded("import", file)
+    assert done.code == 2
+    assert "version 9 of the format" in done.complaint and "use the version" in done.complaint
     assert embedded.count == 0
 
 
