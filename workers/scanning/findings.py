@@ -193,11 +193,17 @@ class Findings:
         place, _, within = (cursor or "0:").partition(":")
         if place not in map(str, range(len(order))):
             raise InvalidRequest(f"{(cursor or '')[:80]!r} is no cursor of this listing")
-        wanted = _wanted(scan, order[int(place)], work, site)
-        part = self._state.find(wanted, order="found", limit=limit, cursor=within or None)
-        after = f"{place}:{part.cursor}" if part.cursor else f"{int(place) + 1}:"
-        last = part.cursor is None and int(place) + 1 == len(order)
-        return [Finding(entry) for entry in part.entries], None if last else after
+        found: list[Finding] = []
+        for number in range(int(place), len(order)):
+            wanted = _wanted(scan, order[number], work, site)
+            part = self._state.find(wanted, order="found", limit=limit - len(found), cursor=within or None)
+            found += map(Finding, part.entries)
+            if part.cursor:
+                return found, f"{number}:{part.cursor}"
+            within = ""
+            if len(found) == limit and number + 1 < len(order):
+                return found, f"{number + 1}:"
+        return found, None
 
     def states(self, scan: str) -> dict[str, int]:
         """How many findings of a scan are in each state of review, allowed ones included."""
