@@ -62,7 +62,7 @@ def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def api(start: Callable[..., Running], scanned: Path) -> Running:
     """A server over that index, with nothing decided."""
-    running = start(str(scanned), routers=[routes.router, routes_scans.router])
+    running = start(str(scanned), policy="off", routers=[routes.router, routes_scans.router])
     state = running.service.index.state
     entries = sorted(state.all(Wanted(kind=KIND)), key=lambda entry: entry.body["suspect"]["id"])
     state.put(
