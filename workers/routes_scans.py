@@ -28,7 +28,7 @@ from workers.scanning.scans import Scan, Scans
 
 router = APIRouter(prefix="/v1", tags=["scans"])
 
-Name = Annotated[str, Path(max_length=100, examples=["works"])]
+Name = Annotated[str, Path(min_length=1, max_length=100, examples=["works"])]
 FindingId = Annotated[str, Path(max_length=64, examples=["4395b729565338f443774f72"])]
 _FAULTS = documented(400, 401, 403, 404, 408, 413, 421, 422, 429, 503)
 
@@ -38,10 +38,17 @@ class Wanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[
-        str,
-        Field(max_length=100, description="otherwise the catalogue's; keys of some collections get a suffix"),
-    ] = ""
+    name: (
+        Annotated[
+            str,
+            Field(
+                min_length=1,
+                max_length=100,
+                description="otherwise the catalogue's; keys of some collections get a suffix",
+            ),
+        ]
+        | None
+    ) = None
     catalogue: Annotated[Collection, Field(description="the collection of works")]
     suspects: Annotated[Collection, Field(description="the collection of suspects")]
     include_similar: bool = Field(False, description="find what is only similar, too")

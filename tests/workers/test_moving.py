@@ -114,7 +114,7 @@ def test_decisions_and_jobs_move_between_the_kinds_of_index_and_stay_equal(
         assert Jobs(after.state).get("images").failed == 1
     with facsimile.open(back.index, model="none", jobs=1) as index:
         states = [each.state.value for each in index.scanning.findings.all()]
-        assert states == ["confirmed", "dismissed", "open"]
+        assert states == ["open", "confirmed", "dismissed"]
         again = index.scan(catalogue="works")  # what was compared is not compared again
         assert (again.run.new_suspects, again.run.new_works, again.new) == (0, 0, 0)
         assert shown(index.scanning.findings.all()) == FILLED
