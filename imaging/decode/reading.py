@@ -36,8 +36,10 @@ SLOW_PIXELS = 1_000_000
 #: pages of a TIFF among which the picture is looked for
 _MOST_PAGES = 100
 
-#: the first page of a TIFF is a preview where another has so many times its pixels
+#: the first page of a TIFF is a preview where another has so many times its pixels, or more where its own
+#: longer side is at most this
 _PREVIEW = 2
+_PREVIEW_SIDE = 320
 
 #: what undoes each EXIF orientation
 _UPRIGHT = {
@@ -264,13 +266,14 @@ def _seek_picture(image: ImageFile, data: bytes, limits: Limits) -> None:
         raise NotAnImage(formats.camera_raw())
     if not getattr(image, "is_animated", False):
         return
+    small = max(image.size) <= _PREVIEW_SIDE
     sizes = []
     with suppress(EOFError):
         for number in range(_MOST_PAGES):
             image.seek(number)
             sizes.append(image.width * image.height)
     largest = int(np.argmax(sizes))
-    image.seek(largest if sizes[largest] >= _PREVIEW * sizes[0] else 0)
+    image.seek(largest if preview or small or sizes[largest] >= _PREVIEW * sizes[0] else 0)
     _check(image, data, limits)
 
 

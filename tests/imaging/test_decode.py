@@ -157,6 +157,9 @@ def test_a_preview_before_the_picture_is_not_taken_for_it():
     picture = decode(tiff)
     assert (picture.width, picture.height) == photo.size
     np.testing.assert_array_equal(picture.rgb, np.asarray(photo))
+    little = photo.resize((150, 140))
+    read = decode(encoded(preview, "TIFF", save_all=True, append_images=[little]))
+    assert (read.width, read.height) == little.size, "the larger of two small pages"
     larger = photo.resize((500, 332))
     pages = decode(encoded(photo.copy(), "TIFF", save_all=True, append_images=[larger]))
     assert (pages.width, pages.height) == photo.size, "the first page of a document"
