@@ -6,6 +6,8 @@ import importlib
 import re
 from functools import lru_cache
 
+from imaging.decode import libtiff
+
 #: formats that Pillow reads by itself, without starting another program, and the plugins behind them
 _PLUGINS = {
     "JPEG": "Jpeg",
@@ -83,6 +85,7 @@ def readable() -> tuple[str, ...]:
     """The formats to try; loading just their plugins keeps Pillow from loading all that it has."""
     for plugin in set(_PLUGINS.values()):
         importlib.import_module(f"PIL.{plugin}ImagePlugin")
+    libtiff.silence()
     try:
         import pillow_heif
     except ImportError:

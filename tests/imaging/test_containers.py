@@ -275,3 +275,12 @@ def test_a_camera_raw_in_a_tiff_is_not_taken_for_its_preview() -> None:
 def test_no_text_makes_the_names_slow(text: str) -> None:
     formats.unread(text.encode())
     formats.unread(b"<!---->" * 500 + text.encode())
+
+
+def test_the_library_behind_tiff_prints_nothing_by_itself(capfd: pytest.CaptureFixture[str]) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (300, 400), np.uint8)
+    damaged = bytearray(encoded(Image.fromarray(noise), "TIFF", compression="tiff_adobe_deflate"))
+    damaged[2000:2100] = bytes(100)
+    with pytest.raises(BrokenImage):
+        decode(bytes(damaged))
+    assert capfd.readouterr() == ("", "")
