@@ -67,7 +67,7 @@ def displace(index: Index, read: Mapping[tuple[str, str], str]) -> set[tuple[str
     """Take places from the records of the bytes that they held before; the answer has those places.
 
     `read` has the SHA-256 of the bytes that were read, by collection and source. Records are looked up as of
-    the last refresh.
+    the last refresh, so those that have the bytes by now are left alone.
     """
     changed: set[tuple[str, str]] = set()
     for collection in {collection for collection, _ in read}:
@@ -77,8 +77,10 @@ def displace(index: Index, read: Mapping[tuple[str, str], str]) -> set[tuple[str
             for source in record.sources:
                 if read.get((collection, source), record.sha256) != record.sha256:
                     lost.setdefault(record.key, set()).add(source)
-                    changed.add((collection, source))
-        index.mark_gone(lost)
+        for key, known in index.known(lost).items():
+            lost[key] = {source for source in lost[key] if read[collection, source] != known.sha256}
+            changed.update((collection, source) for source in lost[key])
+        index.mark_gone({key: places for key, places in lost.items() if places})
     return changed
 
 
