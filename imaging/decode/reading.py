@@ -120,8 +120,7 @@ def _open(data: bytes, limits: Limits) -> ImageFile:
         raise ImageTooLarge("the image has more than 179 million pixels, Pillow's own limit") from error
     except Exception as error:
         for name in names:
-            accept = Image.OPEN[name][1]
-            if accept is not None and accept(data[:16]):
+            if _begins_as(name, data):
                 raise BrokenImage(f"the {name} image is damaged or cut short in its header") from error
         if isinstance(error, UnidentifiedImageError):
             raise NotAnImage(formats.unread(data)) from error
@@ -129,6 +128,15 @@ def _open(data: bytes, limits: Limits) -> ImageFile:
     if image.format not in ("JPEG", "MPO"):
         _check(image, data, limits)
     return image
+
+
+def _begins_as(name: str, data: bytes) -> bool:
+    """Whether bytes begin as a format does, by Pillow's word."""
+    accept = Image.OPEN[name][1]
+    try:
+        return accept is not None and bool(accept(data[:16]))
+    except Exception:  # some look at bytes that are not there
+        return False
 
 
 def _check_jpeg(data: bytes, limits: Limits) -> None:
