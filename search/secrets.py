@@ -13,8 +13,9 @@ SECRET = r"(?:password|passwd|passphrase|secret|token|signature|credential|autho
 #: whole names of parameters that are secrets: short ones, which as parts would be found in many others
 _SHORT = r"(?:sig|hmac|jwt|pwd|pass|auth|sas|sid|session|access[-_]?key|hdnts|hdnea)"
 
-#: user and password of a URL; the last @ before the path counts, since passwords may hold one
-USER_INFO = re.compile(r"(\w://)[^/?#\s\"'<>]*@")
+#: user and password of a URL, unless they are hidden already; the last @ before the path counts, since
+#: passwords may hold one
+USER_INFO = re.compile(r"(\w://)(?!\*\*\*@[^@/?#\s\"'<>]*(?![^/?#\s\"'<>]))[^/?#\s\"'<>]*@")
 QUERY = re.compile(
     rf"([?&;](?:[^=&\s]*{SECRET}[^=&\s]*|{_SHORT})=)([^&#\s\"'<>]+)",
     re.IGNORECASE,
