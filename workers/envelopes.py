@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from kombu.asynchronous import get_event_loop
 from kombu.transport import redis
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
@@ -113,6 +114,10 @@ def _text(value: Any, name: str) -> None:
         raise Malformed(f"{name} is missing or not a text")
 
 
+def _raise(error: Exception) -> None:
+    raise error
+
+
 def transport(tasks: Tasks, refuse: Refuse) -> type[redis.Transport]:
     """Celery's transport over Redis, which hands malformed messages to `refuse`."""
 
@@ -122,6 +127,16 @@ def transport(tasks: Tasks, refuse: Refuse) -> type[redis.Transport]:
             if asynchronous:  # the one that takes messages from the lists
                 client.parse_response = partial(self._received, client.parse_response)
             return client
+
+        def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
+            try:
+                super().basic_ack(delivery_tag, multiple)
+            except self.connection_errors as error:
+                # Celery logs this and goes on: it takes no message beyond those that are not acknowledged, so
+                # nobody would notice that the connection is lost
+                if loop := get_event_loop():
+                    loop.call_soon(_raise, error)
+                raise
 
         def _received(self, parse: Callable[..., Any], connection: Any, command: str, **options: Any) -> Any:
             answer = parse(connection, command, **options)
