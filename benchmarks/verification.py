@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy.pairs import Pair, grounds, pairs
 from imaging.decode import decode
-from imaging.features import features, matched
-from imaging.features_fit import fit
+from imaging.geometry.features import features, matched
+from imaging.geometry.homography import fit
 from search.proof import Policy, Proof
 from search.ranking import Thresholds
 from search.verification import Verifier, second_look

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from facsimile.queueing import Queue
     from facsimile.scanning import Scanned, Scanning
     from ingest.item import Outcome, Tally
-    from search.cluster import Cluster
     from search.comparison import Comparison
+    from search.duplicates.cluster import Cluster
     from search.errors import StoreError
     from workers.jobs import Job
 
@@ -271,8 +271,8 @@ class Facsimile:
         `scenes` adds the pairs of the same scene, which are not merged.
         """
         from ingest.presence import located, modified
-        from search.duplicates import clusters
-        from search.tied import Rules
+        from search.duplicates.clustering import clusters
+        from search.duplicates.pairs import Rules
 
         within = Filter(collections=(collection,) if collection else ())
         limits = self.settings.thresholds

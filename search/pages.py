@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.cluster import Cluster
+from search.duplicates.cluster import Cluster
 from search.index.base import Index
 from search.match import Match
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from imaging.decode import decode
 from imaging.errors import ImageError
-from imaging.features import Features, features, matched, reflected
-from imaging.features_fit import Fit, Matrix, fit, plausible
-from imaging.features_overlap import Overlap, overlap, refined
-from imaging.features_parallax import parallax
+from imaging.geometry.features import Features, features, matched, reflected
+from imaging.geometry.homography import Fit, Matrix, fit, plausible
+from imaging.geometry.overlap import Overlap, overlap, refined
+from imaging.geometry.parallax import parallax
 from imaging.record import ImageRecord, Key
 from search.index.base import Index
 from search.match import FIRST_PAGE_ALIKE, Match, Verdict

@@ -20,7 +20,7 @@ ROOMS = ("imaging", "search", "ingest", "workers", "facsimile")
 #: where each library may be imported
 HOMES = {
     "PIL": ("imaging/decode/*.py", "search/evaluation/*"),
-    "cv2": ("imaging/features*.py",),
+    "cv2": ("imaging/geometry/*",),
     "pillow_heif": ("imaging/decode/formats.py",),
     "onnxruntime": ("imaging/models/*",),
     "torch": ("imaging/models/*",),

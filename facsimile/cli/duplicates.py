@@ -10,7 +10,7 @@ from facsimile.cli.options import CollectionOption, HtmlOption, IndexOption, Jso
 from facsimile.cli.output import console, emit, progress, say, visible
 
 if TYPE_CHECKING:
-    from search.cluster import Cluster, Member
+    from search.duplicates.cluster import Cluster, Member
 
 
 def register(app: typer.Typer) -> None:

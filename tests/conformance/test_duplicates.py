@@ -12,13 +12,13 @@ from PIL import Image, ImageDraw, ImageOps
 from imaging.describe import describe
 from imaging.models import model
 from imaging.record import ImageRecord
-from search.cluster import Cluster
-from search.duplicates import clusters
+from search.duplicates.cluster import Cluster
+from search.duplicates.clustering import clusters
+from search.duplicates.pairs import Rules
 from search.index import signatures_of
 from search.index.base import Index
 from search.match import Verdict
 from search.query import Filter
-from search.tied import Rules
 from tests.conformance.conftest import Place
 from tests.conformance.synthetic import filled
 from tests.imaging.pictures import encoded, photograph

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from imaging.distance import hamming
 from workers.scanning.findings import Finding
 
-#: largest Hamming distance of two suspects that are copies of one another, as in `search.duplicates`
+#: largest Hamming distance of two suspects that are copies of one another, as in
+#: `search.duplicates.clustering`
 RADIUS = 31
 
 #: suspects whose distances to all others are computed at a time

@@ -12,13 +12,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from imaging.record import BITS, ImageRecord, Key
-from search.cluster import Cluster, Member
+from search.duplicates.cluster import Cluster, Member
+from search.duplicates.pairs import Rules, Ties, batches, views
 from search.index.base import Index
 from search.keeper import Modified, Preference
 from search.match import Match, Verdict
 from search.query import Filter
 from search.ranking import judge, nearest, shown
-from search.tied import Rules, Ties, batches, views
 from search.verification import verified
 
 #: marks the places of a record that are gone

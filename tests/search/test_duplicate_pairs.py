@@ -6,9 +6,9 @@ import pytest
 
 from imaging.describe import describe
 from imaging.record import ImageRecord
+from search.duplicates.pairs import Rules
 from search.match import Match, Verdict
 from search.proof import SAME_SCENE
-from search.tied import Rules
 from tests.imaging.pictures import encoded, photograph
 
 

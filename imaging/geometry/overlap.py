@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from imaging import phash
 from imaging.decode import LUMA_SIDE
 from imaging.distance import hamming
-from imaging.features_fit import Matrix
+from imaging.geometry.homography import Matrix
 
 Luma = NDArray[np.uint8]
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from imaging.describe import looks_of_bits
 from imaging.orientation import ORIENTATIONS
 from imaging.record import ImageRecord, Key
-from search.cluster import Cluster, Member
+from search.duplicates.cluster import Cluster, Member
 from search.index.base import Index
 from search.match import Match, Verdict
 from search.proof import SAME_SCENE, Policy
