@@ -48,9 +48,9 @@ import facsimile
 from facsimile.library import Facsimile
 from search.evaluation.attacks import attack
 from search.finder import Finder
-from search.index import destroy_index, is_remote
-from search.index.elastic_client import Client, ElasticOptions, connect
-from search.index.elastic_location import ElasticLocation
+from search.index.elastic.client import Client, ElasticOptions, connect
+from search.index.elastic.location import ElasticLocation
+from search.index.opening import destroy_index, is_remote
 
 EDITS = ("jpeg_q30", "quarter_size", "brightness", "text", "crop_90", "flip")
 CLIENTS = (1, 8, 32)

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 import facsimile
-from benchmarks.accuracy.disguises import crop
+from benchmarks.accuracy.attacks_web import crop
 from benchmarks.accuracy.pictures import beside, opened
 from training.data import BURSTS
 

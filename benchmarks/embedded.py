@@ -23,7 +23,7 @@ import numpy as np
 
 from imaging.record import ImageRecord
 from search.index.base import Signatures
-from search.index.embedded import EmbeddedIndex
+from search.index.embedded.index import EmbeddedIndex
 from search.query import Filter, Question, Variant
 
 BATCH = 1000

@@ -185,7 +185,7 @@ def measured(
 def removed(location: str) -> None:
     """Remove the index if there is one."""
     from search.errors import IndexMissing
-    from search.index import destroy_index
+    from search.index.opening import destroy_index
 
     with suppress(IndexMissing):
         destroy_index(location)

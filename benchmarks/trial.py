@@ -24,14 +24,14 @@ import numpy as np
 from PIL import Image
 
 import facsimile
-from benchmarks.accuracy.disguises import DISGUISES
+from benchmarks.accuracy.attacks_web import DISGUISES
 from benchmarks.accuracy.pictures import beside, opened
 from facsimile.library import Facsimile
 from imaging.record import Description
 from search.finder import Finder, Request
 from search.match import Verdict
 from search.query import Filter
-from search.stored import descriptions
+from search.stored_queries import descriptions
 from search.verification import reach, verified
 from training.data import BURSTS
 

@@ -251,7 +251,7 @@ def _image(image: Picture) -> dict[str, Any]:
     if place.startswith(("http://", "https://")):
         return {"url": place}
     from ingest.item import Item
-    from ingest.loading import Loader
+    from ingest.loader import Loader
 
     with Loader() as loader:
         answer = loader.load([Item(place)])[0]

@@ -10,7 +10,7 @@ from facsimile.client_answers import Stored
 from facsimile.client_errors import KeyRefused, ServerBusy, ServerUnreachable
 from imaging.errors import FacsimileError
 from ingest.item import Item, Outcome, Tally
-from ingest.loading import Loader
+from ingest.loader import Loader
 from search.errors import StoreError
 from search.index.base import Status
 

@@ -17,12 +17,12 @@ from imaging.orientation import ORIENTATIONS
 from imaging.record import DEFAULT_COLLECTION, Description, Key
 from search.errors import InvalidRequest, RecordMissing
 from search.finder import MAX_LIMIT, Finder, Request
-from search.index import is_remote, model_of, open_index, signatures_of
 from search.index.base import Index
+from search.index.opening import is_remote, model_of, open_index, signatures_of
 from search.match import Match
 from search.query import Filter
 from search.ranking import Mode
-from search.stored import descriptions
+from search.stored_queries import descriptions
 
 if TYPE_CHECKING:
     from facsimile.queueing import Queue
@@ -104,7 +104,7 @@ class Facsimile:
         removed since, their records lose these places; `prune` removes records that have no place left.
         """
         from ingest.bulk import Work, run
-        from ingest.loading import Loader
+        from ingest.loader import Loader
         from ingest.presence import sweep
         from ingest.sources import all_items
 
@@ -341,7 +341,7 @@ def _located(matches: Sequence[Match]) -> list[Match]:
 def described(image: Image, chosen: Settings, model: Model | None) -> Query:
     """The signatures of an image that is in no index. Raises SourceError, ImageError, ModelError."""
     from ingest.item import Item
-    from ingest.loading import Loader
+    from ingest.loader import Loader
 
     item = Item("", data=image) if isinstance(image, bytes) else Item(str(image))
     with Loader(chosen.fetching) as loader:

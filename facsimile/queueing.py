@@ -11,11 +11,11 @@ from facsimile.settings import Settings
 from imaging.record import DEFAULT_COLLECTION
 from ingest.errors import SourceTooLarge
 from ingest.item import Item
-from ingest.loading import Loader
+from ingest.loader import Loader
 from ingest.presence import sweep
 from ingest.sources import all_items
-from search.index import is_remote, model_of, open_index
 from search.index.base import Index
+from search.index.opening import is_remote, model_of, open_index
 from search.logs import logger
 from workers.again import put_back
 from workers.app import make_app, publisher

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING
 
 from imaging.models import DEFAULT_MODEL
 from imaging.phash import HASH_VERSION
-from ingest.loading import Loader
-from ingest.redescribe import Redescribed, Redescriber
-from search.index import family, is_of_this_layout, is_remote, rebuild_index, signatures_of, stored_signatures
+from ingest.loader import Loader
+from ingest.recompute import Redescribed, Redescriber
+from search.index.opening import (
+    family,
+    is_of_this_layout,
+    is_remote,
+    rebuild_index,
+    signatures_of,
+    stored_signatures,
+)
 
 if TYPE_CHECKING:
     from facsimile.settings import Settings

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from facsimile.settings import Settings
 from facsimile.version import __version__
-from ingest.loading import Loader
-from ingest.places import is_remote
+from ingest.loader import Loader
+from ingest.open_source import is_remote
 from search.errors import InvalidRequest
 from search.index.base import Index
-from search.index.state import Wanted
+from search.index.state.base import Wanted
 from search.index.validation import check_collection
 from search.query import Filter
 from workers.errors import JobClosed, JobMissing

@@ -26,7 +26,7 @@ from ingest.errors import (
 )
 from ingest.isolated import IsolatedReader, no_model
 from ingest.item import Item, Outcome
-from ingest.loading import Loader
+from ingest.loader import Loader
 from ingest.pipeline import process
 from search.api.access import Policy
 from search.api.app import create_app
@@ -34,7 +34,7 @@ from search.api.metrics import Metrics
 from search.api.problems import BUSY, Kind
 from search.api.service import Draft, Service
 from search.finder import Finder
-from search.index import is_remote, model_of, open_index, signatures_of, stored_signatures
+from search.index.opening import is_remote, model_of, open_index, signatures_of, stored_signatures
 from workers import routes, routes_allowances, routes_scans
 from workers.errors import (
     AllowanceMissing,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ingest.archives import ArchiveLimits
     from ingest.fetch import FetchLimits
     from search.api.service import Options as ApiOptions
-    from search.index.elastic_client import ElasticOptions
+    from search.index.elastic.client import ElasticOptions
     from workers.webhook import Endpoint
 
 MEGA = 1_000_000
@@ -206,7 +206,7 @@ class Settings(BaseSettings):
 
     @property
     def elastic(self) -> ElasticOptions:
-        from search.index.elastic_client import ElasticOptions
+        from search.index.elastic.client import ElasticOptions
 
         return ElasticOptions(
             api_key=self.elastic_api_key.get_secret_value() if self.elastic_api_key else None,

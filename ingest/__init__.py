@@ -1,0 +1,1 @@
+"""Where images come from: sources, safe fetching, queue messages, the pipeline from bytes to records."""

@@ -18,12 +18,12 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 from imaging.decode import Limits
 from imaging.errors import FacsimileError
 from imaging.models.base import Model
-from ingest import children
+from ingest import subprocesses
 from ingest.errors import DecoderCrashed, DecoderHung
 from ingest.item import Item, Outcome, Tally
-from ingest.loading import THREADS, Loader
+from ingest.loader import THREADS, Loader
+from ingest.open_source import is_remote
 from ingest.pipeline import Timings, process
-from ingest.places import is_remote
 from search.errors import StoreError
 from search.index.base import Index
 
@@ -169,7 +169,9 @@ class _Pool:
         patience: float,
         on_wait: Callable[[StoreError], None] | None,
     ) -> None:
-        self._pool = ProcessPool(jobs, initializer=_begin, initargs=(work,), context=children.quick(__name__))
+        self._pool = ProcessPool(
+            jobs, initializer=_begin, initargs=(work,), context=subprocesses.quick(__name__)
+        )
         self._room = jobs * AHEAD
         self._item_seconds = item_seconds
         self._patience = patience

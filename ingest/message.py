@@ -16,7 +16,7 @@ import orjson
 from imaging.record import DEFAULT_COLLECTION
 from ingest.errors import MessageError
 from ingest.item import Item
-from ingest.places import is_remote
+from ingest.open_source import is_remote
 
 VERSION = 1
 

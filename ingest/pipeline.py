@@ -14,8 +14,8 @@ from imaging.errors import FacsimileError
 from imaging.models.base import Model
 from imaging.record import Description, ImageRecord, Key
 from ingest.item import Item, Outcome
-from ingest.loading import Loader
-from ingest.places import is_remote
+from ingest.loader import Loader
+from ingest.open_source import is_remote
 from ingest.presence import displace, read_at_its_source
 from search.errors import IndexUnavailable, InvalidRequest
 from search.index.base import Index, Known, Status, Written

@@ -11,7 +11,7 @@ from pathlib import Path
 from imaging.record import ImageRecord, Key
 from ingest.archives import SEPARATOR, is_archive
 from ingest.item import Item, shown
-from ingest.places import is_remote
+from ingest.open_source import is_remote
 from search.index.base import Index
 from search.query import Filter
 

@@ -11,7 +11,7 @@ from imaging.record import DEFAULT_COLLECTION
 from ingest import archives, manifests, storage
 from ingest.errors import FetchFailed, NothingFound, SourceError, SourceMissing, SourceUnreadable
 from ingest.item import Item, Outcome, shown
-from ingest.places import is_remote, is_web, opened
+from ingest.open_source import is_remote, is_web, opened
 from search.index.validation import check_collection
 
 #: names that are taken from folders, globs and archives; a file that is named itself is always tried

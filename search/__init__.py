@@ -1,0 +1,1 @@
+"""How records are stored, queried, ranked and verified."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 from itertools import groupby, islice
 
-from search.index.state import State
+from search.index.state.base import State
 from workers.chunks import Chunk, Chunks, Published, Work
 from workers.intake import queue_of
 from workers.jobs import Jobs

@@ -20,7 +20,7 @@ import orjson
 from ingest.item import Item, Outcome
 from ingest.message import format_item, item_of
 from search.index.base import Status
-from search.index.state import Entry, Ref, State
+from search.index.state.base import Entry, Ref, State
 from workers.letters import letter_of
 
 KIND = "chunk"

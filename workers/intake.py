@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from ingest.errors import MessageError
 from ingest.item import Item
 from ingest.message import parse
-from ingest.places import is_remote
-from search.index.state import State
+from ingest.open_source import is_remote
+from search.index.state.base import State
 from workers.broker import Broker
 from workers.chunks import Chunk, Chunks, Published, Queue
 from workers.jobs import INTAKE, Jobs

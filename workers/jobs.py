@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from search.errors import InvalidRequest
-from search.index.state import Entry, Ref, State, Wanted
+from search.index.state.base import Entry, Ref, State, Wanted
 from search.secrets import without_url_secrets
 from workers.chunks import COUNTS, Chunks, ChunkState, now
 from workers.chunks import KIND as CHUNK

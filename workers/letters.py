@@ -10,7 +10,7 @@ from typing import Any
 
 from ingest.item import Item, Outcome
 from ingest.message import format_item, item_of
-from search.index.state import Entry, Ref, State, Wanted
+from search.index.state.base import Entry, Ref, State, Wanted
 from search.secrets import without_url_secrets
 
 KIND = "letter"

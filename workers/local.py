@@ -14,8 +14,8 @@ from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from typing import Protocol
 
-from ingest.children import clean
-from search.index.state import State, Wanted
+from ingest.subprocesses import clean
+from search.index.state.base import State, Wanted
 from workers.chunks import KIND, Chunks, ChunkState, now
 from workers.errors import QueueError
 from workers.jobs import Job, Jobs

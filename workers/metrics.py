@@ -21,7 +21,7 @@ from ingest.item import Outcome
 from ingest.pipeline import Timings
 from search.errors import InvalidRequest
 from search.index.base import Status
-from search.index.state import State, Wanted
+from search.index.state.base import State, Wanted
 from workers.broker import Broker
 from workers.chunks import KIND, ChunkState, now
 from workers.letters import Letters

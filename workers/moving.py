@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ingest.item import Outcome
 from search.index.base import Status
-from search.index.state import Entry, State
+from search.index.state.base import Entry, State
 from workers.chunks import COUNTS, Chunks, ChunkState, Work, chunk_of, done, letters_of
 from workers.chunks import KIND as CHUNK
 from workers.jobs import INTAKE, JobState

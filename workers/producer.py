@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ingest.item import Item, Outcome, without_words
 from search.errors import InvalidRequest
-from search.index.state import Ref, State
+from search.index.state.base import Ref, State
 from workers.chunks import KIND, Chunk, Chunks, Published, Queue, digest_of
 from workers.intake import queue_of
 from workers.letters import Letters, letter_of

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from search.api.access import Caller, Reader, Writer
 from search.api.problems import documented
 from search.api.work import Work
-from search.index.state import State
+from search.index.state.base import State
 from workers.errors import JobMissing
 from workers.jobs import Job, Jobs, JobState, JobWork
 from workers.letters import Letter, Letters

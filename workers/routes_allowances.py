@@ -12,7 +12,7 @@ from search.api.problems import documented
 from search.api.work import Work
 from search.errors import InvalidRequest
 from search.index.base import Index
-from search.index.state import State
+from search.index.state.base import State
 from workers.errors import AllowanceMissing
 from workers.routes_scans import Name, seen
 from workers.scanning import allowances as allow_list

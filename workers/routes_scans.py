@@ -16,7 +16,7 @@ from search.api.schemas import Collection
 from search.api.work import Work
 from search.errors import InvalidRequest
 from search.index.base import Index
-from search.index.state import State
+from search.index.state.base import State
 from search.query import Filter
 from workers.chunks import now
 from workers.errors import FindingMissing, JobMissing, ScanMissing

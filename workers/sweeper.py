@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from search.index.state import Entry, Ref, State, Wanted
+from search.index.state.base import Entry, Ref, State, Wanted
 from workers.chunks import KIND, LEASE, Chunks, ChunkState, Published, now
 from workers.jobs import INTAKE, Jobs
 

@@ -19,7 +19,7 @@ import orjson
 from imaging.errors import FacsimileError
 from ingest.fetch import Fetcher, FetchLimits
 from search.errors import InvalidRequest
-from search.index.state import Entry, State, Wanted
+from search.index.state.base import Entry, State, Wanted
 from search.logs import logger
 from workers.chunks import now
 

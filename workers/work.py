@@ -13,9 +13,9 @@ from imaging.decode import Limits
 from imaging.models.base import Model
 from ingest.bulk import hashes_alone, portions
 from ingest.item import Item, Outcome
-from ingest.loading import THREADS, Loader
+from ingest.loader import THREADS, Loader
+from ingest.open_source import is_remote
 from ingest.pipeline import Timings, process
-from ingest.places import is_remote
 from search.errors import IndexMismatch, IndexMissing, StoreError
 from search.index.base import Index, Status
 from search.logs import bound, logger

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from facsimile.library import Facsimile, Query
     from ingest.item import Item, Outcome
     from search.finder import Request
+    from search.html_report import Answer
     from search.match import Match
-    from search.pages import Answer
 
 #: pictures that are asked about in one request to the index
 _BATCH = 16
@@ -68,7 +68,7 @@ def search(
     json: JsonOption = False,
 ) -> None:
     """Find where pictures occur, even edited."""
-    from search.pages import search_page
+    from search.html_report import search_page
 
     if not images and not text:
         raise InvalidRequest("name an image to search for, or --text WORDS")
@@ -139,7 +139,7 @@ def _search(
     json: bool,
 ) -> int:
     """Ask about some pictures and show what was found; how many of them could not be read."""
-    from search.pages import Answer
+    from search.html_report import Answer
 
     start = time.perf_counter()
     described = [(_name(picture), _described(index, picture)) for picture in pictures]

@@ -37,7 +37,7 @@ def duplicates(
     json: JsonOption = False,
 ) -> None:
     """Show the pictures that an index holds more than once, and which to keep. Nothing is removed."""
-    from search.pages import duplicates_page
+    from search.html_report import duplicates_page
 
     with opened(index) as index_:
         within(index_, *([collection] if collection else []))

@@ -145,7 +145,7 @@ def _hand_over(
     sources: list[str], index: str | None, collection: str, recheck: bool, job: str | None, *, json: bool
 ) -> None:
     """Let the workers do it, and say how to follow them."""
-    from ingest.places import is_remote
+    from ingest.open_source import is_remote
 
     start = time.monotonic()
     accepted = missing = 0

@@ -111,7 +111,7 @@ def key_policy(chosen: Settings, *, create: bool) -> Policy:
     InvalidRequest where keys are needed and none was ever made.
     """
     from search.api.keys import Keys
-    from search.index import is_remote, open_index, signatures_of
+    from search.index.opening import is_remote, open_index, signatures_of
 
     elastic = chosen.elastic if is_remote(chosen.index) else None
     try:

@@ -94,8 +94,8 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Write all that an index keeps to a file that `import` reads, into either kind of index."""
-    from search.index.state import Entry
-    from search.portable import lasting, save
+    from search.export import lasting, save
+    from search.index.state.base import Entry
     from search.query import Filter
 
     collections = (collection,) if collection else ()
@@ -133,9 +133,9 @@ def import_(
     json: JsonOption = False,
 ) -> None:
     """Read what `export` wrote. What is there already stays as it is, so a call can be repeated."""
+    from search.export import load
     from search.index.base import Status
-    from search.index.state import Entry
-    from search.portable import load
+    from search.index.state.base import Entry
     from workers.moving import Arrivals
 
     number = failed = kept = 0

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from search.api.access import Caller
 from search.api.problems import IN_PROGRESS, KEY_REUSED, Problem
 from search.api.work import Working
-from search.index.state import Entry, Ref, State, Wanted
+from search.index.state.base import Entry, Ref, State, Wanted
 
 KIND = "idempotency"
 

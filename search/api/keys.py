@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from search.errors import InvalidRequest, RecordMissing
-from search.index.state import Entry, Ref, State, Wanted
+from search.index.state.base import Entry, Ref, State, Wanted
 from search.index.validation import COLLECTION
 
 Scope = Literal["read", "write", "admin"]

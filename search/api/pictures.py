@@ -13,7 +13,7 @@ from search.api.schemas import Asked, Picture
 from search.api.work import Working
 from search.errors import InvalidRequest, RecordMissing
 from search.index.base import Index
-from search.stored import descriptions
+from search.stored_queries import descriptions
 
 
 @dataclass(frozen=True, slots=True, eq=False)

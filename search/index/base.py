@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 from imaging.errors import FacsimileError
 from imaging.record import ImageRecord, Key
 from search.errors import IndexUnavailable, InvalidRequest
-from search.index.state import State
+from search.index.state.base import State
 from search.index.validation import fault_of
 from search.query import Filter, Page, Question
 from search.secrets import without_url_secrets

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.accuracy.disguises import DISGUISES
+from benchmarks.accuracy.attacks_web import DISGUISES
 from imaging.describe import describe
 from imaging.record import ImageRecord
 from search.proof import Policy

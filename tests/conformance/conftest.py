@@ -11,8 +11,8 @@ import pytest
 
 from search.errors import StoreError
 from search.index.base import Index, Signatures
-from search.index.elastic import ElasticIndex
-from search.index.embedded import EmbeddedIndex
+from search.index.elastic.index import ElasticIndex
+from search.index.embedded.index import EmbeddedIndex
 from tests.conformance.synthetic import SIGNATURES
 
 KINDS: dict[str, type[EmbeddedIndex] | type[ElasticIndex]] = {

@@ -15,8 +15,8 @@ from imaging.record import ImageRecord
 from search.duplicates.cluster import Cluster
 from search.duplicates.clustering import clusters
 from search.duplicates.pairs import Rules
-from search.index import signatures_of
 from search.index.base import Index
+from search.index.opening import signatures_of
 from search.match import Verdict
 from search.query import Filter
 from tests.conformance.conftest import Place

@@ -11,8 +11,8 @@ import pytest
 from imaging.record import Key
 from search.errors import InvalidRequest
 from search.index.base import Index, Status
-from search.index.state import Ref, Wanted
-from search.index.state_entries import Place, cursor_of
+from search.index.state.base import Ref, Wanted
+from search.index.state.validation import Place, cursor_of
 from search.query import Filter
 from tests.conformance.synthetic import record
 

@@ -12,8 +12,8 @@ from imaging.describe import describe
 from imaging.models import model
 from imaging.record import ImageRecord
 from search.finder import Finder, Request
-from search.index import signatures_of
 from search.index.base import Index
+from search.index.opening import signatures_of
 from search.match import Verdict
 from search.proof import Policy
 from tests.conformance.conftest import Place

@@ -13,7 +13,7 @@ import skimage.data
 from PIL import Image
 
 from search.errors import StoreError
-from search.index.elastic import ElasticIndex
+from search.index.elastic.index import ElasticIndex
 from tests.facsimile.shell import Shell
 
 KINDS = ("embedded", "elastic")

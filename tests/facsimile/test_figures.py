@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter, ImageOps
 import facsimile
 from imaging.decode import Limits
 from ingest.item import Item
-from ingest.loading import Loader
+from ingest.loader import Loader
 from ingest.pipeline import process
 from tests.imaging.pictures import encoded, photograph
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from search.errors import StoreError
-from search.index import open_index
+from search.index.opening import open_index
 from tests.facsimile.shell import Shell
 
 PICTURES = 480

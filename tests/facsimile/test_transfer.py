@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from imaging.distance import hamming
-from search.index import open_index
+from search.index.opening import open_index
 from tests.facsimile.conftest import NAMES, page
 from tests.facsimile.shell import Shell
 

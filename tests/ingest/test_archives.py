@@ -15,7 +15,7 @@ from ingest import archives
 from ingest.archives import ArchiveLimits
 from ingest.fetch import FetchLimits
 from ingest.item import Item, Outcome
-from ingest.loading import Loader
+from ingest.loader import Loader
 from ingest.sources import items
 from tests.ingest.conftest import picture
 

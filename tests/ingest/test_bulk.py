@@ -21,7 +21,7 @@ from ingest.pipeline import Timings, process
 from ingest.sources import items
 from search.errors import IndexMissing, IndexUnavailable, StoreError
 from search.index.base import Signatures, Status
-from search.index.embedded import EmbeddedIndex
+from search.index.embedded.index import EmbeddedIndex
 from tests.ingest.conftest import picture
 
 

@@ -14,10 +14,10 @@ from imaging.phash import HASH_VERSION
 from imaging.record import Key
 from ingest.fetch import FetchLimits
 from ingest.item import Item, Outcome
-from ingest.loading import Loader
+from ingest.loader import Loader
 from ingest.pipeline import Timings, process
 from search.index.base import Index, Signatures, Status
-from search.index.embedded import EmbeddedIndex
+from search.index.embedded.index import EmbeddedIndex
 from tests.ingest.conftest import Web, picture
 
 ADDED, UPDATED, UNCHANGED, FAILED = Status.ADDED, Status.UPDATED, Status.UNCHANGED, Status.FAILED

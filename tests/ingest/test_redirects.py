@@ -12,7 +12,7 @@ from imaging.errors import FacsimileError
 from ingest.errors import FetchRejected, SourceError, SourceRefused
 from ingest.fetch import Fetcher, FetchLimits
 from ingest.item import Item
-from ingest.loading import Loader
+from ingest.loader import Loader
 from tests.ingest.conftest import Web, picture
 
 OPEN = FetchLimits(allow_private=True, max_bytes=100_000, total_seconds=2, connect_seconds=0.5, attempts=1)

@@ -18,10 +18,10 @@ from search.errors import (
     IndexUnavailable,
     InvalidRequest,
 )
-from search.index import elastic_bulk, elastic_questions
 from search.index.base import Signatures, Status
-from search.index.elastic import ElasticIndex
-from search.index.elastic_client import ElasticOptions
+from search.index.elastic import bulk, queries
+from search.index.elastic.client import ElasticOptions
+from search.index.elastic.index import ElasticIndex
 from search.query import Filter
 from tests.conformance.synthetic import flipped, look, question, random_bits, random_vector, record
 
@@ -69,7 +69,7 @@ def test_every_orientation_and_both_hashes_are_asked_in_one_search(index: Elasti
     near = [flipped(each.bits, 20, rng) for each in records[:8]]
     near += [flipped(each.bits_trimmed, 20, rng) for each in records[8:16]]
     asked = question(*(look(bits) for bits in near), radius=30, vector=random_vector(rng), nearest=3)
-    assert len(list(elastic_questions.searches(asked))) == 2, "32 clauses by hash, and one by vector"
+    assert len(list(queries.searches(asked))) == 2, "32 clauses by hash, and one by vector"
     assert {each.id for each in index.ask([asked])[0]} == {str(n) for n in range(16)}
 
 
@@ -110,7 +110,7 @@ def test_one_record_that_the_server_refuses_does_not_hold_up_the_others(index: E
 
 
 def test_a_large_put_goes_in_several_requests(index: ElasticIndex, rng, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(elastic_bulk, "BULK_BYTES", 20_000)
+    monkeypatch.setattr(bulk, "BULK_BYTES", 20_000)
     records = [record(str(n), rng, thumbnail=bytes(rng.bytes(9000))) for n in range(20)]
     assert {each.status for each in index.put(records)} == {Status.ADDED}
     assert index.get([records[19].key])[records[19].key].thumbnail == records[19].thumbnail

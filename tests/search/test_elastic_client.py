@@ -23,8 +23,8 @@ from search.errors import (
     StoreError,
 )
 from search.index.base import Signatures
-from search.index.elastic import ElasticIndex
-from search.index.elastic_client import ElasticOptions, error_of, fault
+from search.index.elastic.client import ElasticOptions, error_of, fault
+from search.index.elastic.index import ElasticIndex
 
 SIGNATURES = Signatures("test-1")
 SERVER = "http://host:9200"

@@ -16,11 +16,11 @@ import pytest
 from imaging.phash import HASH_VERSION
 from imaging.record import Key
 from search.errors import IndexUnavailable
-from search.index import open_index
 from search.index.base import Signatures
-from search.index.elastic import ElasticIndex
-from search.index.elastic_client import ElasticOptions
-from search.index.state import Entry, Ref, Wanted
+from search.index.elastic.client import ElasticOptions
+from search.index.elastic.index import ElasticIndex
+from search.index.opening import open_index
+from search.index.state.base import Entry, Ref, Wanted
 from search.query import Filter
 from tests.conformance.synthetic import look, question, record
 

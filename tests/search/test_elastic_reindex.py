@@ -10,10 +10,10 @@ import pytest
 from imaging.record import ImageRecord
 from search.errors import IndexMismatch, IndexMissing, IndexReadOnly, InvalidRequest, StoreError
 from search.index.base import Signatures, Status
-from search.index.elastic import ElasticIndex
-from search.index.elastic_client import ElasticOptions
-from search.index.elastic_documents import document, document_id
-from search.index.elastic_mapping import mappings
+from search.index.elastic.client import ElasticOptions
+from search.index.elastic.documents import document, document_id
+from search.index.elastic.index import ElasticIndex
+from search.index.elastic.mapping import mappings
 from tests.conformance.synthetic import look, question, random_bits, random_vector, record
 
 SIGNATURES = Signatures("test-1", "test", 64)

@@ -9,12 +9,12 @@ import elasticsearch
 import pytest
 
 from search.errors import IndexReadOnly, IndexUnavailable
-from search.index import elastic_bulk
 from search.index.base import Signatures
-from search.index.elastic import ElasticIndex
-from search.index.elastic_client import ElasticOptions
-from search.index.elastic_location import ElasticLocation
-from search.index.state import Entry, Ref, Wanted
+from search.index.elastic import bulk
+from search.index.elastic.client import ElasticOptions
+from search.index.elastic.index import ElasticIndex
+from search.index.elastic.location import ElasticLocation
+from search.index.state.base import Entry, Ref, Wanted
 from tests.elasticsearch_node import ElasticsearchNode
 
 SIGNATURES = Signatures("test-1")
@@ -93,7 +93,7 @@ def test_a_request_that_is_sent_twice_is_no_conflict_with_itself(
 
 
 def test_many_entries_go_in_several_requests(index: ElasticIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elastic_bulk, "BULK_BYTES", 20_000)
+    monkeypatch.setattr(bulk, "BULK_BYTES", 20_000)
     entries = [job(str(n), body={"text": "x" * 9000}) for n in range(20)]
     assert index.state.put(entries) == entries
     assert index.state.get(entry.ref for entry in entries) == {entry.ref: entry for entry in entries}

@@ -16,7 +16,7 @@ from imaging.distance import hamming
 from imaging.record import ImageRecord, Key
 from search.errors import IndexMissing, IndexReadOnly, InvalidRequest, StoreError
 from search.index.base import Signatures
-from search.index.embedded import EmbeddedIndex
+from search.index.embedded.index import EmbeddedIndex
 from search.query import Filter, Question
 from tests.conformance.synthetic import (
     DIMS,

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from imaging.record import ImageRecord
-from search.index import embedded_arrays
-from search.index.embedded import EmbeddedIndex
+from search.index.embedded import arrays
+from search.index.embedded.index import EmbeddedIndex
 from search.query import Question
 from tests.conformance.synthetic import (
     DIMS,
@@ -131,7 +131,7 @@ def test_damage_is_found_out_when_the_index_is_opened(
 def test_damage_is_found_out_while_the_index_is_open(
     folder: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, file: str, damage: str
 ) -> None:
-    monkeypatch.setattr(embedded_arrays, "RECHECK_SECONDS", 0)
+    monkeypatch.setattr(arrays, "RECHECK_SECONDS", 0)
     records = many(rng, 60)
     with EmbeddedIndex.create(folder, SIGNATURES) as index, EmbeddedIndex.open(folder) as reader:
         index.put(records)

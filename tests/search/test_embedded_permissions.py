@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from search.errors import IndexReadOnly, StoreError
-from search.index.embedded import EmbeddedIndex
-from search.index.state import Entry, Ref, Wanted
+from search.index.embedded.index import EmbeddedIndex
+from search.index.state.base import Entry, Ref, Wanted
 from search.query import Filter, Question
 from tests.conformance.synthetic import SIGNATURES, look, question, random_panels, random_vector, record
 

@@ -15,7 +15,7 @@ import pytest
 from imaging.record import ImageRecord
 from search.errors import IndexMismatch, IndexUnavailable
 from search.index.base import Signatures
-from search.index.embedded import EmbeddedIndex
+from search.index.embedded.index import EmbeddedIndex
 from search.query import Question
 from tests.conformance.synthetic import SIGNATURES, filled, look, question, random_vector, record
 
@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[2]
 DYING = """
 import os, signal, sys
 from pathlib import Path
-import search.index.embedded_reindex as reindexing
-from search.index.embedded import EmbeddedIndex
+import search.index.embedded.reindex as reindexing
+from search.index.embedded.index import EmbeddedIndex
 from tests.search.test_embedded_reindex import HASHES, plain
 def dying(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)

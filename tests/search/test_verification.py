@@ -15,7 +15,7 @@ from imaging.record import Description, ImageRecord
 from search.comparison import compare
 from search.evaluation.attacks import attack
 from search.index.base import Signatures
-from search.index.embedded import EmbeddedIndex
+from search.index.embedded.index import EmbeddedIndex
 from search.match import Match, Verdict
 from search.proof import SAME_SCENE, Policy, Proof
 from search.ranking import Thresholds

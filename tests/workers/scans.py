@@ -13,7 +13,7 @@ import facsimile
 from facsimile.scanning import Scanned
 from imaging.decode import Limits
 from ingest.item import Item
-from ingest.loading import Loader
+from ingest.loader import Loader
 from ingest.pipeline import process
 from ingest.sources import items
 from tests.imaging.pictures import EDITS, NAMES, encoded, photograph

@@ -11,10 +11,10 @@ import pytest
 import facsimile
 from imaging.decode import Limits
 from ingest.item import Item
-from ingest.loading import Loader
+from ingest.loader import Loader
 from ingest.pipeline import process
 from search.errors import InvalidRequest
-from search.index.state import Entry
+from search.index.state.base import Entry
 from tests.facsimile.shell import Shell
 from tests.imaging.pictures import encoded, photograph
 from tests.workers.scans import Case, edited

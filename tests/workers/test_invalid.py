@@ -14,8 +14,8 @@ import redis
 from imaging.phash import HASH_VERSION
 from ingest.item import Item
 from search.index.base import Signatures
-from search.index.embedded import EmbeddedIndex
-from search.index.state import State, Wanted
+from search.index.embedded.index import EmbeddedIndex
+from search.index.state.base import State, Wanted
 from workers.broker import INTAKE, Broker
 from workers.chunks import KIND, Published
 from workers.intake import gather

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from imaging.phash import HASH_VERSION
 from ingest.item import Item, Outcome
 from search.index.base import Signatures, Status
-from search.index.embedded import EmbeddedIndex
-from search.index.state import Entry, State, Wanted
+from search.index.embedded.index import EmbeddedIndex
+from search.index.state.base import Entry, State, Wanted
 from workers.again import put_back
 from workers.chunks import DEATHS, KIND, TRIES, Chunk, Chunks, ChunkState, Claim
 from workers.jobs import Jobs

@@ -113,8 +113,8 @@ def test_queues_and_ledger_are_looked_at(redis_server, tmp_path: Path):
     from prometheus_client import REGISTRY
 
     from ingest.item import Item
-    from search.index import open_index
     from search.index.base import Signatures
+    from search.index.opening import open_index
     from workers import metrics
     from workers.broker import Broker
     from workers.chunks import Chunk, Chunks, entry_of

@@ -17,11 +17,11 @@ from ingest.item import Item, Outcome
 from search.api.idempotency import KIND as IDEMPOTENCY
 from search.api.keys import Keys
 from search.errors import StoreError
-from search.index import open_index
+from search.export import PASSING, lasting, load, save
 from search.index.base import Status
-from search.index.elastic import ElasticIndex
-from search.index.state import Entry, State, Wanted
-from search.portable import PASSING, lasting, load, save
+from search.index.elastic.index import ElasticIndex
+from search.index.opening import open_index
+from search.index.state.base import Entry, State, Wanted
 from tests.facsimile.shell import Shell
 from tests.workers.scans import FILLED, Case, shown
 from workers.again import put_back

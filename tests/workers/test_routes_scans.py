@@ -12,7 +12,7 @@ import pytest
 
 from facsimile.scanning import rules
 from facsimile.settings import changed
-from search.index import open_index
+from search.index.opening import open_index
 from tests.search.api.conftest import Running, picture, start
 from tests.search.api.contract import keeps_to_its_document
 from tests.workers.scans import FILLED, Case

@@ -21,7 +21,7 @@ import orjson
 from imaging.record import Key
 from search.errors import InvalidRequest
 from search.index.base import Index
-from search.index.state import Entry, Ref, State, Wanted
+from search.index.state.base import Entry, Ref, State, Wanted
 from search.query import Filter
 from workers.chunks import now
 from workers.scanning.findings import Finding, Findings

@@ -14,7 +14,7 @@ from search.finder import MAX_LIMIT, Finder, Request
 from search.index.base import Index, Status
 from search.match import Match, Verdict
 from search.query import Filter
-from search.stored import descriptions
+from search.stored_queries import descriptions
 from search.verification import reach
 from workers.chunks import Chunk, Work
 from workers.scanning.findings import Findings, Hit

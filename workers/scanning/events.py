@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from search.index.state import State
+from search.index.state.base import State
 from workers.scanning.allowances import Allowances
 from workers.scanning.findings import Finding, Findings
 from workers.scanning.scans import Run, Scan

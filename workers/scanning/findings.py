@@ -15,7 +15,7 @@ import orjson
 from imaging.record import ImageRecord, Key
 from search.errors import InvalidRequest
 from search.index.base import Status
-from search.index.state import Entry, Ref, State, Wanted
+from search.index.state.base import Entry, Ref, State, Wanted
 from search.match import Match, Verdict
 from search.proof import SAME_SCENE
 from workers.chunks import now

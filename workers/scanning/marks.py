@@ -11,7 +11,7 @@ from itertools import islice
 import orjson
 
 from imaging.record import ImageRecord
-from search.index.state import Entry, Ref, State
+from search.index.state.base import Entry, Ref, State
 
 KIND = "compared"
 

@@ -9,7 +9,7 @@ from itertools import islice
 from imaging.record import ImageRecord
 from ingest.item import Item
 from search.index.base import Index
-from search.index.state import Ref
+from search.index.state.base import Ref
 from search.query import Filter
 from workers.chunks import Chunk, Chunks, Published, Work, now
 from workers.errors import JobMissing, ScanClaimed

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from search.index.base import Index
-from search.index.state import Wanted
+from search.index.state.base import Wanted
 from workers.chunks import KIND as CHUNK
 from workers.jobs import Job
 from workers.local import work_off

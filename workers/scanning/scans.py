@@ -18,7 +18,7 @@ import orjson
 
 from search.errors import InvalidRequest
 from search.index.base import Signatures
-from search.index.state import Entry, Ref, State, Wanted
+from search.index.state.base import Entry, Ref, State, Wanted
 from search.proof import Policy
 from search.ranking import Thresholds
 from search.secrets import without_url_secrets

@@ -11,7 +11,7 @@ import pytest
 from search.api import access
 from search.api import keys as keys_module
 from search.api.keys import Keys
-from search.index.state import Wanted
+from search.index.state.base import Wanted
 from tests.search.api.conftest import picture
 
 

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from search.api import operation
 from search.api.idempotency import KEPT, KIND, sweep
-from search.index import create_index, destroy_index
 from search.index.base import Signatures
-from search.index.state import Entry, Wanted
+from search.index.opening import create_index, destroy_index
+from search.index.state.base import Entry, Wanted
 from tests.search.api.conftest import picture
 
 

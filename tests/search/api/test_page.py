@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from search.evaluation.attacks import attack
-from search.index.state import Ref
+from search.index.state.base import Ref
 from tests.browser import SHIFT, Browser, Page
 from tests.search.api.conftest import Running, picture
 from workers import routes

@@ -13,9 +13,9 @@ import facsimile
 from imaging.decode import Limits
 from imaging.record import Key
 from ingest.item import Item
-from ingest.loading import Loader
+from ingest.loader import Loader
 from ingest.pipeline import process
-from search.index.state import Ref, Wanted
+from search.index.state.base import Ref, Wanted
 from tests.browser import Page
 from tests.imaging.pictures import encoded, photograph
 from tests.search.api.conftest import Running

@@ -9,20 +9,12 @@ from pathlib import Path
 
 from imaging.record import ImageRecord, Key
 from search.errors import IndexMismatch, IndexReadOnly, StoreError
-from search.index import embedded_rows as rows
 from search.index.base import Signatures
-from search.index.embedded_arrays import (
-    Arrays,
-    ArraysDamaged,
-    Checksum,
-    Checksums,
-    Extent,
-    View,
-    array_files,
-)
-from search.index.embedded_connections import Connections
-from search.index.embedded_files import DATABASE
-from search.index.embedded_schema import CHECKSUMS, STATE, stored_layout, translated
+from search.index.embedded import rows
+from search.index.embedded.arrays import Arrays, ArraysDamaged, Checksum, Checksums, Extent, View, array_files
+from search.index.embedded.connections import Connections
+from search.index.embedded.permissions import DATABASE
+from search.index.embedded.schema import CHECKSUMS, STATE, stored_layout, translated
 
 #: below this many dead slots the arrays are left alone
 MIN_DEAD = 4096

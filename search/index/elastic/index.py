@@ -8,16 +8,16 @@ from typing import Any, Self, TypeVar
 
 from imaging.record import ImageRecord, Key
 from search.errors import IndexReadOnly, IndexUnavailable, InvalidRequest
-from search.index import elastic_life as life
-from search.index import elastic_questions as ask_for
 from search.index.base import Index, IndexInfo, Known, Progress, Signatures, Status, Transform, Written
-from search.index.elastic_bulk import Done, bulk, deleting, writing
-from search.index.elastic_client import ElasticOptions, connect, fault
-from search.index.elastic_documents import KNOWN_FIELDS, document_id, known_of, record_of
-from search.index.elastic_location import ElasticLocation
-from search.index.elastic_mapping import sealed_name
-from search.index.elastic_reindex import rebuild
-from search.index.elastic_state import ElasticState
+from search.index.elastic import lifecycle as life
+from search.index.elastic import queries as ask_for
+from search.index.elastic.bulk import Done, bulk, deleting, writing
+from search.index.elastic.client import ElasticOptions, connect, fault
+from search.index.elastic.documents import KNOWN_FIELDS, document_id, known_of, record_of
+from search.index.elastic.location import ElasticLocation
+from search.index.elastic.mapping import sealed_name
+from search.index.elastic.reindex import rebuild
+from search.index.elastic.state import ElasticState
 from search.index.validation import check_texts
 from search.query import Filter, Page, Question
 
@@ -96,7 +96,7 @@ class ElasticIndex(Index):
         progress: Progress | None = None,
         keep: bool = False,
     ) -> Self:
-        """Build the index anew beside itself and put it in its place; see `elastic_reindex.rebuild`."""
+        """Build the index anew beside itself and put it in its place; see `reindex.rebuild`."""
         options = options or ElasticOptions()
         place = ElasticLocation.parse(location)
         with closing(connect(place, options)) as client:

@@ -10,10 +10,12 @@ from typing import Any
 
 from imaging.record import Key
 from search.errors import IndexExists, IndexMissing
-from search.index.elastic_bulk import Done, Operation, bulk, deleting, runs
-from search.index.elastic_client import MISSING, Client, ElasticOptions, fault
-from search.index.elastic_documents import document_id
-from search.index.elastic_entries import (
+from search.index.elastic.bulk import Done, Operation, bulk, deleting, runs
+from search.index.elastic.client import MISSING, Client, ElasticOptions, fault
+from search.index.elastic.documents import document_id
+from search.index.elastic.location import ElasticLocation
+from search.index.elastic.mapping import settings
+from search.index.elastic.state_documents import (
     entry_of,
     is_large,
     query,
@@ -23,10 +25,8 @@ from search.index.elastic_entries import (
     version_of,
     writing_entry,
 )
-from search.index.elastic_location import ElasticLocation
-from search.index.elastic_mapping import settings
-from search.index.state import PAGE, Entry, Listing, Ref, State, Wanted
-from search.index.state_entries import (
+from search.index.state.base import PAGE, Entry, Listing, Ref, State, Wanted
+from search.index.state.validation import (
     MOST_ENTRIES,
     MOST_VALUES,
     PAGE_BYTES,

@@ -10,14 +10,14 @@ import orjson
 
 from imaging.record import ImageRecord, Key
 from search.errors import InvalidRequest, StoreError
-from search.index import elastic_life as life
 from search.index.base import Progress, Signatures, Transform
-from search.index.elastic_bulk import bulk, copying
-from search.index.elastic_client import Client, ElasticOptions
-from search.index.elastic_documents import document_id, record_of
-from search.index.elastic_location import ElasticLocation
-from search.index.elastic_mapping import mappings, sealed_name, settings
-from search.index.elastic_questions import source
+from search.index.elastic import lifecycle as life
+from search.index.elastic.bulk import bulk, copying
+from search.index.elastic.client import Client, ElasticOptions
+from search.index.elastic.documents import document_id, record_of
+from search.index.elastic.location import ElasticLocation
+from search.index.elastic.mapping import mappings, sealed_name, settings
+from search.index.elastic.queries import source
 
 #: records per request of the copy, and where they get other signatures: what a kill costs at most
 COPIED_AT_ONCE = 500

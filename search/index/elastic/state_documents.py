@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 
 from imaging.record import Key
-from search.index.elastic_bulk import Operation
-from search.index.elastic_documents import document_id
-from search.index.elastic_location import ElasticLocation
-from search.index.state import Entry, Wanted
-from search.index.state_entries import check_wanted
+from search.index.elastic.bulk import Operation
+from search.index.elastic.documents import document_id
+from search.index.elastic.location import ElasticLocation
+from search.index.state.base import Entry, Wanted
+from search.index.state.validation import check_wanted
 
 #: version of the mapping below
 LAYOUT = 1

@@ -23,7 +23,7 @@ from imaging.errors import ImageError
 from imaging.record import BITS, PIXELS_VERSION, ImageRecord
 from search.errors import IndexMismatch, InvalidRequest
 from search.index.base import Signatures
-from search.index.state import Entry, State, Wanted
+from search.index.state.base import Entry, State, Wanted
 
 FORMAT = "facsimile-records"
 

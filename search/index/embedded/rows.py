@@ -12,7 +12,7 @@ import orjson
 from numpy.typing import NDArray
 
 from imaging.record import BITS, ImageRecord, Key
-from search.index.embedded_arrays import Findable
+from search.index.embedded.arrays import Findable
 from search.query import text_of
 
 #: the columns of a record but `number` and `slot`, in the order of `row_of` and `record_of`

@@ -32,7 +32,7 @@ from search.errors import (
     InvalidRequest,
     StoreError,
 )
-from search.index.elastic_location import ElasticLocation
+from search.index.elastic.location import ElasticLocation
 
 # its warnings repeat, with a traceback, what our errors say in a sentence; a program that configures logging
 # still gets them

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from search.errors import IndexMissing, IndexReadOnly, IndexUnavailable, InvalidRequest, StoreError
 from search.index.base import Signatures
-from search.index.embedded_files import DATABASE, make_file, may_write
+from search.index.embedded.permissions import DATABASE, make_file, may_write
 
 #: raised when the tables or the array files change their shape, or a field its meaning; since 3, `pixels`
 #: covers the whole content of a file, and `gone` has the places that lost it
 LAYOUT = 3
 
-#: the file of the entries beside the records (see embedded_state)
+#: the file of the entries beside the records (see `state`)
 STATE = "state.sqlite"
 
 #: how long a writer waits for other writers
@@ -28,7 +28,7 @@ BUSY_SECONDS = 30
 CHECKPOINT_PAGES = 4000
 
 # `records.number` is never used twice, and an update takes a new one: it tells versions of a record apart.
-# `records.slot` numbers the rows of the arrays (see embedded_arrays). `terms` are what filters look up:
+# `records.slot` numbers the rows of the arrays (see `arrays`). `terms` are what filters look up:
 # source, gone, tags and each leaf of the metadata. Thumbnails and vectors lie apart so that reading many
 # records stays cheap; the triggers keep the count of each collection.
 TABLES = """
@@ -65,7 +65,7 @@ INSERT INTO extent VALUES (1, 0, 0, 0, 0);
 """
 
 
-#: the checksums of the array files (see embedded_arrays); made by the first write, since not every index of
+#: the checksums of the array files (see `arrays`); made by the first write, since not every index of
 #: this layout has them
 CHECKSUMS = """CREATE TABLE IF NOT EXISTS checksums (
     file TEXT PRIMARY KEY, generation INTEGER NOT NULL, rows INTEGER NOT NULL, crc INTEGER NOT NULL

@@ -11,7 +11,7 @@ import orjson
 
 from imaging.record import MAX_ID_BYTES
 from search.errors import InvalidRequest
-from search.index.state import Entry, Ref, Wanted
+from search.index.state.base import Entry, Ref, Wanted
 from search.index.validation import check_texts, json_faults, text_faults
 
 #: most entries of a page, and the bytes of bodies at which it ends even if there are more

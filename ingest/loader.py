@@ -13,7 +13,7 @@ from ingest import archives, storage
 from ingest.errors import SourceError, SourceRefused, SourceTooLarge, SourceUnreadable
 from ingest.fetch import Fetcher, FetchLimits
 from ingest.item import Item, shown
-from ingest.places import is_remote, is_web, opened
+from ingest.open_source import is_remote, is_web, opened
 
 #: images on their way from object stores at a time, in one process; `Fetcher` has threads of its own
 THREADS = 8

@@ -14,15 +14,15 @@ import orjson
 from imaging.record import ImageRecord, Key
 from search.errors import IndexExists, IndexMismatch, IndexMissing, IndexReadOnly, InvalidRequest
 from search.index.base import Index, IndexInfo, Known, Progress, Signatures, Status, Transform, Written
-from search.index.embedded_arrays import ArraysDamaged
-from search.index.embedded_ask import candidates
-from search.index.embedded_conditions import condition_of, cursor_of, key_of, words_expression
-from search.index.embedded_files import DATABASE, make_folder
-from search.index.embedded_reindex import rebuild
-from search.index.embedded_rows import COLUMNS, records_of
-from search.index.embedded_schema import LAYOUT, create_tables, stored_layout, translated
-from search.index.embedded_state import EmbeddedState
-from search.index.embedded_store import Store
+from search.index.embedded.arrays import ArraysDamaged
+from search.index.embedded.candidates import candidates
+from search.index.embedded.filters import condition_of, cursor_of, key_of, words_expression
+from search.index.embedded.permissions import DATABASE, make_folder
+from search.index.embedded.reindex import rebuild
+from search.index.embedded.rows import COLUMNS, records_of
+from search.index.embedded.schema import LAYOUT, create_tables, stored_layout, translated
+from search.index.embedded.state import EmbeddedState
+from search.index.embedded.store import Store
 from search.index.validation import check_texts
 from search.query import Filter, Page, Question
 
@@ -102,7 +102,7 @@ class EmbeddedIndex(Index):
         progress: Progress | None = None,
     ) -> Self:
         """Build the index, of this layout or an earlier one, anew while it serves (see
-        `embedded_reindex.rebuild`), and open it.
+        `reindex.rebuild`), and open it.
 
         Unused space goes back to the disk.
         """

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from search.errors import StoreError
-from search.index.embedded_schema import connect, is_sealed, translated
+from search.index.embedded.schema import connect, is_sealed, translated
 
 
 class Connections:

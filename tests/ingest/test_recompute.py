@@ -15,10 +15,10 @@ from imaging.models import model
 from imaging.phash import HASH_VERSION
 from imaging.record import ImageRecord
 from ingest.fetch import FetchLimits
-from ingest.loading import Loader
-from ingest.redescribe import Redescribed, Redescriber
-from search.index import signatures_of
+from ingest.loader import Loader
+from ingest.recompute import Redescribed, Redescriber
 from search.index.base import Signatures
+from search.index.opening import signatures_of
 from tests.ingest.conftest import Web
 
 PHOTOS = Path(skimage.data.__file__).parent

@@ -11,9 +11,9 @@ import orjson
 from numpy.typing import NDArray
 
 from imaging.record import ImageRecord
-from search.index.embedded_arrays import Near, View, within
-from search.index.embedded_conditions import Condition, condition_of
-from search.index.embedded_rows import COLUMNS, record_of, vector_of
+from search.index.embedded.arrays import Near, View, within
+from search.index.embedded.filters import Condition, condition_of
+from search.index.embedded.rows import COLUMNS, record_of, vector_of
 from search.query import Question, Variant
 
 

@@ -11,8 +11,8 @@ from imaging.describe import describe_many
 from imaging.models.base import Model
 from imaging.record import Description, ImageRecord
 from ingest.item import Item
-from ingest.loading import Loader
-from ingest.places import is_remote
+from ingest.loader import Loader
+from ingest.open_source import is_remote
 from search.index.base import Signatures
 
 #: pictures whose bytes are held at a time

@@ -1,7 +1,7 @@
 """The life of an index on Elasticsearch: made, found, built anew beside itself, removed.
 
 `NAME` is an alias of the physical index `NAME-vN`; a second alias names the signatures too (see
-`elastic_mapping.sealed_name`).
+`mapping.sealed_name`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from search.errors import IndexExists, IndexMismatch, IndexMissing
 from search.index.base import Signatures
-from search.index.elastic_client import Client, ElasticOptions
-from search.index.elastic_entries import state_index
-from search.index.elastic_location import ElasticLocation
-from search.index.elastic_mapping import LAYOUT, made_by, mappings, sealed_name, settings
+from search.index.elastic.client import Client, ElasticOptions
+from search.index.elastic.location import ElasticLocation
+from search.index.elastic.mapping import LAYOUT, made_by, mappings, sealed_name, settings
+from search.index.elastic.state_documents import state_index
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from search.errors import IndexMismatch, IndexMissing
-from search.index.embedded_connections import Connections
-from search.index.embedded_entries import (
+from search.index.embedded.connections import Connections
+from search.index.embedded.permissions import DATABASE
+from search.index.embedded.schema import STATE, run_statements
+from search.index.embedded.state_rows import (
     BY_REF,
     COLUMNS,
     LAYOUT,
@@ -22,10 +24,8 @@ from search.index.embedded_entries import (
     select,
     summed,
 )
-from search.index.embedded_files import DATABASE
-from search.index.embedded_schema import STATE, run_statements
-from search.index.state import PAGE, Entry, Listing, Ref, State, Wanted
-from search.index.state_entries import (
+from search.index.state.base import PAGE, Entry, Listing, Ref, State, Wanted
+from search.index.state.validation import (
     MOST_ENTRIES,
     MOST_VALUES,
     PAGE_BYTES,

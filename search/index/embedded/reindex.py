@@ -16,10 +16,10 @@ from typing import Any
 from imaging.record import ImageRecord
 from search.errors import IndexUnavailable, InvalidRequest
 from search.index.base import Progress, Signatures, Transform
-from search.index.embedded_files import DATABASE, make_file
-from search.index.embedded_rows import COLUMNS, hash_blobs, records_of, vector_blob
-from search.index.embedded_schema import LAYOUT, set_made, translated, widen
-from search.index.embedded_store import Store
+from search.index.embedded.permissions import DATABASE, make_file
+from search.index.embedded.rows import COLUMNS, hash_blobs, records_of, vector_blob
+from search.index.embedded.schema import LAYOUT, set_made, translated, widen
+from search.index.embedded.store import Store
 
 NEXT = f"{DATABASE}.next"
 

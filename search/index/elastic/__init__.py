@@ -1,0 +1,1 @@
+"""The index on Elasticsearch; the only home of its client library."""

@@ -1,0 +1,1 @@
+"""The index in a folder: SQLite holds the records, array files answer by exact scans."""
