@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from facsimile.version import __version__
 
 if TYPE_CHECKING:
-    from facsimile.client import Client
+    from facsimile.client.client import Client
     from facsimile.library import Facsimile, open
 
 __all__ = ["Client", "Facsimile", "__version__", "open"]
@@ -30,7 +30,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(library, name)
     if name == "Client":
-        from facsimile.client import Client
+        from facsimile.client.client import Client
 
         return Client
     raise AttributeError(f"module 'facsimile' has no attribute {name!r}")

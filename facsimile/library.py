@@ -25,13 +25,13 @@ from search.ranking import Mode
 from search.stored_queries import descriptions
 
 if TYPE_CHECKING:
-    from facsimile.queueing import Queue
-    from facsimile.scanning import Scanned, Scanning
+    from facsimile.job_queue import Queue
+    from facsimile.scans import Scanned, Scanning
     from ingest.item import Outcome, Tally
     from search.comparison import Comparison
     from search.duplicates.cluster import Cluster
     from search.errors import StoreError
-    from workers.jobs import Job
+    from workers.ledger.jobs import Job
 
 Image = bytes | str | Path
 
@@ -72,14 +72,14 @@ class Facsimile:
     @cached_property
     def scanning(self) -> Scanning:
         """The scans of this index, and what they found."""
-        from facsimile.scanning import Scanning
+        from facsimile.scans import Scanning
 
         return Scanning(self)
 
     @cached_property
     def queue(self) -> Queue:
         """The workers of this index: what is handed to them, and what became of it."""
-        from facsimile.queueing import Queue
+        from facsimile.job_queue import Queue
 
         return Queue(self.index, self.settings)
 

@@ -23,9 +23,9 @@ from search.proof import Policy
 from search.ranking import Thresholds
 
 if TYPE_CHECKING:
+    from facsimile.api.service import Options as ApiOptions
     from ingest.archives import ArchiveLimits
     from ingest.fetch import FetchLimits
-    from search.api.service import Options as ApiOptions
     from search.index.elastic.client import ElasticOptions
     from workers.webhook import Endpoint
 
@@ -246,7 +246,7 @@ class Settings(BaseSettings):
     @property
     def api(self) -> ApiOptions:
         """The limits of each process of the API."""
-        from search.api.service import Options
+        from facsimile.api.service import Options
 
         return Options(
             max_bytes=self.max_bytes,

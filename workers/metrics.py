@@ -22,9 +22,9 @@ from ingest.pipeline import Timings
 from search.errors import InvalidRequest
 from search.index.base import Status
 from search.index.state.base import State, Wanted
-from workers.broker import Broker
-from workers.chunks import KIND, ChunkState, now
-from workers.letters import Letters
+from workers.ledger.chunks import KIND, ChunkState, now
+from workers.ledger.dead_letters import Letters
+from workers.queue.broker import Broker
 
 #: what the pipeline's stages are called here
 STAGES = {"load": "fetch", "decode": "decode", "hash": "hash", "model": "cnn", "write": "index"}

@@ -15,21 +15,22 @@ from celery.signals import task_failure, worker_process_shutdown, worker_shuttin
 
 from search.errors import StoreError
 from search.index.base import Index
-from search.logs import logger
-from workers import app as names
-from workers import envelopes, intake, metrics
-from workers.app import publisher
-from workers.broker import Broker
-from workers.chunks import Chunks, Queue
+from workers import metrics
+from workers.chunk_worker import Hand, Means, Stopping
 from workers.errors import QueueError
-from workers.letters import RAW_KEPT
-from workers.scanning.conduct import Conductor
-from workers.scanning.conduct import Means as Conducting
-from workers.scanning.events import announcer
+from workers.ledger.chunks import Chunks, Queue
+from workers.ledger.dead_letters import RAW_KEPT
+from workers.ledger.sweeper import EVERY, Sweeper
+from workers.logging import logger
+from workers.queue import app as names
+from workers.queue import envelopes, intake
+from workers.queue.app import publisher
+from workers.queue.broker import Broker
+from workers.scanning.notifications import announcer
 from workers.scanning.scans import Rules
-from workers.sweeper import EVERY, Sweeper
+from workers.scanning.scheduler import Conductor
+from workers.scanning.scheduler import Means as Conducting
 from workers.webhook import Endpoint, Webhooks
-from workers.work import Hand, Means, Stopping
 
 #: seconds between two looks for messages of other services
 GATHER_EVERY = 1.0

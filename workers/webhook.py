@@ -20,8 +20,8 @@ from imaging.errors import FacsimileError
 from ingest.fetch import Fetcher, FetchLimits
 from search.errors import InvalidRequest
 from search.index.state.base import Entry, State, Wanted
-from search.logs import logger
-from workers.chunks import now
+from workers.ledger.chunks import now
+from workers.logging import logger
 
 KIND = "delivery"
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facsimile.cli import asking, demo, duplicates, ingest, keys, lifecycle, queue, scan, serve, transfer
+from facsimile.cli import demo, duplicates, export, index, ingest, keys, queue, scan, search, serve, status
 from facsimile.cli.output import complain
 from facsimile.version import __version__
 from imaging.errors import FacsimileError
@@ -40,7 +40,7 @@ def options(
     """
 
 
-for module in (ingest, asking, duplicates, transfer, lifecycle, scan, queue, serve, keys, demo):
+for module in (ingest, search, duplicates, status, export, index, scan, queue, serve, keys, demo):
     module.register(app)
 
 

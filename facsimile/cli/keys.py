@@ -34,7 +34,7 @@ def create(
     json: JsonOption = False,
 ) -> None:
     """Make a key. It is shown once: only its hash is kept."""
-    from search.api.keys import Keys
+    from facsimile.api.keys import Keys
 
     with opened(index, create=True) as found:
         key, text = Keys(found.index.state).create(name, scope or ["read"], collection or [])
@@ -47,7 +47,7 @@ def create(
 
 def list_(index: IndexOption = None, json: JsonOption = False) -> None:
     """List the keys, without their secrets."""
-    from search.api.keys import Keys
+    from facsimile.api.keys import Keys
 
     with opened(index) as found:
         keys = Keys(found.index.state).all()
@@ -66,7 +66,7 @@ def revoke(
     json: JsonOption = False,
 ) -> None:
     """End a key: servers refuse it within seconds."""
-    from search.api.keys import Keys
+    from facsimile.api.keys import Keys
 
     with opened(index) as found:
         Keys(found.index.state).revoke(id)

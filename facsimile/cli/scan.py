@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from facsimile.library import Facsimile
-    from facsimile.scanning import Scanned
+    from facsimile.scans import Scanned
     from ingest.item import Outcome
-    from workers.jobs import Job
+    from workers.ledger.jobs import Job
     from workers.scanning.allowances import Allowance
     from workers.scanning.findings import Finding
     from workers.scanning.scans import Scan
@@ -168,7 +168,7 @@ class _Shown:
 
 
 def _write(index: Facsimile, scan: Scan, folder: Path) -> None:
-    from workers.scanning.report import Report
+    from workers.scanning.report.report import Report
 
     found = index.scanning.allowances.reported(index.scanning.findings.all(scan=scan.name))
     Report(index.index, scan, found).write(folder)
@@ -235,8 +235,8 @@ def findings(
     json: JsonOption = False,
 ) -> None:
     """What scans found, less what is on the allow-list."""
+    from workers.scanning.clusters import clusters
     from workers.scanning.findings import Review
-    from workers.scanning.groups import clusters
 
     if unknown := set(state or ()) - set(Review):
         raise InvalidRequest(f"no state {min(unknown)!r}: there are {', '.join(Review)}")

@@ -18,8 +18,8 @@ from facsimile.cli.output import complain, say
 from search.errors import IndexMissing, InvalidRequest
 
 if TYPE_CHECKING:
+    from facsimile.api.auth import Policy
     from facsimile.settings import Settings
-    from search.api.access import Policy
 
 #: seconds that requests may still take after the server was told to stop; it ends within 30
 LAST_SECONDS = 24
@@ -110,7 +110,7 @@ def key_policy(chosen: Settings, *, create: bool) -> Policy:
     An index that has had keys stays closed when the last one is revoked. Raises IndexMissing, and
     InvalidRequest where keys are needed and none was ever made.
     """
-    from search.api.keys import Keys
+    from facsimile.api.keys import Keys
     from search.index.opening import is_remote, open_index, signatures_of
 
     elastic = chosen.elastic if is_remote(chosen.index) else None
@@ -150,8 +150,8 @@ def is_loopback(host: str) -> bool:
 
 def _application(chosen: Settings, keys: Policy, shared: Path | None) -> object:
     """What each process of the server runs."""
-    from facsimile.serving import application
-    from search.logs import configure
+    from facsimile.api.wiring import application
+    from workers.logging import configure
 
     configure(chosen.log_level, chosen.log_format)
     local = keys != "on" and is_loopback(chosen.api_host)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 import facsimile
-from facsimile.client_errors import (
+from facsimile.api import problems
+from facsimile.api.wiring import KINDS
+from facsimile.client.errors import (
     KNOWN,
     Ambiguous,
     KeyRefused,
@@ -17,13 +19,11 @@ from facsimile.client_errors import (
     ServerBusy,
     ServerUnreachable,
 )
-from facsimile.serving import KINDS
 from imaging.errors import BrokenImage, NotAnImage
 from ingest.errors import SourceMissing, SourceRefused
-from search.api import problems
 from search.errors import InvalidRequest, RecordMissing
 from search.evaluation.attacks import attack
-from tests.search.api.conftest import Thread, picture, start
+from tests.facsimile.api.conftest import Thread, picture, start
 
 __all__ = ["start"]
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from tests.facsimile.shell import Shell
-from tests.facsimile.test_pages import Elements
+from tests.facsimile.test_html_report import Elements
 
 CRAWL = "crawl"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from search.evaluation.attacks import attack
-from tests.search.api.conftest import picture, start
+from tests.facsimile.api.conftest import picture, start
 
 __all__ = ["start"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 import facsimile
-from facsimile.scanning import Scanned
+from facsimile.scans import Scanned
 from imaging.decode import Limits
 from ingest.item import Item
 from ingest.loader import Loader

@@ -18,8 +18,8 @@ from search.index.state.base import Entry
 from tests.facsimile.shell import Shell
 from tests.imaging.pictures import encoded, photograph
 from tests.workers.scans import Case, edited
-from workers.chunks import now
 from workers.errors import ScanMissing
+from workers.ledger.chunks import now
 from workers.scanning.hosts import checked_site
 
 WORKS = ("chelsea.png", "coffee.png")

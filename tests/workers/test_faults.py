@@ -148,9 +148,9 @@ def test_a_full_disk(
 
 
 def test_messages_that_come_twice(site: Site, pictures: Path) -> None:
-    from workers.app import WORK, make_app
-    from workers.chunks import Queue
-    from workers.producer import CHUNK_ITEMS
+    from workers.ledger.chunks import Queue
+    from workers.queue.app import WORK, make_app
+    from workers.queue.producer import CHUNK_ITEMS
 
     job = site.hand_over(pictures)
     app = make_app(site.broker)

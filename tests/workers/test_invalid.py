@@ -16,12 +16,12 @@ from ingest.item import Item
 from search.index.base import Signatures
 from search.index.embedded.index import EmbeddedIndex
 from search.index.state.base import State, Wanted
-from workers.broker import INTAKE, Broker
-from workers.chunks import KIND, Published
-from workers.intake import gather
-from workers.jobs import Jobs
-from workers.letters import Letters
-from workers.producer import Producer
+from workers.ledger.chunks import KIND, Published
+from workers.ledger.dead_letters import Letters
+from workers.ledger.jobs import Jobs
+from workers.queue.broker import INTAKE, Broker
+from workers.queue.intake import gather
+from workers.queue.producer import Producer
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.workers.conftest import Site
-from workers.chunks import Queue
-from workers.envelopes import Malformed, check
+from workers.ledger.chunks import Queue
+from workers.queue.envelopes import Malformed, check
 
 TASK = "facsimile.intake"
 

@@ -116,9 +116,9 @@ def test_queues_and_ledger_are_looked_at(redis_server, tmp_path: Path):
     from search.index.base import Signatures
     from search.index.opening import open_index
     from workers import metrics
-    from workers.broker import Broker
-    from workers.chunks import Chunk, Chunks, entry_of
-    from workers.letters import Letters, unreadable
+    from workers.ledger.chunks import Chunk, Chunks, entry_of
+    from workers.ledger.dead_letters import Letters, unreadable
+    from workers.queue.broker import Broker
 
     def value(name: str, **labels: str) -> float | None:
         return REGISTRY.get_sample_value(name, labels)

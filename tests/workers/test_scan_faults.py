@@ -129,8 +129,8 @@ KEEPER = """
 import sys
 import facsimile
 from functools import partial
-from facsimile.scanning import rules
-from workers.scanning.conduct import Conductor, Means
+from facsimile.scans import rules
+from workers.scanning.scheduler import Conductor, Means
 with facsimile.open(sys.argv[1], create=False, model="none") as index:
     wanted = partial(rules, index.settings)
     means = Means(publish=list, waiting=lambda: 0, limit=10, max_bytes=10**6, rules=wanted)

@@ -11,14 +11,14 @@ from uuid import uuid4
 import pytest
 from PIL import Image, ImageOps
 
-from facsimile.scanning import rules
+from facsimile.scans import rules
 from search.errors import InvalidRequest
 from search.query import Filter
 from tests.facsimile.shell import Shell
 from tests.imaging.pictures import NAMES, encoded, photograph
 from tests.workers.scans import FILLED, Case, edited, noise, shown
-from workers.chunks import now
 from workers.errors import FindingMissing
+from workers.ledger.chunks import now
 from workers.scanning.compare import Comparer
 from workers.scanning.plan import Planner
 from workers.scanning.scans import Phase

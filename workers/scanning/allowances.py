@@ -23,7 +23,7 @@ from search.errors import InvalidRequest
 from search.index.base import Index
 from search.index.state.base import Entry, Ref, State, Wanted
 from search.query import Filter
-from workers.chunks import now
+from workers.ledger.chunks import now
 from workers.scanning.findings import Finding, Findings
 from workers.scanning.hosts import checked_site, host_key
 from workers.scanning.scans import Scans

@@ -16,7 +16,7 @@ from search.match import Match, Verdict
 from search.query import Filter
 from search.stored_queries import descriptions
 from search.verification import reach
-from workers.chunks import Chunk, Work
+from workers.ledger.chunks import Chunk, Work
 from workers.scanning.findings import Findings, Hit
 from workers.scanning.left_out import LeftOut
 from workers.scanning.scans import Run, Scans

@@ -18,8 +18,8 @@ from search.index.base import Status
 from search.index.state.base import Entry, Ref, State, Wanted
 from search.match import Match, Verdict
 from search.proof import SAME_SCENE
-from workers.chunks import now
 from workers.errors import FindingMissing, QueueError
+from workers.ledger.chunks import now
 from workers.scanning.scans import Run
 
 KIND = "finding"

@@ -11,13 +11,13 @@ from ingest.item import Item
 from search.index.base import Index
 from search.index.state.base import Ref
 from search.query import Filter
-from workers.chunks import Chunk, Chunks, Published, Work, now
 from workers.errors import JobMissing, ScanClaimed
-from workers.jobs import Jobs, JobWork, new_id
-from workers.scanning.claim import Claim
+from workers.ledger.chunks import Chunk, Chunks, Published, Work, now
+from workers.ledger.jobs import Jobs, JobWork, new_id
+from workers.scanning.lease import Claim
 from workers.scanning.left_out import LeftOut
-from workers.scanning.marks import Marks, Side, mark_of
 from workers.scanning.scans import RUN, Phase, Rules, Run, Scan, Scans
+from workers.scanning.snapshots import Marks, Side, mark_of
 
 #: items of a chunk, each of which may take as long as verifying all its candidates
 CHUNK_ITEMS = 16

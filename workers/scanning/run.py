@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from search.index.base import Index
 from search.index.state.base import Wanted
-from workers.chunks import KIND as CHUNK
-from workers.jobs import Job
-from workers.local import work_off
+from workers.chunk_worker import Means
+from workers.ledger.chunks import KIND as CHUNK
+from workers.ledger.jobs import Job
+from workers.local_runner import work_off
 from workers.scanning.plan import Planner
 from workers.scanning.scans import Phase, Rules, Run, Scan, Scans
-from workers.work import Means
 
 #: chunks for each process: with less to do, another one takes longer to start than it saves
 _WORTH = 8

@@ -22,9 +22,9 @@ from search.index.state.base import Entry, Ref, State, Wanted
 from search.proof import Policy
 from search.ranking import Thresholds
 from search.secrets import without_url_secrets
-from workers.chunks import now
 from workers.errors import ScanMissing
-from workers.jobs import checked
+from workers.ledger.chunks import now
+from workers.ledger.jobs import checked
 
 KIND = "scan"
 RUN = "run"

@@ -1,0 +1,116 @@
+"""The API as one application, put together from what it is given; nothing comes from the environment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from facsimile.api import collections, compat, health, idempotency, images_read, images_write, search, web
+from facsimile.api.auth import Door, Policy
+from facsimile.api.keys import Keys
+from facsimile.api.metrics import Metrics
+from facsimile.api.middleware.body_limits import BodyLimits
+from facsimile.api.middleware.disconnects import Leaving
+from facsimile.api.middleware.request_context import Edge
+from facsimile.api.problems import Kind, Problems
+from facsimile.api.request_bodies import hoisted
+from facsimile.api.service import Options, Service
+from facsimile.api.stages import Working
+from imaging.errors import FacsimileError
+from workers.logging import logger
+
+#: seconds between two sweeps of what has been kept for long enough
+SWEEP = 3600.0
+
+log = logger(__name__)
+
+
+def create_app(
+    service: Service,
+    options: Options | None = None,
+    *,
+    keys: Policy = "auto",
+    routers: Iterable[APIRouter] = (),
+    kinds: Mapping[type[FacsimileError], Kind] | None = None,
+    metrics: Metrics | None = None,
+    abandon: Callable[[], object] = lambda: None,
+    version: str = "1",
+) -> FastAPI:
+    """The application over an opened service, which stays the caller's to close.
+
+    `keys` says whether callers need one of the index's API keys. `routers` bring further routes (jobs, scans,
+    a page), `kinds` say what the errors are that the room of the service knows and this one does not.
+    `metrics` are given where several processes count together. `abandon` is called at the end where work
+    hangs, which no thread can be stopped at.
+    """
+    options = options or Options()
+    metrics = metrics or Metrics()
+    problems = Problems(kinds, {compat.PREFIX: compat.fault})
+    working = Working(service, options, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(_sweep(working))
+        yield
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+        if not await asyncio.to_thread(working.close):
+            log.error("work_abandoned")
+            abandon()
+
+    app = FastAPI(
+        title="Facsimile",
+        summary="Find every copy of an image, even edited.",
+        version=version,
+        lifespan=lifespan,
+        docs_url=None,  # both load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.working = working
+    app.state.problems = problems
+    app.state.readiness = health.Readiness(service)
+    app.state.door = Door(Keys(service.index.state), options.rate, keys)
+    for module in (search, images_write, images_read, collections, health, compat, web):
+        app.include_router(module.router)
+    for router in routers:
+        app.include_router(router)
+    problems.install(app)
+    app.add_middleware(Leaving)
+    app.add_middleware(BodyLimits, options=options)
+    if options.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=options.origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Api-Key"],
+            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+        )
+    app.add_middleware(Edge, options=options, metrics=metrics, problems=problems)
+    _describe_once(app)
+    return app
+
+
+def _describe_once(app: FastAPI) -> None:
+    """Have the OpenAPI document hold the schemas of bodies that the routes read themselves."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        return hoisted(plain())
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+async def _sweep(working: Working) -> None:
+    while True:
+        await asyncio.sleep(SWEEP)
+        try:
+            await working.ask(idempotency.sweep, working.service.index.state)
+        except FacsimileError as error:
+            log.warning("sweep failed", reason=str(error))

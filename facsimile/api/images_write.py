@@ -1,0 +1,300 @@
+"""`POST /v1/images`, `/v1/images/batch`, `PUT /v1/images/{id}`: storing images, at once or by a queue."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from facsimile.api.auth import Caller, Writer, charge
+from facsimile.api.idempotency import IdempotencyKey, once
+from facsimile.api.problems import Problem, ProblemDocument, Problems, documented
+from facsimile.api.query_images import bytes_of
+from facsimile.api.request_bodies import body, read
+from facsimile.api.schemas import (
+    Collection,
+    Id,
+    Metadata,
+    PathId,
+    Picture,
+    QueryCollection,
+    Tags,
+    checked,
+    path_of,
+    thumbnail_of,
+)
+from facsimile.api.service import Draft, Outcome, Submit
+from facsimile.api.stages import Work, Working
+from imaging.errors import FacsimileError
+from imaging.record import Key
+from search.errors import InvalidRequest
+from search.index.base import Status
+from search.index.validation import source_faults
+
+router = APIRouter(prefix="/v1/images", tags=["images"])
+
+
+class About(BaseModel):
+    """What the owner of an image says about it; silence keeps what was said before."""
+
+    title: str = Field("", max_length=4096)
+    tags: Tags = []
+    metadata: Metadata = {}
+    source: Annotated[str, checked(source_faults)] = Field(
+        "", description="where the image is from; by default its `url`"
+    )
+
+
+class PutImage(Picture, About):
+    """An image to store under an id."""
+
+
+class NewImage(PutImage):
+    """An image to store; without an id it is named by the SHA-256 of its bytes."""
+
+    id: Id | None = None
+    collection: Collection | None = None
+
+
+class NewImages(BaseModel):
+    """Images to store; the collection counts for those that name none, and for the files of a form."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    images: list[NewImage] = Field([], max_length=1000)
+    collection: Collection | None = None
+
+
+class Stored(BaseModel):
+    """What became of an image."""
+
+    id: str
+    collection: str
+    status: Status
+    thumbnail: str = Field(description="the path of its thumbnail")
+
+
+class BatchStored(BaseModel):
+    """What became of each image, in the order of the request."""
+
+    class One(BaseModel):
+        """What became of one; `id` is null where it was not even read."""
+
+        id: str | None
+        collection: str
+        status: Status
+        error: ProblemDocument | None
+
+    outcomes: list[One]
+    added: int
+    updated: int
+    unchanged: int
+    failed: int
+
+
+class Queued(BaseModel):
+    """The images will be stored by the queue."""
+
+    job: str
+    status_url: str = Field(examples=["/v1/jobs/5f0c2d"])
+
+
+COMMON = (400, 401, 403, 408, 421, 422, 429, 503)
+_WRITE: dict[int | str, dict[str, Any]] = {
+    **documented(*COMMON, 404, 409, 413, 415, 424),
+    202: {"model": Queued, "description": "A queue will store it"},
+}
+_WAIT = Query(description="false: have a queue store it, and answer at once (the default where there is one)")
+Wait = Annotated[bool | None, _WAIT]
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=Stored,
+    responses={**_WRITE, 200: {"model": Stored, "description": "It was stored already, or replaced"}},
+    openapi_extra=body(
+        NewImage,
+        files={"image": "the image file"},
+        example={"url": "https://example.org/a.jpg", "id": "a", "tags": ["portrait"]},
+    ),
+)
+async def add(
+    request: Request, caller: Writer, work: Work, wait: Wait = None, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Store an image; the same bytes in the same collection are one image."""
+    wanted, files = await read(request, NewImage)
+    return await _store_one(request, caller, work, wanted, files, wait, idempotency_key)
+
+
+@router.post(
+    "/batch",
+    response_model=BatchStored,
+    responses=_WRITE,
+    openapi_extra=body(
+        NewImages,
+        files={"image": "an image file; repeat the field"},
+        example={"collection": "catalogue", "images": [{"url": "https://example.org/a.jpg", "id": "a"}]},
+    ),
+)
+async def add_batch(
+    request: Request, caller: Writer, work: Work, wait: Wait = None, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Store several images; one that cannot be read does not stop the others."""
+    wanted, files = await read(request, NewImages)
+    uploads = files.get("image", [])
+    number = len(wanted.images) + len(uploads)
+    if not 1 <= number <= work.options.max_batch:
+        raise InvalidRequest(f"a batch has 1 to {work.options.max_batch} images, not {number}")
+    charge(request, caller, number)
+    within = caller.target(wanted.collection)
+    targets = [caller.target(each.collection) if each.collection else within for each in wanted.images]
+
+    async def write() -> tuple[int, Any, str]:
+        drafts: list[Draft | FacsimileError] = [Draft(data=data, collection=within) for data in uploads]
+        fetched = iter(await work.fetch_all([each.url for each in wanted.images if each.url is not None]))
+        for each, target in zip(wanted.images, targets, strict=True):
+            drafts.append(await _drafted(work, each, target, fetched))
+        ready = [draft for draft in drafts if isinstance(draft, Draft)]
+        if (submit := _queue(work, wait)) and ready:
+            return await _submitted(work, submit, ready)
+        outcomes = iter(await work.write(ready) if ready else [])
+        problems: Problems = request.app.state.problems
+        told = [
+            _told(draft, next(outcomes), problems, request.state.request_id)
+            if isinstance(draft, Draft)
+            else BatchStored.One(
+                id=None,
+                collection=target,
+                status=Status.FAILED,
+                error=problems.document(request.state.request_id, draft),
+            )
+            for draft, target in zip(drafts, [within] * len(uploads) + targets, strict=True)
+        ]
+        counts = {str(status): sum(one.status is status for one in told) for status in Status}
+        return 200, BatchStored(outcomes=told, **counts).model_dump(mode="json"), ""
+
+    what = [_mark(each, []) for each in wanted.images] + [_sha256(data) for data in uploads] + [within]
+    return await once(request, caller, work, idempotency_key, what, write)
+
+
+@router.put(
+    "/{id}",
+    response_model=Stored,
+    responses={**_WRITE, 201: {"model": Stored, "description": "It is new"}},
+    openapi_extra=body(
+        PutImage, files={"image": "the image file"}, example={"url": "https://example.org/a.jpg"}
+    ),
+)
+async def put(
+    request: Request,
+    id: PathId,
+    caller: Writer,
+    work: Work,
+    collection: QueryCollection = None,
+    wait: Wait = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Store an image under an id; other bytes replace those that were there."""
+    wanted, files = await read(request, PutImage)
+    new = NewImage.model_construct(**dict(wanted), id=id, collection=collection)
+    return await _store_one(request, caller, work, new, files, wait, idempotency_key)
+
+
+async def _store_one(
+    request: Request,
+    caller: Caller,
+    work: Working,
+    wanted: NewImage,
+    files: dict[str, list[bytes]],
+    wait: bool | None,
+    key: str | None,
+) -> Response:
+    target = caller.target(wanted.collection)
+
+    async def write() -> tuple[int, Any, str]:
+        draft = _draft(wanted, await bytes_of(work, wanted, files.get("image", [])), target)
+        if submit := _queue(work, wait):
+            return await _submitted(work, submit, [draft])
+        (outcome,) = await work.write([draft])
+        if outcome.status is Status.FAILED:
+            problems: Problems = request.app.state.problems
+            raise problems.named(outcome.error, outcome.reason)
+        named = _key(draft)
+        stored = Stored(
+            id=named.id, collection=named.collection, status=outcome.status, thumbnail=thumbnail_of(named)
+        )
+        status = 201 if outcome.status is Status.ADDED else 200
+        return status, stored.model_dump(mode="json"), path_of(named)
+
+    what = [_mark(wanted, files.get("image", [])), target]
+    return await once(request, caller, work, key, what, write)
+
+
+async def _drafted(work: Working, wanted: NewImage, target: str, fetched: Any) -> Draft | FacsimileError:
+    """The draft of an image of a batch, or why there is none; `fetched` has the bytes behind the URLs."""
+    if wanted.url is None:
+        try:
+            return _draft(wanted, await bytes_of(work, wanted), target)
+        except InvalidRequest as error:
+            return error
+    data = next(fetched)
+    if wanted.image_base64 is not None:
+        return InvalidRequest("give one image: `image_base64` or `url`")
+    return _draft(wanted, data, target) if isinstance(data, bytes) else data
+
+
+def _draft(wanted: NewImage, data: bytes, target: str) -> Draft:
+    return Draft(
+        data=data,
+        source=wanted.source or wanted.url or "",
+        id=wanted.id,
+        collection=target,
+        title=wanted.title,
+        tags=tuple(wanted.tags),
+        metadata=wanted.metadata,
+    )
+
+
+def _key(draft: Draft) -> Key:
+    return Key(draft.collection, draft.id or _sha256(draft.data))
+
+
+def _told(draft: Draft, outcome: Outcome, problems: Problems, request_id: str) -> BatchStored.One:
+    key = _key(draft)
+    error: Problem | None = None
+    if outcome.status is Status.FAILED:
+        error = problems.named(outcome.error, outcome.reason)
+    return BatchStored.One(
+        id=key.id,
+        collection=key.collection,
+        status=outcome.status,
+        error=problems.document(request_id, error) if error else None,
+    )
+
+
+def _queue(work: Working, wait: bool | None) -> Submit | None:
+    """What hands a write to the queue, where there is one and the caller does not want to wait."""
+    if work.service.submit is None and wait is False:
+        raise InvalidRequest("there is no queue here: only wait=true can be had")
+    return None if wait else work.service.submit
+
+
+async def _submitted(work: Working, submit: Submit, drafts: Sequence[Draft]) -> tuple[int, Any, str]:
+    job = await work.ask(submit, drafts)
+    url = f"/v1/jobs/{job}"
+    return 202, Queued(job=job, status_url=url).model_dump(), url
+
+
+def _mark(wanted: NewImage, files: Sequence[bytes]) -> Any:
+    """What makes two requests the same, as JSON; bytes by their digest."""
+    given = wanted.model_dump(exclude={"image_base64"})
+    data = [wanted.image_base64] if wanted.image_base64 is not None else []
+    return [given, [_sha256(each) for each in [*files, *data]]]
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,299 @@
+"""`/v1/search`, `/v1/search/batch`, `/v1/compare`: which stored images are copies of these."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from facsimile.api.auth import Caller, Reader, charge
+from facsimile.api.problems import ProblemDocument, Problems, documented
+from facsimile.api.query_images import Query, queries_of, query_of
+from facsimile.api.request_bodies import body, read
+from facsimile.api.schemas import Asked, Collections, Terms, listed, numbered, thumbnail_of
+from facsimile.api.stages import Work, Working
+from imaging.orientation import ORIENTATIONS
+from imaging.record import Key
+from search import finder
+from search.comparison import compare
+from search.errors import InvalidRequest
+from search.match import Match
+from search.query import Filter
+
+router = APIRouter(prefix="/v1", tags=["search"])
+
+#: most matches of one query over HTTP
+MAX_LIMIT = 200
+
+Orientation = Literal[*ORIENTATIONS]  # type: ignore[valid-type]
+
+
+class How(BaseModel):
+    """How to search."""
+
+    mode: Literal["copies", "similar"] = Field(
+        "copies", description="copies of the image, or whatever looks like it, by its vector alone"
+    )
+    limit: int = Field(10, ge=1, le=MAX_LIMIT, description="most matches of one image")
+    collections: Collections = []
+    filter: Terms = {}
+    text: str = Field("", max_length=1000, description="words of title and tags")
+    orientations: Annotated[list[Orientation], BeforeValidator(listed)] = Field(
+        list(ORIENTATIONS), min_length=1, max_length=8, description="turns and flips of the image to look for"
+    )
+    probes: Annotated[Literal[0, 1, 2, 3, "all"], BeforeValidator(numbered)] = Field(
+        2, description="more terms and better recall; all: no pair within Hamming distance 31 is missed"
+    )
+    verify: bool = Field(True, description="prove the best matches by geometry")
+    min_score: float = Field(0, ge=0, le=1, description="least score of a match that only pictures found")
+
+    def request(self, caller: Caller) -> finder.Request:
+        """The request to the finder, limited to what the caller may see."""
+        terms = {
+            key: (values,) if isinstance(values, str) else tuple(values)
+            for key, values in self.filter.items()
+        }
+        return finder.Request(
+            limit=self.limit,
+            mode=self.mode,
+            filter=Filter(caller.within(self.collections), terms),
+            orientations=tuple(self.orientations),
+            probes=self.probes,
+            verify=self.verify,
+            words=self.text,
+        )
+
+
+class SearchRequest(Asked, How):
+    """One image, or words alone, and how to search."""
+
+    preview: bool = Field(False, description="tell the thumbnail of the image that was asked about, too")
+
+
+class BatchRequest(How):
+    """Several images, and how to search for each."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    queries: list[Asked] = Field([], max_length=1000)
+
+
+class Found(BaseModel):
+    """A stored image that answers a query."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str = Field(examples=["people/Eileen"])
+    collection: str = Field(examples=["default"])
+    verdict: Literal["identical", "copy", "similar", "text"]
+    score: float = Field(description="the probability that this is a copy", examples=[0.9998])
+    hamming: int | None = Field(description="bits of 256 that differ, at best", examples=[12])
+    cosine: float | None = Field(description="of the two vectors", examples=[0.91])
+    inliers: int | None = Field(description="points of both images that one homography joins")
+    transform: dict[str, Any] | None = Field(
+        description="what was done to the stored image", examples=[{"orientation": "flip-horizontal"}]
+    )
+    proof: dict[str, Any] | None = Field(
+        description="what geometry found: finding, inliers, agreement of the pixels, transform, area in both"
+    )
+    note: str | None = Field(description="what a person should know", examples=["same scene"])
+    source: str
+    sources: list[str]
+    gone: list[str] = Field(description="places that no longer hold these bytes")
+    title: str
+    tags: list[str]
+    metadata: dict[str, Any]
+    width: int
+    height: int
+    thumbnail: str = Field(description="the path of its thumbnail")
+
+    @classmethod
+    def of(cls, match: Match) -> Found:
+        """What is told of a match."""
+        return cls(**match.as_json(), thumbnail=thumbnail_of(match.record.key))
+
+
+class Subject(BaseModel):
+    """What was asked about."""
+
+    sha256: str
+    width: int
+    height: int
+    format: str
+    quality: int
+    thumbnail: str | None = Field(
+        None, description="a data URL of a JPEG of at most 320 pixels a side, where `preview` asked for it"
+    )
+
+
+class Answer(BaseModel):
+    """The matches of one image, best first."""
+
+    query: Subject | None = Field(description="null where only words were asked for")
+    matches: list[Found]
+    took_ms: float = Field(examples=[21.4])
+
+
+class BatchAnswer(BaseModel):
+    """The matches of each image, in the order of the request; `error` where one could not be read."""
+
+    class One(BaseModel):
+        """The answer to one of the images."""
+
+        query: Subject | None
+        matches: list[Found]
+        error: ProblemDocument | None
+
+    answers: list[One]
+    took_ms: float
+
+
+class CompareRequest(BaseModel):
+    """Two images; in a form, the files `first` and `second`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first: Asked | None = None
+    second: Asked | None = None
+
+
+class Comparison(BaseModel):
+    """Every distance of two images; the second is the one asked about."""
+
+    model_config = ConfigDict(extra="allow")
+
+    verdict: Literal["identical", "copy", "similar", "different"]
+    score: float
+    same_bytes: bool
+    same_pixels: bool
+    cosine: float | None
+    hamming: int | None = Field(description="bits of 256 that differ, over all orientations and margins")
+    hamming_upright: int
+    hamming_trimmed: int
+    orientation: str
+    transform: dict[str, Any] | None
+    proof: dict[str, Any] | None = Field(description="what geometry found, as in a search")
+    note: str | None
+    quality: list[int]
+
+
+_FAULTS = documented(400, 401, 403, 404, 408, 409, 413, 415, 421, 422, 424, 429, 503)
+
+
+@router.post(
+    "/search",
+    responses=_FAULTS,
+    openapi_extra=body(
+        SearchRequest, files={"image": "the image file"}, example={"url": "https://example.org/a.jpg"}
+    ),
+)
+async def search(request: Request, caller: Reader, work: Work) -> Answer:
+    """Where an image occurs: every copy of it, even edited, or what looks like it.
+
+    Words alone search titles and tags; words with an image join both rankings.
+    """
+    start = time.perf_counter()
+    wanted, files = await read(request, SearchRequest)
+    images = files.get("image", [])
+    if wanted.text and not images and not wanted.names_an_image:
+        found = await work.ask(work.service.finder.search_words, wanted.request(caller))
+        return Answer(query=None, matches=[Found.of(match) for match in found], took_ms=_since(start))
+    query = await query_of(work, caller, wanted, images)
+    (matches,) = await _matches(work, [query], wanted, caller)
+    subject = _subject(query)
+    if wanted.preview:
+        subject.thumbnail = f"data:image/jpeg;base64,{b64encode(query.description.thumbnail).decode()}"
+    return Answer(query=subject, matches=matches, took_ms=_since(start))
+
+
+@router.post(
+    "/search/batch",
+    responses=_FAULTS,
+    openapi_extra=body(
+        BatchRequest,
+        files={"image": "an image file; repeat the field"},
+        example={"queries": [{"url": "https://example.org/a.jpg"}, {"id": "people/Eileen"}]},
+    ),
+)
+async def search_batch(request: Request, caller: Reader, work: Work) -> BatchAnswer:
+    """Where each of several images occurs, by one question to the index."""
+    start = time.perf_counter()
+    wanted, files = await read(request, BatchRequest)
+    images = files.get("image", [])
+    number = len(wanted.queries) + len(images)
+    if not 1 <= number <= work.options.max_batch:
+        raise InvalidRequest(f"a batch has 1 to {work.options.max_batch} images, not {number}")
+    charge(request, caller, number)
+    queries = await queries_of(work, caller, wanted.queries, images)
+    readable = [query for query in queries if isinstance(query, Query)]
+    matches = iter(await _matches(work, readable, wanted, caller) if readable else [])
+    problems: Problems = request.app.state.problems
+    answers = [
+        BatchAnswer.One(query=_subject(query), matches=next(matches), error=None)
+        if isinstance(query, Query)
+        else BatchAnswer.One(query=None, matches=[], error=problems.document(request.state.request_id, query))
+        for query in queries
+    ]
+    return BatchAnswer(answers=answers, took_ms=_since(start))
+
+
+@router.post(
+    "/compare",
+    name="compare",
+    responses=_FAULTS,
+    openapi_extra=body(
+        CompareRequest,
+        files={"first": "an image file", "second": "another"},
+        example={"first": {"url": "https://example.org/a.jpg"}, "second": {"id": "people/Eileen"}},
+    ),
+)
+async def compare_two(request: Request, caller: Reader, work: Work) -> Comparison:
+    """Every distance of two images, and the verdict that a search would give."""
+    wanted, files = await read(request, CompareRequest)
+    first, second = [
+        await query_of(work, caller, asked or Asked(), files.get(name, []))
+        for name, asked in (("first", wanted.first), ("second", wanted.second))
+    ]
+    finder = work.service.finder
+    compared = await work.ask(
+        compare, first.description, second.description, finder.thresholds, finder.policy
+    )
+    return Comparison(**compared.as_json())
+
+
+async def _matches(work: Working, queries: Sequence[Query], how: How, caller: Caller) -> list[list[Found]]:
+    """The matches of each query; a stored image does not find itself."""
+    request = dataclasses.replace(how.request(caller), limit=how.limit + 1)
+    answers = await work.ask(
+        work.service.finder.search_many, [query.description for query in queries], request
+    )
+    told = []
+    for query, matches in zip(queries, answers, strict=True):
+        kept = [match for match in matches if _counts(match, query.key, how.min_score)][: how.limit]
+        work.metrics.matches(how.mode, len(kept))
+        told.append([Found.of(match) for match in kept])
+    return told
+
+
+def _counts(match: Match, itself: Key | None, least: float) -> bool:
+    return match.record.key != itself and (match.score >= least or match.verdict == "text")
+
+
+def _subject(query: Query) -> Subject:
+    found = query.description
+    return Subject(
+        sha256=found.sha256,
+        width=found.width,
+        height=found.height,
+        format=found.format,
+        quality=found.quality,
+    )
+
+
+def _since(start: float) -> float:
+    return round((time.perf_counter() - start) * 1000, 1)

@@ -1,0 +1,113 @@
+"""`export`, `import`."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, new_file, opened, within
+from facsimile.cli.output import complain, emit, progress, say
+
+if TYPE_CHECKING:
+    pass
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("export")(export)
+    app.command("import")(import_)
+
+
+def export(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", callback=new_file, help="JSON Lines; compressed if it ends in .gz."),
+    ],
+    index: IndexOption = None,
+    collection: CollectionOption = None,
+    state: Annotated[
+        bool,
+        typer.Option(
+            "--with-state/--without-state",
+            help="Scans, findings, reviews, allow-list, jobs, dead letters and keys, too (default); "
+            "they belong to no single collection, so --collection leaves them out.",
+        ),
+    ] = True,
+    json: JsonOption = False,
+) -> None:
+    """Write all that an index keeps to a file that `import` reads, into either kind of index."""
+    from search.export import lasting, save
+    from search.index.state.base import Entry
+    from search.query import Filter
+
+    collections = (collection,) if collection else ()
+    with opened(index) as index_, progress(quiet=json) as bar:
+        within(index_, *collections)
+        task = bar.add_task("export", total=index_.count(collection=collection))
+        records = index_.index.scan(Filter(collections), full=True)
+        entries = lasting(index_.index.state) if state and not collection else ()
+        number = 0
+        kept = 0
+        for each in save(file, index_.index.signatures, chain(records, entries)):
+            kept += isinstance(each, Entry)
+            number += not isinstance(each, Entry)
+            bar.advance(task)
+    if json:
+        emit({"exported": number, "failed": 0, "entries": kept})
+    else:
+        say(f"{number} records and {kept} entries of state exported")
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True)],
+    index: IndexOption = None,
+    state: Annotated[
+        bool, typer.Option("--with-state/--without-state", help="Take the state, too (default).")
+    ] = True,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on here with jobs and schedules of scans that were under way: only where the exported "
+            "index is not used any more. Otherwise they are halted.",
+        ),
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Read what `export` wrote. What is there already stays as it is, so a call can be repeated."""
+    from search.export import load
+    from search.index.base import Status
+    from search.index.state.base import Entry
+    from workers.state_import import Arrivals
+
+    number = failed = kept = 0
+    with opened(index, create=True) as index_, progress(quiet=json) as bar:
+        task = bar.add_task("import", total=None)
+        arrivals = Arrivals(index_.index.state, resume=resume)
+        for batch in load(file, index_.index.signatures):
+            records = [each for each in batch if not isinstance(each, Entry)]
+            entries = [each for each in batch if isinstance(each, Entry)] if state else []
+            for record, written in zip(records, index_.index.put(records), strict=True):
+                if written.status is Status.FAILED:
+                    failed += 1
+                    complain(f"{record.id}: {written.reason}")
+                else:
+                    number += 1
+            arrivals.put(entries)
+            kept += len(entries)
+            bar.advance(task, len(batch))
+        index_.index.refresh()
+        index_.index.state.refresh()
+    if json:
+        emit({"imported": number, "failed": failed, "entries": kept, "halted": arrivals.halted})
+    else:
+        told = f", {failed} failed" if failed else ""
+        say(f"{number} records and {kept} entries of state imported{told}")
+    if arrivals.halted and not json:
+        say(f"{arrivals.halted} of them were work under way, which is halted here:")
+        say("`facsimile letters` lists the images, `facsimile scans` the scans to be started again")
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,99 @@
+"""`index create`, `index reindex`, `index info`: the life of an index."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+import typer
+
+from facsimile.cli.options import IndexOption, JsonOption, opened
+from facsimile.cli.output import complain, emit, progress, say
+from facsimile.cli.status import described, tell
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="Make, rebuild and look at an index.", no_args_is_help=True)
+    group.command("create")(create)
+    group.command("reindex")(reindex)
+    group.command("info")(info)
+    app.add_typer(group, name="index")
+
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="facsimile, augnet, torchvision:NAME[:WEIGHTS], torchscript:FILE; none: hashes alone.",
+    ),
+]
+
+
+def create(index: IndexOption = None, model: ModelOption = None, json: JsonOption = False) -> None:
+    """Make an empty index. (`ingest` makes one by itself where there is none.)"""
+    from facsimile.settings import settings
+    from search.index.opening import create_index, signatures_of
+
+    chosen = settings()
+    signatures = signatures_of(chosen.new_model(model))
+    with create_index(index or chosen.index, signatures, chosen.elastic) as made:
+        found = made.info()
+    if json:
+        emit(described(found))
+    else:
+        say(f"made the index {found.location}")
+
+
+def reindex(
+    index: IndexOption = None,
+    model: ModelOption = None,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Read sources on the network again, not their thumbnails.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Build an index anew with the present layout and settings, or with another model.
+
+    Searches go on meanwhile, from the old signatures. An interrupted run is continued by the next.
+    """
+    from facsimile.reindex import reindex
+    from facsimile.settings import settings
+
+    chosen = settings()
+    with progress(quiet=json) as bar:
+        task = bar.add_task("reindex", total=None)
+        try:
+            found, tally = reindex(
+                index or chosen.index,
+                chosen,
+                model=model,
+                fetch=fetch,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+        except KeyboardInterrupt:
+            bar.stop()
+            complain("interrupted; run the same command again to continue")
+            raise typer.Exit(130) from None
+    if json:
+        emit(described(found) | dataclasses.asdict(tally))
+    else:
+        say(f"rebuilt {found.location} as {found.physical}: {found.count:,} images")
+        say(
+            f"signatures of {tally.from_sources:,} images from their sources, of {tally.from_thumbnails:,} "
+            f"from thumbnails; those of {tally.kept:,} are kept"
+        )
+    if tally.without:
+        complain(f"{tally.without:,} images got none: neither their source nor a thumbnail can be read")
+        raise typer.Exit(1)
+
+
+def info(index: IndexOption = None, json: JsonOption = False) -> None:
+    """Show what an index holds and what made it."""
+    with opened(index) as index_:
+        found = index_.index.info()
+    if json:
+        emit(described(found))
+    else:
+        tell(found)

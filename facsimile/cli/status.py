@@ -1,0 +1,72 @@
+"""`count`, `status`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, opened
+from facsimile.cli.output import emit, say
+
+if TYPE_CHECKING:
+    from search.index.base import IndexInfo
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("count")(count)
+    app.command("status")(status)
+
+
+def count(index: IndexOption = None, collection: CollectionOption = None, json: JsonOption = False) -> None:
+    """Print how many images an index holds."""
+    with opened(index) as index_:
+        number = index_.count(collection=collection)
+    if json:
+        emit({"count": number})
+    else:
+        say(str(number))
+
+
+def status(index: IndexOption = None, json: JsonOption = False) -> None:
+    """Show versions, counts and health."""
+    from facsimile.version import __version__
+
+    with opened(index) as index_:
+        info = index_.index.info()
+    if json:
+        emit({"version": __version__, "index": described(info)})
+    else:
+        say(f"facsimile {__version__}")
+        tell(info)
+
+
+def described(info: IndexInfo) -> dict[str, Any]:
+    """What an index says of itself, for programs."""
+    return {
+        "location": info.location,
+        "kind": info.kind,
+        "physical": info.physical,
+        "layout": info.layout,
+        "hash": info.signatures.hash,
+        "model": info.signatures.model or None,
+        "count": info.count,
+        "bytes": info.bytes,
+        "collections": dict(info.collections),
+        "healthy": info.healthy,
+        "note": info.note,
+    }
+
+
+def tell(info: IndexInfo) -> None:
+    """What an index says of itself, for people."""
+    signatures = f"{info.signatures.hash} {info.signatures.model}".rstrip()
+    say(f"index       {info.location} ({info.kind}, {info.physical})")
+    say(f"health      {'good' if info.healthy else 'bad'}{': ' + info.note if info.note else ''}")
+    say(f"images      {info.count:,}")
+    if info.count:
+        say(f"size        {info.bytes / 1e6:,.1f} MB, {info.bytes / info.count:,.0f} bytes an image")
+    say(f"signatures  {signatures}, layout {info.layout}")
+    for name, number in sorted(info.collections.items()):
+        say(f"collection  {name}: {number:,}")

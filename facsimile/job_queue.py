@@ -1,0 +1,178 @@
+"""The queue of an index, as the settings wire it: for producers, for those who watch jobs, for workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from facsimile.settings import Settings
+from imaging.record import DEFAULT_COLLECTION
+from ingest.errors import SourceTooLarge
+from ingest.item import Item
+from ingest.loader import Loader
+from ingest.presence import sweep
+from ingest.sources import all_items
+from search.index.base import Index
+from search.index.opening import is_remote, model_of, open_index
+from workers.chunk_worker import Means
+from workers.errors import BrokerUnavailable
+from workers.ledger.dead_letters import Letter, Letters
+from workers.ledger.jobs import Job, Jobs
+from workers.logging import logger
+from workers.queue.app import make_app, publisher
+from workers.queue.broker import Broker
+from workers.queue.producer import Producer
+from workers.queue.redrive import put_back
+from workers.scanning.scans import Run, Scan
+from workers.scanning.scheduler import Conductor
+from workers.scanning.scheduler import Means as Conducting
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+
+log = logger(__name__)
+
+
+class Queue:
+    """What can be handed to the workers of an index, and what became of it."""
+
+    def __init__(self, index: Index, chosen: Settings) -> None:
+        self._settings = chosen
+        self._broker = Broker(chosen.broker_url.get_secret_value())
+        self._publish = publisher(make_app(chosen.broker_url.get_secret_value()))
+        self._state = index.state
+        self._index = index
+        self.jobs = Jobs(index.state)
+        self.letters = Letters(index.state)
+
+    def hand_over(
+        self,
+        sources: Sequence[str],
+        *,
+        job: str | None = None,
+        collection: str = DEFAULT_COLLECTION,
+        recheck: bool = False,
+        on_start: Callable[[str], None] = lambda job: None,
+        on_accepted: Callable[[int], None] = lambda count: None,
+        on_full: Callable[[], None] = lambda: None,
+        on_missing: Callable[[int], None] = lambda count: None,
+        passed_over: Callable[[str], None] = lambda name: None,
+    ) -> str:
+        """Hand all images of the sources to the workers, no faster than they take them; the id of the job.
+
+        With the id of a job that an interruption left open, this goes on with it. `on_missing` is told how
+        many places of the folders are gone, which their records lose. Raises BrokerUnavailable,
+        JobClosed, and the errors of sources and of the index.
+        """
+        self._broker.ping()
+        items = all_items(
+            sources,
+            collection=collection,
+            max_bytes=self._settings.max_bytes,
+            archive_limits=self._settings.archive_limits,
+            passed_over=passed_over,
+        )
+        job = self.jobs.start(job, sources)
+        on_start(job)
+        self.producer.produce(job, items, recheck=recheck, on_accepted=on_accepted, on_full=on_full)
+        self.jobs.close(job)
+        self._index.refresh()
+        on_missing(sweep(self._index, sources, collection).missing)
+        return job
+
+    def conductor(self, index: Index, announce: Callable[[Scan, Run], None]) -> Conductor:
+        """What starts scans and brings them further, as workers do."""
+        from facsimile.scans import rules
+
+        means = Conducting(
+            publish=self._publish,
+            waiting=self._broker.waiting,
+            limit=self._settings.queue_limit,
+            max_bytes=self._settings.max_bytes,
+            rules=partial(rules, self._settings),
+            announce=announce,
+        )
+        return Conductor(index, means)
+
+    @property
+    def producer(self) -> Producer:
+        return Producer(self._state, self._publish, self._broker.waiting, limit=self._settings.queue_limit)
+
+    def submit(self, items: Sequence[Item]) -> str:
+        """Hand over images that somebody has sent, with their bytes; the id of their job.
+
+        They are accepted once they are in the ledger; should Redis be away, workers get them when it is
+        back. Raises SourceTooLarge, and the errors of the index.
+        """
+        most = self._settings.queue_inline_bytes
+        if any(len(item.data or b"") > most for item in items):
+            raise SourceTooLarge(f"the queue takes images of up to {most} bytes; send others with wait=true")
+        job = self.jobs.start(collections={item.collection for item in items})
+        try:
+            self.producer.submit(job, items)
+        except BrokerUnavailable as error:
+            log.warning("the workers get these later", job=job, reason=str(error))
+        self.jobs.close(job)
+        return job
+
+    def ping(self) -> None:
+        """Raise BrokerUnavailable where Redis does not answer."""
+        self._broker.ping()
+
+    def put_back(self, letters: Iterable[Letter]) -> int:
+        """Let the workers try dead letters again; how many that were."""
+        return put_back(self._state, self._publish, letters)
+
+    def watch(self, job: str) -> Job:
+        """How far a job is; one whose work is done is brought to its end."""
+        found = self.jobs.get(job)
+        if found.finished is None and not found.pending and found.state != "open":
+            self.jobs.fold(job, self._index.refresh)
+            found = self.jobs.get(job)
+        return found
+
+    def close(self) -> None:
+        """Let go of the connection to Redis."""
+        self._broker.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def worker_app(location: str, chosen: Settings) -> Celery:
+    """The Celery application of a worker or a beat. Nothing is opened before the first task."""
+    from facsimile.scans import rules
+    from workers.tasks import WorkerOptions, register
+
+    options = chosen.elastic if is_remote(location) else None
+    app = make_app(chosen.broker_url.get_secret_value())
+    means = Means(
+        open_index=partial(open_index, location, options),
+        open_loader=lambda trusted: Loader(chosen.fetching, files=trusted),
+        open_model=partial(model_of, wanted=chosen.model, options=chosen.running),
+        limits=chosen.limits,
+        item_seconds=chosen.image_seconds,
+        lease=chosen.queue_lease,
+    )
+    register(
+        app,
+        WorkerOptions(
+            broker_url=chosen.broker_url.get_secret_value(),
+            means=means,
+            max_inline_bytes=chosen.queue_inline_bytes,
+            queue_limit=chosen.queue_limit,
+            max_bytes=chosen.max_bytes,
+            rules=partial(rules, chosen),
+            endpoint=chosen.endpoint,
+            trusted=chosen.queue_files,
+        ),
+    )
+    return app

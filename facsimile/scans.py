@@ -1,0 +1,214 @@
+"""Scans of an index as the settings wire them: from suspects wherever they are to findings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facsimile.settings import Settings
+from facsimile.version import __version__
+from ingest.loader import Loader
+from ingest.open_source import is_remote
+from search.errors import InvalidRequest
+from search.index.base import Index
+from search.index.state.base import Wanted
+from search.index.validation import check_collection
+from search.query import Filter
+from workers.chunk_worker import Means
+from workers.errors import JobClosed, JobMissing
+from workers.ledger.jobs import Job
+from workers.scanning.allowances import Allowance, Allowances, allow
+from workers.scanning.findings import KIND, Findings
+from workers.scanning.left_out import LeftOut
+from workers.scanning.notifications import announcer
+from workers.scanning.run import carry_out
+from workers.scanning.scans import Phase, Rules, Run, Scan, Scans
+from workers.webhook import Webhooks
+
+if TYPE_CHECKING:
+    from facsimile.library import Facsimile
+    from ingest.fetch import FetchLimits
+    from ingest.item import Outcome, Tally
+
+
+#: seconds between two looks at what workers do
+_LOOK = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanned:
+    """What a scan did: the suspects it read (None where it read none), and what it compared.
+
+    `left_out` counts the matches in which geometry found a work, though not as a copy, and which became no
+    findings, since only proven copies were wanted.
+    """
+
+    scan: Scan
+    run: Run
+    jobs: tuple[Job, ...]
+    new: int
+    left_out: int = 0
+    read: Tally | None = None
+
+    @property
+    def failed(self) -> int:
+        """Suspects and works that could not be read or compared."""
+        return sum(job.failed for job in self.jobs) + (self.read.failed if self.read else 0)
+
+    def as_json(self) -> dict[str, Any]:
+        """The outcome as services read it."""
+        return {
+            "scan": self.scan.name,
+            "run": self.run.id,
+            **self.run.counts,
+            "new_findings": self.new,
+            "similar_left_out": self.left_out,
+            "failed": self.failed,
+            "seconds": round(sum(job.seconds for job in self.jobs), 3),
+        }
+
+
+class Scanning:
+    """The scans and findings of an index."""
+
+    def __init__(self, library: Facsimile) -> None:
+        self._library = library
+        self._index = library.index
+        self.scans = Scans(library.index.state)
+        self.findings = Findings(library.index.state)
+        self.allowances = Allowances(library.index.state)
+        self.webhooks = Webhooks(library.index.state, library.settings.endpoint)
+        self.announce = announcer(library.index.state, self.webhooks)
+
+    def opened(
+        self,
+        name: str,
+        catalogue: str,
+        suspects: str = "",
+        sources: Sequence[str] = (),
+        *,
+        include_similar: bool = False,
+        recheck: bool = False,
+    ) -> Scan:
+        """The scan of this name, made where there is none; without a name that of the catalogue."""
+        name = name or catalogue
+        suspects = check_collection(suspects or f"suspects-{name}")
+        for collection in (catalogue, *(() if sources else (suspects,))):
+            if not self._index.count(Filter((collection,))):
+                raise InvalidRequest(f"there is no collection {collection} in {self._index.location}")
+        wanted = Scan(
+            name=name,
+            catalogue=catalogue,
+            suspects=suspects,
+            sources=tuple(map(_absolute, sources)),
+            similar=include_similar,
+            recheck=recheck,
+        )
+        return self.scans.opened(wanted)
+
+    def allow(self, where: Mapping[str, str], *, scan: str = "", note: str = "") -> Allowance:
+        """Allow what meets all of these conditions, such as `{"site": HOST, "work": ID}`.
+
+        Raises InvalidRequest for what cannot be met, and ScanMissing.
+        """
+        return allow(self._index, where, scan=scan, note=note)
+
+    def carry_out(
+        self,
+        scan: Scan,
+        sources: Sequence[str] = (),
+        *,
+        jobs: int = 0,
+        on_outcome: Callable[[Outcome], None] | None = None,
+        on_progress: Callable[[Job], None] = lambda job: None,
+    ) -> Scanned:
+        """Read suspects, and compare what is new on either side, in processes of this machine."""
+        read = None
+        if sources:
+            read = self._library.ingest(
+                *sources, collection=scan.suspects, jobs=jobs, recheck=scan.recheck, on_outcome=on_outcome
+            )
+            if read.interrupted:
+                raise KeyboardInterrupt
+        return self.compare(scan, processes=jobs, read=read, on_progress=on_progress)
+
+    def hand_over(self, scan: Scan) -> bool:
+        """Let the workers carry out a run; False where one is under way already. Raises BrokerUnavailable."""
+        queue = self._library.queue
+        queue.ping()  # a run that is begun without a queue would wait for its lease to end
+        return queue.conductor(self._index, self.announce).start(scan)
+
+    def wait(self, name: str, on_progress: Callable[[Job], None] = lambda job: None) -> Scanned:
+        """What the run that workers carry out has done, when it is over."""
+        jobs: dict[str, Job] = {}
+        while (scan := self.scans.get(name)).phase is not Phase.IDLE:
+            with suppress(JobMissing):
+                jobs[scan.job] = self._library.queue.watch(scan.job)
+                on_progress(jobs[scan.job])
+            time.sleep(_LOOK)
+        if not scan.run:
+            raise JobClosed(f"the scan {name} was cancelled")
+        last = {id: self._library.queue.jobs.get(id) for id in jobs}
+        return self._scanned(scan, [self.scans.run(scan.run)], list(last.values()), None)
+
+    def compare(
+        self,
+        scan: Scan,
+        *,
+        processes: int = 0,
+        read: Tally | None = None,
+        on_progress: Callable[[Job], None] = lambda job: None,
+    ) -> Scanned:
+        """Compare what is new on either side, in processes of this machine."""
+        library = self._library
+        means = Means(
+            open_index=library.opener,
+            open_loader=partial(_loader, library.settings.fetching),
+            limits=library.settings.limits,
+            lease=library.settings.queue_lease,
+        )
+        jobs = carry_out(
+            scan.name,
+            rules(library.settings, self._index, scan.similar),
+            self._index,
+            means,
+            processes=processes or library.settings.processes,
+            announce=self.announce,
+            on_progress=on_progress,
+        )
+        self.webhooks.deliver()
+        scan = self.scans.get(scan.name)
+        # workers may have brought the run to its end before we took part in it
+        runs = [self.scans.run(id) for id in [job.id for job in jobs] or [scan.run]]
+        return self._scanned(scan, runs, jobs, read)
+
+    def _scanned(self, scan: Scan, runs: Sequence[Run], jobs: Sequence[Job], read: Tally | None) -> Scanned:
+        self._index.state.refresh()
+        new = sum(self._index.state.count(Wanted(kind=KIND, terms={"run": (run.id,)})) for run in runs)
+        left_out = sum(LeftOut(self._index.state).count(run.id) for run in runs)
+        return Scanned(scan=scan, run=runs[-1], jobs=tuple(jobs), new=new, left_out=left_out, read=read)
+
+
+def rules(chosen: Settings, index: Index, similar: bool) -> Rules:
+    """What the settings want comparisons to go by."""
+    return Rules(
+        signatures=index.signatures,
+        thresholds=chosen.thresholds,
+        policy=chosen.verification,
+        similar=similar,
+        program=__version__,
+    )
+
+
+def _absolute(source: str) -> str:
+    """A source as another process finds it."""
+    return source if is_remote(source) else str(Path(source).absolute())
+
+
+def _loader(limits: FetchLimits, files: bool) -> Loader:
+    return Loader(limits, files=files)

@@ -1,1 +1,0 @@
-"""The search API that other services call: FastAPI over an opened index."""

@@ -1,0 +1,18 @@
+"""The API against its own OpenAPI document, by requests that nobody thought of."""
+
+from __future__ import annotations
+
+from tests.facsimile.api.conftest import picture
+from tests.facsimile.api.contract import keeps_to_its_document
+
+
+def test_every_answer_is_one_that_the_document_announces(start, tmp_path):
+    running = start(
+        keys=True,
+        line=200,
+        settings={"fetch_connect_seconds": 0.5, "fetch_seconds": 1.0},
+    )
+    running.without_limit_of_failures()
+    headers = running.key("admin")
+    running.store(picture(), "people/Eileen", headers)
+    keeps_to_its_document(running.url, headers, tmp_path)

@@ -1,0 +1,175 @@
+"""What a worker process does with a chunk: claim it, bring its items in or compare them, count the ends."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol, TypeVar
+
+from imaging.decode import Limits
+from imaging.models.base import Model
+from ingest.bulk import hashes_alone, portions
+from ingest.item import Item, Outcome
+from ingest.loader import THREADS, Loader
+from ingest.open_source import is_remote
+from ingest.pipeline import Timings, process
+from search.errors import IndexMismatch, IndexMissing, StoreError
+from search.index.base import Index, Status
+from workers import metrics
+from workers.ledger.chunks import LEASE, Chunk, Chunks, Claim, Published, Work
+from workers.logging import bound, logger
+from workers.scanning.compare import compared
+from workers.watchdog import Guard
+
+#: the longest pause between two tries while the index is away, in seconds
+_LONGEST_PAUSE = 10.0
+
+T = TypeVar("T")
+
+log = logger(__name__)
+
+
+class Flag(Protocol):
+    """An event of a thread or of several processes."""
+
+    def wait(self, timeout: float) -> bool:
+        """Whether it is set, or comes to be within so many seconds."""
+
+
+class Stopping(Exception):
+    """The worker shuts down while it waits for the index."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """How a worker process gets what it needs; opened in the process that uses it, with the first chunk.
+
+    `open_loader` gets whether the items may name files. `item_seconds` is the longest time for one image.
+    """
+
+    open_index: Callable[[], Index]
+    open_loader: Callable[[bool], Loader]
+    open_model: Callable[[Index], Model | None] = hashes_alone
+    limits: Limits = field(default_factory=Limits)
+    item_seconds: float = 60.0
+    lease: float = LEASE
+
+
+class Hand:
+    """One worker process's index, loaders and model, kept from chunk to chunk."""
+
+    def __init__(self, means: Means, stopping: Flag) -> None:
+        self._means = means
+        self._stopping = stopping
+        self._index: Index | None = None
+        self._model: Model | None = None
+        self._loaders: dict[bool, Loader] = {}
+
+    def run(self, id: str, holder: str) -> list[Published]:
+        """Work on a chunk to its end; what has to be published next. Waits while the index is away."""
+        claim = self.patiently(lambda: self._chunks().claim(id, holder))
+        if not isinstance(claim, Claim):
+            return claim
+        with bound(job=claim.chunk.job, chunk=claim.chunk.id):
+            return self._work(claim)
+
+    def _work(self, claim: Claim) -> list[Published]:
+        chunk = claim.chunk
+        start = time.monotonic()
+        try:
+            with Guard(claim, self._renew, self._means.lease) as guard:
+                outcomes = self._outcomes(chunk, guard)
+            counted = self.patiently(lambda: self._chunks().finish(claim, outcomes))
+        except Stopping:
+            log.warning("stopped while the index was away; the chunk is taken up later")
+            raise
+        seconds = time.monotonic() - start
+        for outcome in outcomes:
+            if outcome.status is Status.FAILED:
+                log.warning(
+                    "failed",
+                    item=outcome.item.id or outcome.item.source,
+                    reason=outcome.reason,
+                    transient=outcome.transient,
+                )
+        metrics.chunk(outcomes, seconds, counted=counted, tries=chunk.tries)
+        log.info("done", items=len(outcomes), seconds=round(seconds, 3), counted=counted, tries=chunk.tries)
+        return []
+
+    def _outcomes(self, chunk: Chunk, guard: Guard) -> list[Outcome]:
+        """What became of each item; what is done when the index goes away is not done again."""
+        if chunk.work is not Work.INGEST:
+            return self.patiently(lambda: compared(chunk, self.index, self._means.limits))
+        outcomes: list[Outcome] = []
+        for items in portions(chunk.items):
+            outcomes += self.patiently(partial(self._processed, chunk, items, guard))
+        return outcomes
+
+    def _processed(self, chunk: Chunk, items: list[Item], guard: Guard) -> list[Outcome]:
+        index = self.index
+        remote = sum(is_remote(item.source) for item in items)
+        timings = Timings()
+        with guard.limit(self._means.item_seconds * (1 + remote / THREADS)):
+            outcomes = process(
+                items,
+                index=index,
+                loader=self._loader(chunk.trusted),
+                limits=self._means.limits,
+                model=self._model,
+                recheck=chunk.recheck,
+                timings=timings,
+            )
+        metrics.stages(timings)
+        return outcomes
+
+    def _chunks(self) -> Chunks:
+        return Chunks(self.index.state, self._means.lease)
+
+    def _renew(self, claim: Claim) -> None:
+        if index := self._index:  # else it is being opened again, in the other thread
+            Chunks(index.state, self._means.lease).renew(claim)
+
+    @property
+    def index(self) -> Index:
+        """The index, opened at its first use."""
+        if self._index is None:
+            index = self._means.open_index()
+            self._model = self._means.open_model(index)
+            self._index = index
+        return self._index
+
+    def _loader(self, trusted: bool) -> Loader:
+        if trusted not in self._loaders:
+            self._loaders[trusted] = self._means.open_loader(trusted)
+        return self._loaders[trusted]
+
+    def patiently(self, step: Callable[[], T]) -> T:
+        """The step's answer, tried again while the index is away; raises Stopping at the worker's end.
+
+        An index that was built anew for another model is opened again. Until an operator mends what else is
+        wrong with it, the work waits: nothing of it is at fault.
+        """
+        pause = 0.5
+        while True:
+            try:
+                return step()
+            except StoreError as error:
+                if not error.transient:
+                    self.close()
+                log.warning("waiting for the index", reason=str(error), error=type(error).__name__)
+                if not (error.transient or isinstance(error, IndexMissing | IndexMismatch)):
+                    pause = _LONGEST_PAUSE
+            if self._stopping.wait(random.uniform(pause / 2, pause)):  # noqa: S311 - spreads tries, no secret
+                raise Stopping
+            pause = min(_LONGEST_PAUSE, pause * 2)
+
+    def close(self) -> None:
+        """Let go of the index and the loaders."""
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+        while self._loaders:
+            self._loaders.popitem()[1].close()

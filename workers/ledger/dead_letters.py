@@ -1,0 +1,139 @@
+"""Dead letters: what was accepted and could not be brought in, with its reason, until somebody decides."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ingest.item import Item, Outcome
+from ingest.message import format_item, item_of
+from search.index.state.base import Entry, Ref, State, Wanted
+from search.secrets import without_url_secrets
+
+KIND = "letter"
+
+#: characters of a message that nobody could read which are kept to look at
+RAW_KEPT = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One dead letter. `item` is None where the message could not be read; `raw` is its text then. `work` is
+    what was to be done with the item (see `workers.ledger.chunks.Work`)."""
+
+    id: str
+    job: str
+    reason: str
+    error: str
+    at: datetime
+    item: Item | None = None
+    trusted: bool = False
+    work: str = ""
+    raw: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people know the item by; empty for a message that could not be read."""
+        return self.item.without_data().name if self.item else ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The letter as services read it, without inline images."""
+        item = format_item(self.item.without_data()) if self.item else {}
+        return {
+            "letter": self.id,
+            "job": self.job,
+            "name": self.name,
+            "reason": self.reason,
+            "error": self.error,
+            "at": self.at.isoformat(timespec="seconds"),
+            **item,
+            **({"source": self.item.place} if self.item else {}),
+            **({"raw": self.raw} if self.raw else {}),
+        }
+
+
+class Letters:
+    """The dead letters in the state of an index."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def put(self, letters: Iterable[Entry]) -> None:
+        """Keep letters; those that are kept already stay as they are."""
+        self._state.put(list(letters))
+
+    def all(self, job: str = "") -> Iterator[Letter]:
+        """The letters of a job, or of all, oldest first."""
+        for entry in self._state.all(_wanted(job), order="at"):
+            yield _letter(entry)
+
+    def page(self, job: str, *, cursor: str | None, limit: int) -> tuple[list[Letter], str | None]:
+        """Some letters of a job, oldest first, and where the next part begins."""
+        found = self._state.find(_wanted(job), order="at", limit=limit, cursor=cursor)
+        return [_letter(entry) for entry in found.entries], found.cursor
+
+    def count(self, job: str = "") -> int:
+        """How many letters there are."""
+        return self._state.count(_wanted(job))
+
+    def get(self, ids: Iterable[str]) -> list[Letter]:
+        """The letters of these ids; missing ones are left out."""
+        return [_letter(entry) for entry in self._state.get(Ref(KIND, id) for id in ids).values()]
+
+    def drop(self, ids: Iterable[str]) -> None:
+        """Forget letters."""
+        self._state.delete([Ref(KIND, id) for id in ids])
+
+
+def letter_of(
+    job: str, chunk: str, place: int, outcome: Outcome, *, trusted: bool, work: str = "ingest"
+) -> Entry:
+    """The letter of an item that failed; the same item of the same chunk always has the same."""
+    return Entry(
+        kind=KIND,
+        id=f"{chunk}#{place}",
+        terms={"job": (job,), "error": (outcome.error,)},
+        numbers={"at": int(time.time() * 1000)},
+        body={
+            "item": format_item(outcome.item),
+            "reason": outcome.reason,
+            "trusted": trusted,
+            "work": str(work),
+        },
+    )
+
+
+def unreadable(job: str, id: str, raw: bytes, reason: str) -> Entry:
+    """The letter of a message that is none of ours."""
+    return Entry(
+        kind=KIND,
+        id=id,
+        terms={"job": (job,), "error": ("MessageError",)},
+        numbers={"at": int(time.time() * 1000)},
+        body={
+            "raw": without_url_secrets(raw.decode("utf-8", "backslashreplace"))[:RAW_KEPT],
+            "reason": without_url_secrets(reason),
+        },
+    )
+
+
+def _wanted(job: str) -> Wanted:
+    return Wanted(kind=KIND, terms={"job": (job,)} if job else {})
+
+
+def _letter(entry: Entry) -> Letter:
+    item = entry.body.get("item")
+    return Letter(
+        id=entry.id,
+        job=entry.term("job"),
+        reason=entry.body["reason"],
+        error=entry.term("error"),
+        at=datetime.fromtimestamp(entry.number("at") / 1000, UTC),
+        item=item_of(item) if item else None,
+        trusted=entry.body.get("trusted", False),
+        work=entry.body.get("work", ""),
+        raw=entry.body.get("raw", ""),
+    )

@@ -1,0 +1,106 @@
+"""The sweeper: takes up again what nobody works on any more, and brings finished jobs to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from search.index.state.base import Entry, Ref, State, Wanted
+from workers.ledger.chunks import KIND, LEASE, Chunks, ChunkState, Published, now
+from workers.ledger.jobs import INTAKE, Jobs
+
+#: seconds between two sweeps
+EVERY = 5.0
+
+#: chunks that one sweep publishes at most of each kind; the next one goes on
+MOST = 2000
+
+_MARK = Ref("upkeep", "sweeper")
+
+
+class Sweeper:
+    """Looks through the ledger. Any number may run at a time; one of them sweeps.
+
+    `show` makes what workers wrote into the index visible to searches, `publish` hands chunks to the broker,
+    `waiting` tells how many messages of chunks the broker holds.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        show: Callable[[], object],
+        publish: Callable[[Iterable[Published]], None],
+        waiting: Callable[[], int],
+        lease: float = LEASE,
+    ) -> None:
+        self._state = state
+        self._show = show
+        self._lease = lease
+        self._chunks = Chunks(state, lease)
+        self._jobs = Jobs(state)
+        self._publish = publish
+        self._waiting = waiting
+
+    def sweep(self) -> int:
+        """Publish what is due; how many chunks that was."""
+        steady = self._turn()
+        if steady is None:
+            return 0
+        self._state.refresh()
+        count = self._due(ChunkState.DELAYED)
+        if steady:
+            count += self._due(ChunkState.RUNNING)
+        count += self._missing()
+        self._chunks.settle(self._state.find(_unsettled(), limit=MOST).entries)
+        for job in self._jobs.unfinished():
+            # a producer that goes on with an open job looks for the chunks that it recorded
+            if job.id == INTAKE or job.term("state") != "open":
+                self._jobs.fold(job.id, self._show)
+        return count
+
+    def _turn(self) -> bool | None:
+        """Whether sweeps have gone on long enough to judge leases; None where another sweeper is at it.
+
+        After the index was out of reach, every lease has run out although its worker may well live.
+        """
+        entry = self._state.get([_MARK]).get(_MARK) or Entry(kind=_MARK.kind, id=_MARK.id)
+        last, since, time = entry.number("last"), entry.number("since"), now()
+        if 0 <= time - last < EVERY * 800:
+            return None
+        if time - last > EVERY * 4000:
+            since = time
+        if not self._state.put([entry.replaced(numbers={"last": time, "since": since})])[0]:
+            return None
+        return time - since >= self._lease * 1000 / 2
+
+    def _due(self, state: ChunkState) -> int:
+        return self._again(_wanted(state, now()), MOST)
+
+    def _missing(self) -> int:
+        """Publish queued chunks again as far as the broker does not hold their messages, the oldest first.
+
+        Which ones it lost cannot be told; since it keeps their order, the oldest are the likely ones, and
+        one that is published twice is worked on once.
+        """
+        missing = self._state.count(_wanted(ChunkState.QUEUED)) - self._waiting()
+        return self._again(_wanted(ChunkState.QUEUED, now()), min(missing, MOST)) if missing > 0 else 0
+
+    def _again(self, wanted: Wanted, most: int) -> int:
+        entries = self._state.find(wanted, order="due", limit=most).entries
+        count = 0
+        # by the hundred, so that a broker that fails half way leaves few to be found missing
+        for start in range(0, len(entries), 100):
+            published = self._chunks.requeue(entries[start : start + 100])
+            self._publish(published)
+            count += len(published)
+        return count
+
+
+def _unsettled() -> Wanted:
+    """Chunks that are done, whose worker died before it had written what follows."""
+    terms = {"state": (ChunkState.DONE.value,), "unsettled": ("yes",)}
+    return Wanted(kind=KIND, terms=terms, between={"at": (None, now() - int(EVERY * 1000))})
+
+
+def _wanted(state: ChunkState, before: int | None = None) -> Wanted:
+    between = {} if before is None else {"due": (None, before)}
+    return Wanted(kind=KIND, terms={"state": (state.value,)}, between=between)

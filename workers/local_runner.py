@@ -1,0 +1,158 @@
+"""A job of the ledger worked on right here: by this process or children of it, without a broker."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from multiprocessing.process import BaseProcess
+from typing import Protocol
+
+from ingest.subprocesses import clean
+from search.index.state.base import State, Wanted
+from workers.chunk_worker import Flag, Hand, Means, Stopping
+from workers.errors import QueueError
+from workers.ledger.chunks import KIND, Chunks, ChunkState, now
+from workers.ledger.jobs import Job, Jobs
+
+#: seconds between two looks at the ledger while others have all of its chunks
+_LOOK = 0.2
+
+#: chunks out of which a process takes its next one, so that several rarely want the same
+_CHOICE = 32
+
+_UNFINISHED = (ChunkState.QUEUED, ChunkState.RUNNING, ChunkState.DELAYED)
+
+#: how often children are started anew while nothing gets done
+_RESTARTS = 5
+
+
+class Event(Flag, Protocol):
+    """An event that can be set."""
+
+    def set(self) -> None:
+        """Let everybody who waits go on."""
+
+    def is_set(self) -> bool:
+        """Whether it is set."""
+
+
+def work_off(
+    job: str,
+    state: State,
+    means: Means,
+    *,
+    processes: int = 1,
+    on_progress: Callable[[Job], None] = lambda job: None,
+) -> Job:
+    """Work on a job until it has come to its end, beside whoever else does; how it ended.
+
+    An interrupt lets the chunks under way end; what is left stays in the ledger, and the same call goes on.
+    `means` must be picklable where there are several processes.
+    """
+    if processes > 1:
+        return _with_children(job, state, means, processes, on_progress)
+    stopping = threading.Event()
+    hand = Hand(means, stopping)
+    try:
+        for _ in _chunks_of(job, hand, means.lease, stopping):
+            on_progress(Jobs(state).get(job))
+    finally:
+        hand.close()
+    return Jobs(state).get(job)
+
+
+def _with_children(
+    job: str, state: State, means: Means, processes: int, on_progress: Callable[[Job], None]
+) -> Job:
+    context = clean()
+    stopping = context.Event()
+    jobs = Jobs(state)
+    children: list[BaseProcess] = []
+    restarts, decided = 0, -1
+    try:
+        while (found := jobs.get(job)).finished is None:
+            on_progress(found)
+            children = [child for child in children if child.is_alive()]
+            if not children:
+                if found.pending == 0:
+                    jobs.fold(job, state.refresh)
+                    continue
+                restarts = restarts + 1 if found.decided == decided else 0
+                decided = found.decided
+                if restarts > _RESTARTS:
+                    raise QueueError(f"the processes that work on {job} end without doing anything")
+                children = [
+                    context.Process(target=_child, args=(job, means, stopping)) for _ in range(processes)
+                ]
+                for child in children:
+                    child.start()
+            children[0].join(2 * _LOOK)
+    finally:
+        stopping.set()
+        for child in children:
+            child.join()
+    on_progress(found)
+    return found
+
+
+def _child(job: str, means: Means, stopping: Event) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    hand = Hand(means, stopping)
+    parent = multiprocessing.parent_process()
+    for _ in _chunks_of(job, hand, means.lease, stopping):
+        if parent is not None and not parent.is_alive():
+            break
+    hand.close()
+
+
+def _chunks_of(job: str, hand: Hand, lease: float, stopping: Event) -> Iterator[None]:
+    """Work on one chunk of the job after the other; the end of it all is the end of the job."""
+    holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    with suppress(Stopping):
+        while not stopping.is_set():
+            state = hand.index.state
+            state.refresh()
+            if waiting := state.find(_of(job, ChunkState.QUEUED), order="due", limit=_CHOICE).entries:
+                hand.run(random.choice(waiting).id, holder)  # noqa: S311 - no secret
+                yield
+                continue
+            _take_up(job, Chunks(state, lease))
+            if not state.count(_of(job, *_UNFINISHED)):
+                Jobs(state).fold(job, state.refresh)
+                return
+            stopping.wait(_LOOK)
+
+
+def _take_up(job: str, chunks: Chunks) -> None:
+    """Let chunks wait again whose time has come, or whose process is dead."""
+    due = chunks.state.find(_of(job, ChunkState.DELAYED, ChunkState.RUNNING), order="due").entries
+    chunks.requeue([entry for entry in due if entry.number("due") < now()])
+    for entry in due:
+        if _is_dead(entry.term("holder")):
+            chunks.lost(entry.id, entry.term("holder"))
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether a holder was a process of this machine that is no more."""
+    host, _, rest = holder.partition(":")
+    process = rest.partition(":")[0]
+    if host != socket.gethostname() or not process.isdecimal():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _of(job: str, *states: ChunkState) -> Wanted:
+    return Wanted(kind=KIND, terms={"job": (job,), "state": tuple(state.value for state in states)})

@@ -1,0 +1,98 @@
+"""Single messages of other services become chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from ingest.errors import MessageError
+from ingest.item import Item
+from ingest.message import parse
+from ingest.open_source import is_remote
+from search.index.state.base import State
+from workers.ledger.chunks import Chunk, Chunks, Published, Queue
+from workers.ledger.dead_letters import Letters, unreadable
+from workers.ledger.jobs import INTAKE, Jobs
+from workers.queue.broker import Broker
+
+#: messages that become one chunk
+TOGETHER = 48
+
+#: bytes of the images in messages that become one chunk, below what an entry of the state may hold as base64
+MOST_BYTES = 10_000_000
+
+#: chunks that one call makes at most; the next one goes on
+MOST = 50
+
+
+def gather(
+    state: State,
+    broker: Broker,
+    publish: Callable[[Iterable[Published]], None],
+    *,
+    max_inline_bytes: int,
+    trusted: bool,
+) -> int:
+    """Turn the messages that wait into chunks, and publish these; how many messages that were.
+
+    A message leaves Redis only when its item, or its dead letter, is in the state of the index.
+    """
+    chunks, letters = Chunks(state), Letters(state)
+    count = 0
+    for _ in range(MOST):
+        with broker.taken(TOGETHER) as (token, messages):
+            if not messages:
+                break
+            Jobs(state).start(INTAKE)
+            items: list[Item] = []
+            for place, message in enumerate(messages):
+                try:
+                    items.append(parse(message, max_inline_bytes=max_inline_bytes))
+                except MessageError as error:
+                    letters.put([unreadable(INTAKE, f"{INTAKE}/{token}#m{place}", message, str(error))])
+            published: list[Published] = []
+            accepted = len(messages)
+            for number, some in enumerate(_portions(items)):
+                published += chunks.record(
+                    [
+                        Chunk(
+                            id=f"{INTAKE}/{token}" + (f"-{number}" if number else ""),
+                            job=INTAKE,
+                            items=some,
+                            queue=queue_of(some),
+                            accepted=accepted,
+                            trusted=trusted,
+                        )
+                    ]
+                )
+                accepted = 0
+        publish(published)
+        count += len(messages)
+    return count
+
+
+def refuse(state: State, id: str, message: bytes, reason: str) -> None:
+    """Keep a message that was in a list of Celery's, and is not a task, as a dead letter."""
+    Jobs(state).start(INTAKE)
+    Letters(state).put([unreadable(INTAKE, f"{INTAKE}/{id}#m0", message, reason)])
+    chunk = Chunk(id=f"{INTAKE}/{id}", job=INTAKE, items=(), queue=Queue.COMPUTE, accepted=1, trusted=False)
+    Chunks(state).record([chunk])
+
+
+def _portions(items: Iterable[Item]) -> Iterator[tuple[Item, ...]]:
+    """The items by as many as one entry of the ledger holds with their images; one empty portion at least."""
+    portion: list[Item] = []
+    size = 0
+    for item in items:
+        bytes_ = len(item.data or b"")
+        if portion and size + bytes_ > MOST_BYTES:
+            yield tuple(portion)
+            portion, size = [], 0
+        portion.append(item)
+        size += bytes_
+    yield tuple(portion)
+
+
+def queue_of(items: Iterable[Item]) -> Queue:
+    """Where work on these items belongs: one that fetches waits more than it computes."""
+    remote = any(item.data is None and is_remote(item.source) for item in items)
+    return Queue.FETCH if remote else Queue.COMPUTE

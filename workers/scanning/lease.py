@@ -1,0 +1,40 @@
+"""The claim of a process on the phase of a scan that it carries out."""
+
+from __future__ import annotations
+
+from workers.errors import ScanClaimed
+from workers.ledger.chunks import now
+from workers.scanning.scans import Phase, Scan, Scans
+
+
+class Claim:
+    """A scan whose job one process carries out; `scan` is its newest state.
+
+    It holds for `lease` milliseconds after each renewal. Whoever dies does not renew it, and another process
+    takes the scan over, by a job of another id.
+    """
+
+    def __init__(self, scans: Scans, scan: Scan, lease: int) -> None:
+        self._scans = scans
+        self._lease = lease
+        self.scan = scan
+
+    def renew(self) -> None:
+        """Hold on to the scan, if half of the time is over.
+
+        Raises ScanClaimed where another process has taken it over.
+        """
+        if self.scan.lease - now() < self._lease // 2:
+            self.move(self.scan.phase)
+
+    def move(self, phase: Phase) -> None:
+        """Go over to another phase. Raises ScanClaimed where another process has taken the scan over."""
+        while True:
+            saved = self._scans.save(self.scan.replaced(phase=phase, lease=now() + self._lease))
+            if saved:
+                self.scan = saved
+                return
+            stored = self._scans.get(self.scan.name)
+            if (stored.job, stored.phase) != (self.scan.job, self.scan.phase):
+                raise ScanClaimed(f"another process carries out the scan {stored.name}")
+            self.scan = stored  # somebody changed the schedule

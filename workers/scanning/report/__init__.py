@@ -1,0 +1,1 @@
+"""The report of a scan: a folder with findings as JSON Lines, as CSV and as a page."""

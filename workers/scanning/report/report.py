@@ -1,0 +1,164 @@
+"""The report of a scan: a page for people, a table for spreadsheets, lines of JSON for programs."""
+
+from __future__ import annotations
+
+import base64
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from imaging.decode import shrunk
+from imaging.record import Key
+from search.index.base import Index
+from workers.scanning.clusters import clusters
+from workers.scanning.findings import Finding
+from workers.scanning.report.report_csv import COLUMNS, row_of
+from workers.scanning.scans import Scan
+
+#: findings of one part of the page, which is unpacked when somebody comes near it
+TOGETHER = 50
+
+#: findings up to which thumbnails are shown as they are; of more, in this size
+LARGE, SMALL_SIDE = 1000, 144
+
+
+#: what some readers take for the end of a line
+_BREAKS = "\x85\u2028\u2029"
+
+
+@dataclass(slots=True)
+class _Listed:
+    """What the page knows of all findings at once."""
+
+    rows: list[list[Any]] = field(default_factory=list)
+    works: dict[Key, int] = field(default_factory=dict)
+    labels: list[str] = field(default_factory=list)
+    sites: dict[str, int] = field(default_factory=dict)
+
+
+class Report:
+    """Writes findings into a folder; each file takes its name when it is whole."""
+
+    def __init__(self, index: Index, scan: Scan, findings: Iterable[Finding]) -> None:
+        self._index = index
+        self._scan = scan
+        self._findings = list(findings)
+        self._clusters = clusters(self._findings)
+
+    def write(self, folder: Path) -> None:
+        """Write `index.html`, `findings.csv`, `findings.jsonl`. Raises OSError, and errors of the index."""
+        folder.mkdir(parents=True, exist_ok=True)
+        names = ("findings.jsonl", "findings.csv", "index.html")
+        parts = [folder / f"{name}.part" for name in names]
+        try:
+            with ExitStack() as stack:
+                lines, table, page = (
+                    stack.enter_context(part.open("w", encoding="utf-8", newline="")) for part in parts
+                )
+                self._lines(lines)
+                self._table(table)
+                self._page(page)
+            for part, name in zip(parts, names, strict=True):
+                part.replace(folder / name)
+        finally:
+            for part in parts:
+                part.unlink(missing_ok=True)
+
+    def _lines(self, out: IO[str]) -> None:
+        for finding in self._findings:
+            out.write(_escaped(self._told(finding), _BREAKS) + "\n")
+
+    def _table(self, out: IO[str]) -> None:
+        writer = csv.writer(out)
+        writer.writerow(COLUMNS)
+        for finding in self._findings:
+            writer.writerow(row_of(finding, self._clusters.get(finding.id, "")))
+
+    def _told(self, finding: Finding) -> dict[str, Any]:
+        return {**finding.as_json(), "cluster": self._clusters.get(finding.id)}
+
+    # -- the page ------------------------------------------------------------------------------------------
+
+    def _page(self, out: IO[str]) -> None:
+        """Part by part, so that memory holds no more than one of them besides the findings."""
+        script, style = _asset("report.js"), _asset("report.css")
+        digest = base64.b64encode(sha256(script.encode()).digest()).decode()
+        before, after = _asset("report.html").split("<!-- data -->")
+        out.write(before.replace("/* style */", style).replace("SCRIPT-DIGEST", digest))
+        listed = _Listed()
+        for number, some in enumerate(_batches(self._findings, TOGETHER)):
+            pictures = self._pictures([key for each in some for key in each.suspect_keys])
+            told = []
+            for each in some:
+                listed.rows.append(self._row(each, listed))
+                found = (pictures[key] for key in each.suspect_keys if key in pictures)
+                told.append({**self._told(each), "picture": next(found, "")})
+            out.write(_data(f"findings-{number}", told))
+        works = list(listed.works)
+        for number, keys in enumerate(_batches(works, TOGETHER)):
+            pictures = self._pictures(keys)
+            out.write(_data(f"works-{number}", [pictures.get(key, "") for key in keys]))
+        out.write(_data("report", self._summary(listed)))
+        out.write(after.replace("/* script */", script))
+
+    def _summary(self, listed: _Listed) -> dict[str, Any]:
+        return {
+            **self._scan.as_json(),
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "together": TOGETHER,
+            "rows": listed.rows,
+            "work_labels": listed.labels,
+            "sites": list(listed.sites),
+        }
+
+    def _row(self, finding: Finding, listed: _Listed) -> list[Any]:
+        """What findings are filtered and grouped by: state, verdict, work, sites, cluster."""
+        key = finding.work_key
+        if key not in listed.works:
+            listed.works[key] = len(listed.works)
+            listed.labels.append(finding.work["title"] or finding.work["source"] or finding.work["id"])
+        sites = [listed.sites.setdefault(site, len(listed.sites)) for site in finding.sites]
+        cluster = self._clusters.get(finding.id, "")
+        return [finding.state.value, finding.entry.term("verdict"), listed.works[key], sites, cluster]
+
+    def _pictures(self, keys: Sequence[Key]) -> dict[Key, str]:
+        """The thumbnails as data URLs; a record that was removed meanwhile has none."""
+        small = len(self._findings) > LARGE
+        pictures: dict[Key, str] = {}
+        for key, record in self._index.get(keys).items():
+            if record.thumbnail:
+                jpeg = shrunk(record.thumbnail, SMALL_SIDE) if small else record.thumbnail
+                pictures[key] = "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+        return pictures
+
+
+def _asset(name: str) -> str:
+    return files("workers.scanning.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _data(name: str, value: Any) -> str:
+    """JSON within a script element: no text in it can end the element, or begin another."""
+    return f'<script type="application/json" id="{name}">{_escaped(value, "<>&" + _BREAKS)}</script>\n'
+
+
+def _escaped(value: Any, characters: str) -> str:
+    """JSON in which these characters, which can only lie in texts, are written as escapes."""
+    text = orjson.dumps(value).decode()
+    for character in characters:
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _batches(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(values)
+    while batch := list(islice(iterator, size)):
+        yield batch

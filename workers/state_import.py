@@ -1,0 +1,98 @@
+"""The state of an exported index comes into another one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ingest.item import Outcome
+from search.index.base import Status
+from search.index.state.base import Entry, State
+from workers.ledger.chunks import COUNTS, Chunks, ChunkState, Work, chunk_of, done, letters_of
+from workers.ledger.chunks import KIND as CHUNK
+from workers.ledger.jobs import INTAKE, JobState
+from workers.ledger.jobs import KIND as JOB
+from workers.scanning.scans import KIND as SCAN
+from workers.scanning.scans import Phase
+from workers.scanning.snapshots import Marks
+from workers.webhook import GIVEN_UP, PENDING
+from workers.webhook import KIND as DELIVERY
+
+#: the reason of dead letters
+REASON = "was still to be worked on when the index was exported"
+
+
+class Arrivals:
+    """Writes entries of an export; those that are there already stay as they are.
+
+    Work that was under way is halted, since the exported index may go on with it: images become dead letters,
+    which can be put back; comparisons of scans count as cancelled, so that the next run makes them; scans are
+    not repeated until they are started again; events are not sent. `halted` counts the entries that this
+    changed. With `resume` they come as they were, for workers of this index to go on.
+    """
+
+    def __init__(self, state: State, *, resume: bool = False) -> None:
+        self.halted = 0
+        self._state = state
+        self._resume = resume
+
+    def put(self, entries: Sequence[Entry]) -> None:
+        """Write entries. A call that was cut short can be repeated. Raises the errors of `search.errors`."""
+        if self._resume:
+            self._state.put(entries)
+            return
+        arriving = [halted(entry) for entry in entries]
+        for before, written in zip(entries, self._state.put(arriving), strict=True):
+            if written and written != before:
+                self.halted += 1
+                if before.kind == SCAN and before.body["job"]:
+                    Marks(self._state).forget(before.body["job"])
+        # also those that an earlier call wrote
+        unsettled = self._state.get([entry.ref for entry in arriving if entry.term("unsettled")])
+        Chunks(self._state).settle(entry for entry in unsettled.values() if entry.term("unsettled"))
+
+
+def halted(entry: Entry) -> Entry:
+    """The entry as it is where nobody goes on with it; the same one where nobody would."""
+    if entry.kind == CHUNK:
+        return _halted_chunk(entry)
+    if entry.kind == JOB and entry.id != INTAKE and entry.term("over") != "yes":
+        return entry.replaced(
+            terms={**entry.terms, "state": (JobState.CANCELLED.value,), "over": ("yes",)},
+            numbers={**entry.numbers, "finished": entry.number("last") or entry.number("created")},
+        )
+    if entry.kind == SCAN and (entry.term("phase") != Phase.IDLE or entry.number("due")):
+        return entry.replaced(
+            terms={**entry.terms, "phase": (Phase.IDLE.value,)},
+            numbers={name: number for name, number in entry.numbers.items() if name != "due"},
+            body={**entry.body, "job": ""},
+        )
+    if entry.kind == DELIVERY and entry.term("state") == PENDING:
+        return entry.replaced(
+            terms={**entry.terms, "state": (GIVEN_UP,)},
+            body={**entry.body, "reason": "was not sent before the index was exported"},
+        )
+    return entry
+
+
+def _halted_chunk(entry: Entry) -> Entry:
+    if entry.term("state") == ChunkState.DONE:
+        after = [each for row in entry.body.get("after", ()) for each in _parts(Entry.of(row))]
+        return (
+            entry.replaced(body={**entry.body, "after": [each.as_json() for each in after]})
+            if after
+            else entry
+        )
+    chunk = chunk_of(entry)
+    if chunk.work is not Work.INGEST:
+        return done(entry, {"cancelled": len(chunk.items)})
+    failed = [Outcome(item, Status.FAILED, REASON, "NotWorkedOn") for item in chunk.items]
+    return done(entry, {}, letters_of(chunk, enumerate(failed)))
+
+
+def _parts(entry: Entry) -> list[Entry]:
+    """An entry that is still to be written, halted, with what follows from that as entries of its own."""
+    if entry.kind != CHUNK:
+        return [entry]
+    chunk = _halted_chunk(entry)
+    letters = [Entry.of(row) for row in chunk.body.get("after", ())]
+    return [done(chunk, {name: chunk.number(name) for name in COUNTS}), *letters]
