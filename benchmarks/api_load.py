@@ -46,11 +46,11 @@ from http_load import Answers
 
 import facsimile
 from facsimile.library import Facsimile
-from search.evaluation.attacks import attack
-from search.finder import Finder
-from search.index.elastic.client import Client, ElasticOptions, connect
-from search.index.elastic.location import ElasticLocation
-from search.index.opening import destroy_index, is_remote
+from facsimile.search.evaluation.attacks import attack
+from facsimile.search.finder import Finder
+from facsimile.search.index.elastic.client import Client, ElasticOptions, connect
+from facsimile.search.index.elastic.location import ElasticLocation
+from facsimile.search.index.opening import destroy_index, is_remote
 
 EDITS = ("jpeg_q30", "quarter_size", "brightness", "text", "crop_90", "flip")
 CLIENTS = (1, 8, 32)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from facsimile.imaging.record import Description, ImageRecord
 from facsimile.library import Facsimile
-from imaging.record import Description, ImageRecord
 
 SAMPLE = 600
 STORED = 200

@@ -21,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-from imaging.record import ImageRecord
-from search.index.base import Signatures
-from search.index.embedded.index import EmbeddedIndex
-from search.query import Filter, Question, Variant
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.index.base import Signatures
+from facsimile.search.index.embedded.index import EmbeddedIndex
+from facsimile.search.query import Filter, Question, Variant
 
 BATCH = 1000
 

@@ -23,12 +23,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imaging.describe import describe_many
-from imaging.models import model
-from imaging.record import Description
-from search.comparison import compare
-from search.evaluation.attacks import attack
-from search.match import Verdict
+from facsimile.imaging.describe import describe_many
+from facsimile.imaging.models import model
+from facsimile.imaging.record import Description
+from facsimile.search.comparison import compare
+from facsimile.search.evaluation.attacks import attack
+from facsimile.search.match import Verdict
 from training.families import differ
 from training.rendered import KINDS
 

@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.accuracy.pictures import beside, opened
-from imaging.describe import describe, looks
-from imaging.models import model
-from imaging.record import Description, ImageRecord
-from search.proof import Policy, Proof
-from search.query import Variant
-from search.ranking import Thresholds, nearest
-from search.verification import Verifier, second_look
+from facsimile.imaging.describe import describe, looks
+from facsimile.imaging.models import model
+from facsimile.imaging.record import Description, ImageRecord
+from facsimile.search.proof import Policy, Proof
+from facsimile.search.query import Variant
+from facsimile.search.ranking import Thresholds, nearest
+from facsimile.search.verification import Verifier, second_look
 
 LOOKED_AT = Path(__file__).parent / "accuracy" / "looked_at.json"
 

@@ -29,9 +29,9 @@ import numpy as np
 from PIL import Image
 
 import facsimile
+from facsimile.imaging.decode import WORKING_SIDE
 from facsimile.library import Facsimile
-from imaging.decode import WORKING_SIDE
-from search.evaluation.attacks import attack
+from facsimile.search.evaluation.attacks import attack
 
 EDITS = ("jpeg_q30", "quarter_size", "gray", "brightness", "noise", "text", "border", "flip", "turn_90")
 ROUNDS = 3
@@ -184,8 +184,8 @@ def measured(
 
 def removed(location: str) -> None:
     """Remove the index if there is one."""
-    from search.errors import IndexMissing
-    from search.index.opening import destroy_index
+    from facsimile.search.errors import IndexMissing
+    from facsimile.search.index.opening import destroy_index
 
     with suppress(IndexMissing):
         destroy_index(location)

@@ -26,13 +26,13 @@ from PIL import Image
 import facsimile
 from benchmarks.accuracy.attacks_web import DISGUISES
 from benchmarks.accuracy.pictures import beside, opened
+from facsimile.imaging.record import Description
 from facsimile.library import Facsimile
-from imaging.record import Description
-from search.finder import Finder, Request
-from search.match import Verdict
-from search.query import Filter
-from search.stored_queries import descriptions
-from search.verification import reach, verified
+from facsimile.search.finder import Finder, Request
+from facsimile.search.match import Verdict
+from facsimile.search.query import Filter
+from facsimile.search.stored_queries import descriptions
+from facsimile.search.verification import reach, verified
 from training.data import BURSTS
 
 #: one suspect in so many is a copy, and one in so many is new at the second scan

@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy.pairs import Pair, grounds, pairs
-from imaging.decode import decode
-from imaging.geometry.features import features, matched
-from imaging.geometry.homography import fit
-from search.proof import Policy, Proof
-from search.ranking import Thresholds
-from search.verification import Verifier, second_look
+from facsimile.imaging.decode import decode
+from facsimile.imaging.geometry.features import features, matched
+from facsimile.imaging.geometry.homography import fit
+from facsimile.search.proof import Policy, Proof
+from facsimile.search.ranking import Thresholds
+from facsimile.search.verification import Verifier, second_look
 
 #: kinds of wrong pairs
 WRONG = ("plain", "edited", "series", "logo", "text", "tiles")

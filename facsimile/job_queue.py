@@ -7,27 +7,27 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from facsimile.imaging.record import DEFAULT_COLLECTION
+from facsimile.ingest.errors import SourceTooLarge
+from facsimile.ingest.item import Item
+from facsimile.ingest.loader import Loader
+from facsimile.ingest.presence import sweep
+from facsimile.ingest.sources import all_items
+from facsimile.search.index.base import Index
+from facsimile.search.index.opening import is_remote, model_of, open_index
 from facsimile.settings import Settings
-from imaging.record import DEFAULT_COLLECTION
-from ingest.errors import SourceTooLarge
-from ingest.item import Item
-from ingest.loader import Loader
-from ingest.presence import sweep
-from ingest.sources import all_items
-from search.index.base import Index
-from search.index.opening import is_remote, model_of, open_index
-from workers.chunk_worker import Means
-from workers.errors import BrokerUnavailable
-from workers.ledger.dead_letters import Letter, Letters
-from workers.ledger.jobs import Job, Jobs
-from workers.logging import logger
-from workers.queue.app import make_app, publisher
-from workers.queue.broker import Broker
-from workers.queue.producer import Producer
-from workers.queue.redrive import put_back
-from workers.scanning.scans import Run, Scan
-from workers.scanning.scheduler import Conductor
-from workers.scanning.scheduler import Means as Conducting
+from facsimile.workers.chunk_worker import Means
+from facsimile.workers.errors import BrokerUnavailable
+from facsimile.workers.ledger.dead_letters import Letter, Letters
+from facsimile.workers.ledger.jobs import Job, Jobs
+from facsimile.workers.logging import logger
+from facsimile.workers.queue.app import make_app, publisher
+from facsimile.workers.queue.broker import Broker
+from facsimile.workers.queue.producer import Producer
+from facsimile.workers.queue.redrive import put_back
+from facsimile.workers.scanning.scans import Run, Scan
+from facsimile.workers.scanning.scheduler import Conductor
+from facsimile.workers.scanning.scheduler import Means as Conducting
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -150,7 +150,7 @@ class Queue:
 def worker_app(location: str, chosen: Settings) -> Celery:
     """The Celery application of a worker or a beat. Nothing is opened before the first task."""
     from facsimile.scans import rules
-    from workers.tasks import WorkerOptions, register
+    from facsimile.workers.tasks import WorkerOptions, register
 
     options = chosen.elastic if is_remote(location) else None
     app = make_app(chosen.broker_url.get_secret_value())

@@ -9,29 +9,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, get_args
 
+from facsimile.imaging.describe import Probes, describe
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.models.base import Model
+from facsimile.imaging.orientation import ORIENTATIONS
+from facsimile.imaging.record import DEFAULT_COLLECTION, Description, Key
+from facsimile.search.errors import InvalidRequest, RecordMissing
+from facsimile.search.finder import MAX_LIMIT, Finder, Request
+from facsimile.search.index.base import Index
+from facsimile.search.index.opening import is_remote, model_of, open_index, signatures_of
+from facsimile.search.match import Match
+from facsimile.search.query import Filter
+from facsimile.search.ranking import Mode
+from facsimile.search.stored_queries import descriptions
 from facsimile.settings import Settings, changed, settings
-from imaging.describe import Probes, describe
-from imaging.errors import FacsimileError
-from imaging.models.base import Model
-from imaging.orientation import ORIENTATIONS
-from imaging.record import DEFAULT_COLLECTION, Description, Key
-from search.errors import InvalidRequest, RecordMissing
-from search.finder import MAX_LIMIT, Finder, Request
-from search.index.base import Index
-from search.index.opening import is_remote, model_of, open_index, signatures_of
-from search.match import Match
-from search.query import Filter
-from search.ranking import Mode
-from search.stored_queries import descriptions
 
 if TYPE_CHECKING:
+    from facsimile.ingest.item import Outcome, Tally
     from facsimile.job_queue import Queue
     from facsimile.scans import Scanned, Scanning
-    from ingest.item import Outcome, Tally
-    from search.comparison import Comparison
-    from search.duplicates.cluster import Cluster
-    from search.errors import StoreError
-    from workers.ledger.jobs import Job
+    from facsimile.search.comparison import Comparison
+    from facsimile.search.duplicates.cluster import Cluster
+    from facsimile.search.errors import StoreError
+    from facsimile.workers.ledger.jobs import Job
 
 Image = bytes | str | Path
 
@@ -51,7 +51,7 @@ class Facsimile:
     """An open index. Use it in a `with` statement, or close it.
 
     An image is bytes, a path, an http(s) or fsspec URL, or `id:ID` for a stored one. Errors are subclasses
-    of `imaging.errors.FacsimileError`.
+    of `facsimile.imaging.errors.FacsimileError`.
     """
 
     def __init__(self, location: str, chosen: Settings, *, create: bool = False) -> None:
@@ -103,10 +103,10 @@ class Facsimile:
         remote images again that the index holds already. Where files of a folder were changed, moved or
         removed since, their records lose these places; `prune` removes records that have no place left.
         """
-        from ingest.bulk import Work, run
-        from ingest.loader import Loader
-        from ingest.presence import sweep
-        from ingest.sources import all_items
+        from facsimile.ingest.bulk import Work, run
+        from facsimile.ingest.loader import Loader
+        from facsimile.ingest.presence import sweep
+        from facsimile.ingest.sources import all_items
 
         named = [str(source) for source in sources]
         found = all_items(
@@ -246,7 +246,7 @@ class Facsimile:
 
     def compare(self, first: Image, second: Image, *, verify: bool = True) -> Comparison:
         """Every distance of two pictures, and the verdict that a search would give."""
-        from search.comparison import compare
+        from facsimile.search.comparison import compare
 
         return compare(
             self.describe(first).description,
@@ -270,9 +270,9 @@ class Facsimile:
         `radius` is the Hamming distance that is a copy without further proof (the threshold `copy`).
         `scenes` adds the pairs of the same scene, which are not merged.
         """
-        from ingest.presence import located, modified
-        from search.duplicates.clustering import clusters
-        from search.duplicates.pairs import Rules
+        from facsimile.ingest.presence import located, modified
+        from facsimile.search.duplicates.clustering import clusters
+        from facsimile.search.duplicates.pairs import Rules
 
         within = Filter(collections=(collection,) if collection else ())
         limits = self.settings.thresholds
@@ -333,15 +333,15 @@ class Query:
 
 def _located(matches: Sequence[Match]) -> list[Match]:
     """The matches with those of their places marked as gone whose file is not on this machine."""
-    from ingest.presence import located
+    from facsimile.ingest.presence import located
 
     return [dataclasses.replace(match, record=located(match.record)) for match in matches]
 
 
 def described(image: Image, chosen: Settings, model: Model | None) -> Query:
     """The signatures of an image that is in no index. Raises SourceError, ImageError, ModelError."""
-    from ingest.item import Item
-    from ingest.loader import Loader
+    from facsimile.ingest.item import Item
+    from facsimile.ingest.loader import Loader
 
     item = Item("", data=image) if isinstance(image, bytes) else Item(str(image))
     with Loader(chosen.fetching) as loader:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from imaging.models import DEFAULT_MODEL
-from imaging.phash import HASH_VERSION
-from ingest.loader import Loader
-from ingest.recompute import Redescribed, Redescriber
-from search.index.opening import (
+from facsimile.imaging.models import DEFAULT_MODEL
+from facsimile.imaging.phash import HASH_VERSION
+from facsimile.ingest.loader import Loader
+from facsimile.ingest.recompute import Redescribed, Redescriber
+from facsimile.search.index.opening import (
     family,
     is_of_this_layout,
     is_remote,
@@ -19,8 +19,8 @@ from search.index.opening import (
 )
 
 if TYPE_CHECKING:
+    from facsimile.search.index.base import IndexInfo, Progress
     from facsimile.settings import Settings
-    from search.index.base import IndexInfo, Progress
 
 
 def reindex(

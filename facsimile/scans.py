@@ -10,30 +10,30 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facsimile.ingest.loader import Loader
+from facsimile.ingest.open_source import is_remote
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.base import Index
+from facsimile.search.index.state.base import Wanted
+from facsimile.search.index.validation import check_collection
+from facsimile.search.query import Filter
 from facsimile.settings import Settings
 from facsimile.version import __version__
-from ingest.loader import Loader
-from ingest.open_source import is_remote
-from search.errors import InvalidRequest
-from search.index.base import Index
-from search.index.state.base import Wanted
-from search.index.validation import check_collection
-from search.query import Filter
-from workers.chunk_worker import Means
-from workers.errors import JobClosed, JobMissing
-from workers.ledger.jobs import Job
-from workers.scanning.allowances import Allowance, Allowances, allow
-from workers.scanning.findings import KIND, Findings
-from workers.scanning.left_out import LeftOut
-from workers.scanning.notifications import announcer
-from workers.scanning.run import carry_out
-from workers.scanning.scans import Phase, Rules, Run, Scan, Scans
-from workers.webhook import Webhooks
+from facsimile.workers.chunk_worker import Means
+from facsimile.workers.errors import JobClosed, JobMissing
+from facsimile.workers.ledger.jobs import Job
+from facsimile.workers.scanning.allowances import Allowance, Allowances, allow
+from facsimile.workers.scanning.findings import KIND, Findings
+from facsimile.workers.scanning.left_out import LeftOut
+from facsimile.workers.scanning.notifications import announcer
+from facsimile.workers.scanning.run import carry_out
+from facsimile.workers.scanning.scans import Phase, Rules, Run, Scan, Scans
+from facsimile.workers.webhook import Webhooks
 
 if TYPE_CHECKING:
+    from facsimile.ingest.fetch import FetchLimits
+    from facsimile.ingest.item import Outcome, Tally
     from facsimile.library import Facsimile
-    from ingest.fetch import FetchLimits
-    from ingest.item import Outcome, Tally
 
 
 #: seconds between two looks at what workers do

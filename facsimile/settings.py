@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from imaging.decode import Limits
-from imaging.models import DEFAULT_MODEL, model
-from imaging.models.base import Model
-from imaging.models.base import Options as ModelOptions
-from search.errors import InvalidRequest
-from search.proof import Policy
-from search.ranking import Thresholds
+from facsimile.imaging.decode import Limits
+from facsimile.imaging.models import DEFAULT_MODEL, model
+from facsimile.imaging.models.base import Model
+from facsimile.imaging.models.base import Options as ModelOptions
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.proof import Policy
+from facsimile.search.ranking import Thresholds
 
 if TYPE_CHECKING:
     from facsimile.api.service import Options as ApiOptions
-    from ingest.archives import ArchiveLimits
-    from ingest.fetch import FetchLimits
-    from search.index.elastic.client import ElasticOptions
-    from workers.webhook import Endpoint
+    from facsimile.ingest.archives import ArchiveLimits
+    from facsimile.ingest.fetch import FetchLimits
+    from facsimile.search.index.elastic.client import ElasticOptions
+    from facsimile.workers.webhook import Endpoint
 
 MEGA = 1_000_000
 
@@ -206,7 +206,7 @@ class Settings(BaseSettings):
 
     @property
     def elastic(self) -> ElasticOptions:
-        from search.index.elastic.client import ElasticOptions
+        from facsimile.search.index.elastic.client import ElasticOptions
 
         return ElasticOptions(
             api_key=self.elastic_api_key.get_secret_value() if self.elastic_api_key else None,
@@ -223,7 +223,7 @@ class Settings(BaseSettings):
     @property
     def fetching(self) -> FetchLimits:
         """The limits of one process; the connections to a host are shared out among all of them."""
-        from ingest.fetch import FetchLimits
+        from facsimile.ingest.fetch import FetchLimits
 
         return FetchLimits(
             max_bytes=self.max_bytes,
@@ -237,7 +237,7 @@ class Settings(BaseSettings):
     @property
     def archive_limits(self) -> ArchiveLimits:
         """What one archive may cost."""
-        from ingest.archives import ArchiveLimits
+        from facsimile.ingest.archives import ArchiveLimits
 
         return ArchiveLimits(
             entries=self.archive_entries, ratio=self.archive_ratio, seconds=self.archive_seconds
@@ -265,7 +265,7 @@ class Settings(BaseSettings):
     @property
     def endpoint(self) -> Endpoint | None:
         """Where webhooks go. Raises InvalidRequest where nothing could sign them."""
-        from workers.webhook import Endpoint
+        from facsimile.workers.webhook import Endpoint
 
         if not self.webhook_url:
             return None
@@ -306,7 +306,7 @@ def changed(changes: Mapping[str, Any]) -> Settings:
 
 
 def share_metrics(folder: Path) -> None:
-    """Let all processes of a worker count in this empty folder. Call it before workers.metrics is imported.
+    """Let all processes of a worker count in this empty folder. Call it before the metrics are imported.
 
     The library behind it takes the folder from the environment alone.
     """

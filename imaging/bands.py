@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.phash import bits_of
+from facsimile.imaging.phash import bits_of
 
 BANDS = 16
 

@@ -12,15 +12,15 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging import bands, phash
-from imaging.decode import Limits, Picture, decode, thumbnail
-from imaging.errors import FacsimileError, ImageError
-from imaging.margins import content_box
-from imaging.models.base import Model
-from imaging.orientation import ORIENTATIONS, orient_bits, orient_spectrum
-from imaging.panels import panels
-from imaging.record import Description
-from imaging.timings import Timings
+from facsimile.imaging import bands, phash
+from facsimile.imaging.decode import Limits, Picture, decode, thumbnail
+from facsimile.imaging.errors import FacsimileError, ImageError
+from facsimile.imaging.margins import content_box
+from facsimile.imaging.models.base import Model
+from facsimile.imaging.orientation import ORIENTATIONS, orient_bits, orient_spectrum
+from facsimile.imaging.panels import panels
+from facsimile.imaging.record import Description
+from facsimile.imaging.timings import Timings
 
 #: pictures in pages stand upright, or are mirrored
 IN_PAGES = ("upright", "flip-horizontal")

@@ -12,8 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.margins import Box
-from imaging.record import MOST_PANELS
+from facsimile.imaging.margins import Box
+from facsimile.imaging.record import MOST_PANELS
 
 #: standard deviation of luma up to which a line is part of a gutter
 _FLAT = 6.0

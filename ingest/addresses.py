@@ -6,7 +6,7 @@ import ipaddress
 import socket
 from collections.abc import Callable
 
-from ingest.errors import FetchFailed, FetchRejected, SourceRefused
+from facsimile.ingest.errors import FetchFailed, FetchRejected, SourceRefused
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

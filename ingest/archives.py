@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, BinaryIO, cast
 
-from imaging.errors import FacsimileError
-from imaging.record import DEFAULT_COLLECTION
-from ingest.errors import ArchiveError, SourceMissing, SourceTooLarge
-from ingest.item import Item, Outcome, shown
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.record import DEFAULT_COLLECTION
+from facsimile.ingest.errors import ArchiveError, SourceMissing, SourceTooLarge
+from facsimile.ingest.item import Item, Outcome, shown
 
 #: parts the name of an archive from the name of a member
 SEPARATOR = "!/"

@@ -15,17 +15,17 @@ from types import FrameType
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
-from imaging.decode import Limits
-from imaging.errors import FacsimileError
-from imaging.models.base import Model
-from ingest import subprocesses
-from ingest.errors import DecoderCrashed, DecoderHung
-from ingest.item import Item, Outcome, Tally
-from ingest.loader import THREADS, Loader
-from ingest.open_source import is_remote
-from ingest.pipeline import Timings, process
-from search.errors import StoreError
-from search.index.base import Index
+from facsimile.imaging.decode import Limits
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.models.base import Model
+from facsimile.ingest import subprocesses
+from facsimile.ingest.errors import DecoderCrashed, DecoderHung
+from facsimile.ingest.item import Item, Outcome, Tally
+from facsimile.ingest.loader import THREADS, Loader
+from facsimile.ingest.open_source import is_remote
+from facsimile.ingest.pipeline import Timings, process
+from facsimile.search.errors import StoreError
+from facsimile.search.index.base import Index
 
 #: items of a chunk: enough that messages cost nothing, few enough that progress is smooth
 CHUNK_ITEMS = 48

@@ -17,7 +17,7 @@ FacsimileError
     └── DecoderHung               reading this image took longer than the limit
 """
 
-from imaging.errors import FacsimileError
+from facsimile.imaging.errors import FacsimileError
 
 
 class SourceError(FacsimileError):

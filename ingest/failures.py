@@ -8,7 +8,7 @@ from typing import Self
 
 import orjson
 
-from ingest.item import Outcome
+from facsimile.ingest.item import Outcome
 
 #: the columns that tell a line of this list from a line that a user wrote
 VERDICT = ("reason", "error", "transient")

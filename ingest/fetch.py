@@ -19,10 +19,17 @@ from typing import Self
 import httpcore
 import httpx
 
-from ingest.addresses import Resolver, checked, resolve
-from ingest.encodings import BodyDamaged, Decoder, EncodingUnknown
-from ingest.errors import FetchFailed, FetchRejected, SourceError, SourceRefused, SourceTooLarge, TooSlow
-from ingest.turns import HostPool
+from facsimile.ingest.addresses import Resolver, checked, resolve
+from facsimile.ingest.encodings import BodyDamaged, Decoder, EncodingUnknown
+from facsimile.ingest.errors import (
+    FetchFailed,
+    FetchRejected,
+    SourceError,
+    SourceRefused,
+    SourceTooLarge,
+    TooSlow,
+)
+from facsimile.ingest.turns import HostPool
 
 #: connections of one process over all hosts
 MAX_CONNECTIONS = 32

@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-from imaging.decode import Limits
-from imaging.describe import Reading, read_image
-from imaging.errors import FacsimileError
-from imaging.models.base import Model
-from ingest import subprocesses
-from ingest.errors import DecoderBusy, DecoderCrashed, DecoderHung
+from facsimile.imaging.decode import Limits
+from facsimile.imaging.describe import Reading, read_image
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.models.base import Model
+from facsimile.ingest import subprocesses
+from facsimile.ingest.errors import DecoderBusy, DecoderCrashed, DecoderHung
 
 #: seconds after which an image gives its quick place to the next one
 QUICK = 1.0
@@ -31,7 +31,7 @@ _LOOK = 0.1
 #: seconds beyond its limit after which a child ends itself whose parent has died
 _ORPHANED = 5.0
 
-#: one child is started at a time: while it is, the main module is hidden (see `ingest.subprocesses`)
+#: one child is started at a time: while it is, the main module is hidden (`facsimile.ingest.subprocesses`)
 _starting = threading.Lock()
 
 
@@ -60,7 +60,7 @@ class IsolatedReader:
         self._batch_seconds = batch_seconds
         self._limits = limits or Limits()
         self._open_model = open_model
-        self._context = subprocesses.quick("imaging.describe")
+        self._context = subprocesses.quick("facsimile.imaging.describe")
         self._lock = threading.Lock()
         self._idle: list[_Child] = []
         self._all: set[_Child] = set()

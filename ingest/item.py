@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Self
 
-from imaging.errors import FacsimileError
-from imaging.record import DEFAULT_COLLECTION
-from search.index.base import Status
-from search.index.validation import name_faults, word_faults
-from search.secrets import without_url_secrets
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.record import DEFAULT_COLLECTION
+from facsimile.search.index.base import Status
+from facsimile.search.index.validation import name_faults, word_faults
+from facsimile.search.secrets import without_url_secrets
 
 #: characters of the source of an item that no index takes which are kept
 MOST_SHOWN = 2000

@@ -8,12 +8,12 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from imaging.errors import FacsimileError
-from ingest import archives, storage
-from ingest.errors import SourceError, SourceRefused, SourceTooLarge, SourceUnreadable
-from ingest.fetch import Fetcher, FetchLimits
-from ingest.item import Item, shown
-from ingest.open_source import is_remote, is_web, opened
+from facsimile.imaging.errors import FacsimileError
+from facsimile.ingest import archives, storage
+from facsimile.ingest.errors import SourceError, SourceRefused, SourceTooLarge, SourceUnreadable
+from facsimile.ingest.fetch import Fetcher, FetchLimits
+from facsimile.ingest.item import Item, shown
+from facsimile.ingest.open_source import is_remote, is_web, opened
 
 #: images on their way from object stores at a time, in one process; `Fetcher` has threads of its own
 THREADS = 8

@@ -16,10 +16,10 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from imaging.record import DEFAULT_COLLECTION
-from ingest.errors import ManifestError
-from ingest.failures import VERDICT
-from ingest.item import Item, Outcome
+from facsimile.imaging.record import DEFAULT_COLLECTION
+from facsimile.ingest.errors import ManifestError
+from facsimile.ingest.failures import VERDICT
+from facsimile.ingest.item import Item, Outcome
 
 SUFFIXES = (".txt", ".csv", ".jsonl", ".ndjson", ".parquet")
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import orjson
 
-from imaging.record import DEFAULT_COLLECTION
-from ingest.errors import MessageError
-from ingest.item import Item
-from ingest.open_source import is_remote
+from facsimile.imaging.record import DEFAULT_COLLECTION
+from facsimile.ingest.errors import MessageError
+from facsimile.ingest.item import Item
+from facsimile.ingest.open_source import is_remote
 
 VERSION = 1
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from ingest import storage
-from ingest.errors import SourceMissing, SourceUnreadable
+from facsimile.ingest import storage
+from facsimile.ingest.errors import SourceMissing, SourceUnreadable
 
 
 def is_web(place: str) -> bool:

@@ -7,19 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from imaging import timings as describing
-from imaging.decode import Limits
-from imaging.describe import describe_many
-from imaging.errors import FacsimileError
-from imaging.models.base import Model
-from imaging.record import Description, ImageRecord, Key
-from ingest.item import Item, Outcome
-from ingest.loader import Loader
-from ingest.open_source import is_remote
-from ingest.presence import displace, read_at_its_source
-from search.errors import IndexUnavailable, InvalidRequest
-from search.index.base import Index, Known, Status, Written
-from search.query import Filter
+from facsimile.imaging import timings as describing
+from facsimile.imaging.decode import Limits
+from facsimile.imaging.describe import describe_many
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.models.base import Model
+from facsimile.imaging.record import Description, ImageRecord, Key
+from facsimile.ingest.item import Item, Outcome
+from facsimile.ingest.loader import Loader
+from facsimile.ingest.open_source import is_remote
+from facsimile.ingest.presence import displace, read_at_its_source
+from facsimile.search.errors import IndexUnavailable, InvalidRequest
+from facsimile.search.index.base import Index, Known, Status, Written
+from facsimile.search.query import Filter
 
 #: records asked for per source when the index is asked which sources it holds; one source may have had
 #: several contents, and what does not fit is only fetched once more

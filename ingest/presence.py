@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from imaging.record import ImageRecord, Key
-from ingest.archives import SEPARATOR, is_archive
-from ingest.item import Item, shown
-from ingest.open_source import is_remote
-from search.index.base import Index
-from search.query import Filter
+from facsimile.imaging.record import ImageRecord, Key
+from facsimile.ingest.archives import SEPARATOR, is_archive
+from facsimile.ingest.item import Item, shown
+from facsimile.ingest.open_source import is_remote
+from facsimile.search.index.base import Index
+from facsimile.search.query import Filter
 
 #: records per page of what an index holds of a folder
 PAGE = 2000

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from imaging.decode import Limits
-from imaging.describe import describe_many
-from imaging.models.base import Model
-from imaging.record import Description, ImageRecord
-from ingest.item import Item
-from ingest.loader import Loader
-from ingest.open_source import is_remote
-from search.index.base import Signatures
+from facsimile.imaging.decode import Limits
+from facsimile.imaging.describe import describe_many
+from facsimile.imaging.models.base import Model
+from facsimile.imaging.record import Description, ImageRecord
+from facsimile.ingest.item import Item
+from facsimile.ingest.loader import Loader
+from facsimile.ingest.open_source import is_remote
+from facsimile.search.index.base import Signatures
 
 #: pictures whose bytes are held at a time
 AT_ONCE = 32
@@ -41,7 +41,7 @@ class Redescriber:
     `model` makes the vectors of `new`; None where there are none, or where they stay as they are. Records
     whose vector is missing get one, too. With `outdated` the old index is of an earlier layout: all get
     panels, and a digest of their content, which takes the source. Remote sources are read only where `fetch`
-    says so. An instance is a `search.index.base.Transform`, and counts in `tally`.
+    says so. An instance is a `facsimile.search.index.base.Transform`, and counts in `tally`.
     """
 
     def __init__(

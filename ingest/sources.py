@@ -7,12 +7,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from imaging.record import DEFAULT_COLLECTION
-from ingest import archives, manifests, storage
-from ingest.errors import FetchFailed, NothingFound, SourceError, SourceMissing, SourceUnreadable
-from ingest.item import Item, Outcome, shown
-from ingest.open_source import is_remote, is_web, opened
-from search.index.validation import check_collection
+from facsimile.imaging.record import DEFAULT_COLLECTION
+from facsimile.ingest import archives, manifests, storage
+from facsimile.ingest.errors import FetchFailed, NothingFound, SourceError, SourceMissing, SourceUnreadable
+from facsimile.ingest.item import Item, Outcome, shown
+from facsimile.ingest.open_source import is_remote, is_web, opened
+from facsimile.search.index.validation import check_collection
 
 #: names that are taken from folders, globs and archives; a file that is named itself is always tried
 IMAGE_SUFFIXES = (
@@ -40,8 +40,8 @@ def items(
 ) -> Found:
     """The images of one source, one at a time, in the same order each time.
 
-    A source is a file, a folder (with the folders in it, without hidden ones), a glob (`**` too), an
-    archive, an http(s) URL, any URL that fsspec knows, or a list (see `ingest.manifests`). What is no image
+    A source is a file, a folder (with the folders in it, without hidden ones), a glob (`**` too), an archive,
+    an http(s) URL, any URL that fsspec knows, or a list (see `facsimile.ingest.manifests`). What is no image
     by its name is passed over, and told to `passed_over`. What cannot be read is a failed outcome.
 
     Raises SourceMissing, NothingFound, ManifestError, and SourceRefused for an unknown kind of URL.

@@ -8,8 +8,8 @@ from typing import Any, BinaryIO, cast
 
 import fsspec
 
-from imaging.errors import FacsimileError
-from ingest.errors import FetchFailed, SourceMissing, SourceRefused, SourceUnreadable
+from facsimile.imaging.errors import FacsimileError
+from facsimile.ingest.errors import FetchFailed, SourceMissing, SourceRefused, SourceUnreadable
 
 #: a URL whose parts are chained could lead round the checks of addresses
 CHAIN = "::"

@@ -6,14 +6,14 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from imaging.describe import looks
-from imaging.distance import cosine, hamming
-from imaging.record import BITS, Description, ImageRecord
-from search.match import Match
-from search.proof import Policy, Proof
-from search.query import Variant
-from search.ranking import Thresholds, accepted, hash_distance, judge, nearest, shown
-from search.verification import Verifier, confirmed
+from facsimile.imaging.describe import looks
+from facsimile.imaging.distance import cosine, hamming
+from facsimile.imaging.record import BITS, Description, ImageRecord
+from facsimile.search.match import Match
+from facsimile.search.proof import Policy, Proof
+from facsimile.search.query import Variant
+from facsimile.search.ranking import Thresholds, accepted, hash_distance, judge, nearest, shown
+from facsimile.search.verification import Verifier, confirmed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

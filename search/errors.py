@@ -12,7 +12,7 @@ FacsimileError
 └── InvalidRequest                a question or a record that no index could take
 """
 
-from imaging.errors import FacsimileError
+from facsimile.imaging.errors import FacsimileError
 
 
 class StoreError(FacsimileError):

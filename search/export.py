@@ -18,12 +18,12 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from imaging.describe import describe
-from imaging.errors import ImageError
-from imaging.record import BITS, PIXELS_VERSION, ImageRecord
-from search.errors import IndexMismatch, InvalidRequest
-from search.index.base import Signatures
-from search.index.state.base import Entry, State, Wanted
+from facsimile.imaging.describe import describe
+from facsimile.imaging.errors import ImageError
+from facsimile.imaging.record import BITS, PIXELS_VERSION, ImageRecord
+from facsimile.search.errors import IndexMismatch, InvalidRequest
+from facsimile.search.index.base import Signatures
+from facsimile.search.index.state.base import Entry, State, Wanted
 
 FORMAT = "facsimile-records"
 

@@ -7,16 +7,16 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from imaging.describe import IN_PAGES, Probes, looks, looks_of_panels
-from imaging.orientation import ORIENTATIONS
-from imaging.record import Description, ImageRecord
-from search.errors import InvalidRequest
-from search.index.base import Index
-from search.match import Match
-from search.proof import Policy
-from search.query import Filter, Question, Variant
-from search.ranking import Mode, Thresholds, accepted, fused, judge, shown
-from search.verification import reach, verified
+from facsimile.imaging.describe import IN_PAGES, Probes, looks, looks_of_panels
+from facsimile.imaging.orientation import ORIENTATIONS
+from facsimile.imaging.record import Description, ImageRecord
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.base import Index
+from facsimile.search.match import Match
+from facsimile.search.proof import Policy
+from facsimile.search.query import Filter, Question, Variant
+from facsimile.search.ranking import Mode, Thresholds, accepted, fused, judge, shown
+from facsimile.search.verification import reach, verified
 
 #: candidates by hash that are wanted beyond the limit of the answer, since exact ranking may reorder them
 _SPARE = 40
@@ -29,9 +29,9 @@ MAX_LIMIT = 1000
 class Request:
     """How to search.
 
-    `mode`: see `search.ranking.judge`. `probes`: 0 to 3 bits nearest the median that each band also asks
-    flipped, or `all` for every one-bit neighbour, with which no pair within Hamming distance 31 is missed
-    (more terms, slower). `words`: of title and tags, joined by reciprocal rank fusion. `verify`: prove
+    `mode`: see `facsimile.search.ranking.judge`. `probes`: 0 to 3 bits nearest the median that each band also
+    asks flipped, or `all` for every one-bit neighbour, with which no pair within Hamming distance 31 is
+    missed (more terms, slower). `words`: of title and tags, joined by reciprocal rank fusion. `verify`: prove
     the best candidates by geometry, in the mode `copies`. `pages`: bring stored pages that may show the
     picture without that, too, for whoever verifies them.
     """
@@ -74,7 +74,7 @@ class Finder:
     ) -> list[list[Match]]:
         """The matches of each picture, best first, by one request to the index for them all.
 
-        Raises the errors of `search.errors`.
+        Raises the errors of `facsimile.search.errors`.
         """
         request = request or Request()
         with self.turn:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.duplicates.cluster import Cluster
-from search.index.base import Index
-from search.match import Match
+from facsimile.search.duplicates.cluster import Cluster
+from facsimile.search.index.base import Index
+from facsimile.search.match import Match
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +93,6 @@ def _render(template: str, **values: object) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("search"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("facsimile.search"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     return environment.get_template(template).render(**values)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
 
-from imaging.record import ImageRecord
+from facsimile.imaging.record import ImageRecord
 
 #: when the file of a record was changed last; None where nobody knows
 Modified = Callable[[ImageRecord], datetime | None]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from imaging.record import ImageRecord
-from search.proof import Proof
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.proof import Proof
 
 #: the note of a file whose first frame or page is the same, and not the others
 FIRST_PAGE_ALIKE = "first page alike"
@@ -32,9 +32,9 @@ class Verdict(enum.StrEnum):
 class Match:
     """One record that answers a query.
 
-    `score` is in 0..1 and falls with the distance (see `search.ranking.score`). `hamming` is the smallest
-    distance in bits (0..256) over the ways to turn and trim both pictures; None where no hash could be
-    compared. `transform` says what was done to the stored picture to get the query's, as far as the hash
+    `score` is in 0..1 and falls with the distance (see `facsimile.search.ranking.score`). `hamming` is the
+    smallest distance in bits (0..256) over the ways to turn and trim both pictures; None where no hash could
+    be compared. `transform` says what was done to the stored picture to get the query's, as far as the hash
     can tell. `proof` is what verification found, None where it was not made or nothing fits; `note` says what
     a person should know.
     """

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from search.transformation import Transformation
+from facsimile.search.transformation import Transformation
 
 if TYPE_CHECKING:
-    from imaging.geometry.overlap import Overlap
+    from facsimile.imaging.geometry.overlap import Overlap
 
 #: what a proof says: the same picture; the same scene, product or template in another picture
 Finding = Literal["copy", "same scene"]
@@ -17,7 +17,7 @@ Finding = Literal["copy", "same scene"]
 #: the note of a match whose geometry fits but whose pixels differ
 SAME_SCENE = "same scene"
 
-#: the local features that the proof came by (see `imaging.geometry.features`)
+#: the local features that the proof came by (see `facsimile.imaging.geometry.features`)
 Feature = Literal["orb", "sift"]
 
 #: when SIFT looks where ORB has proven nothing; a sign is a transformation that a few of ORB's features share

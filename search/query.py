@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.record import Description, ImageRecord
+from facsimile.imaging.record import Description, ImageRecord
 
 #: filter keys that name a field of the record; any other key names a path in the metadata
 FIELDS = frozenset({"id", "sha256", "source", "format", "tags"})
@@ -42,9 +42,10 @@ class Filter:
 class Variant:
     """One way to look at the query picture: its hash and the terms that a candidate must share one of.
 
-    `bits` is 32 uint8. `orientation` names the turn or flip that was applied (see imaging.orientation),
-    `trimmed` says whether flat margins were cut before, `part` whether it is only a panel of the picture (see
-    imaging.panels), `panels` whether it is compared with the panels of stored pictures, too.
+    `bits` is 32 uint8. `orientation` names the turn or flip that was applied (see
+    `facsimile.imaging.orientation`), `trimmed` says whether flat margins were cut before, `part` whether it
+    is only a panel of the picture (see facsimile.imaging.panels), `panels` whether it is compared with the
+    panels of stored pictures, too.
     """
 
     bits: NDArray[np.uint8]

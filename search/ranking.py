@@ -10,13 +10,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging import distance
-from imaging.describe import IN_PAGES
-from imaging.orientation import ORIENTATIONS, inverse, orient_bits
-from imaging.record import BITS, ImageRecord, Key, begins_alike
-from search.match import FIRST_PAGE_ALIKE, Match, Verdict
-from search.query import Asked, Variant
-from search.score import score
+from facsimile.imaging import distance
+from facsimile.imaging.describe import IN_PAGES
+from facsimile.imaging.orientation import ORIENTATIONS, inverse, orient_bits
+from facsimile.imaging.record import BITS, ImageRecord, Key, begins_alike
+from facsimile.search.match import FIRST_PAGE_ALIKE, Match, Verdict
+from facsimile.search.query import Asked, Variant
+from facsimile.search.score import score
 
 #: what a search looks for: copies of the picture, or pictures that look like it
 Mode = Literal["copies", "similar"]
@@ -35,8 +35,8 @@ class Thresholds:
     """Where each verdict begins; `docs/accuracy.md` says how they were measured.
 
     `copy` is a Hamming distance of 256 that is accepted unaided: unrelated pictures begin far above it,
-    look-alikes of one scene just above. `copy_score` is a score (see `search.score`) that is. `similar` and
-    `similar_cosine` are where the answer ends.
+    look-alikes of one scene just above. `copy_score` is a score (see `facsimile.search.score`) that is.
+    `similar` and `similar_cosine` are where the answer ends.
     """
 
     copy: int = 48

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from imaging.decode import Limits
-from imaging.describe import describe_many
-from imaging.errors import FacsimileError
-from imaging.record import Description, ImageRecord
-from search.errors import RecordMissing
+from facsimile.imaging.decode import Limits
+from facsimile.imaging.describe import describe_many
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.record import Description, ImageRecord
+from facsimile.search.errors import RecordMissing
 
 
 def descriptions(

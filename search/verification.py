@@ -10,19 +10,19 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.decode import decode
-from imaging.errors import ImageError
-from imaging.geometry.features import Features, features, matched, reflected
-from imaging.geometry.homography import Fit, Matrix, fit, plausible
-from imaging.geometry.overlap import Overlap, overlap, refined
-from imaging.geometry.parallax import parallax
-from imaging.record import ImageRecord, Key
-from search.index.base import Index
-from search.match import FIRST_PAGE_ALIKE, Match, Verdict
-from search.proof import SAME_SCENE, Feature, Finding, Policy, Proof, SecondLook
-from search.query import Asked
-from search.ranking import Thresholds
-from search.transformation import Transformation
+from facsimile.imaging.decode import decode
+from facsimile.imaging.errors import ImageError
+from facsimile.imaging.geometry.features import Features, features, matched, reflected
+from facsimile.imaging.geometry.homography import Fit, Matrix, fit, plausible
+from facsimile.imaging.geometry.overlap import Overlap, overlap, refined
+from facsimile.imaging.geometry.parallax import parallax
+from facsimile.imaging.record import ImageRecord, Key
+from facsimile.search.index.base import Index
+from facsimile.search.match import FIRST_PAGE_ALIKE, Match, Verdict
+from facsimile.search.proof import SAME_SCENE, Feature, Finding, Policy, Proof, SecondLook
+from facsimile.search.query import Asked
+from facsimile.search.ranking import Thresholds
+from facsimile.search.transformation import Transformation
 
 #: features of ORB in agreement that are a sign of a copy, for SIFT to look
 _SIGN = 4
@@ -158,7 +158,7 @@ def verified(
 ) -> list[list[Match]]:
     """The answers with their best candidates verified, in their old order; one request brings all thumbnails.
 
-    Raises the errors of `search.errors`.
+    Raises the errors of `facsimile.search.errors`.
     """
     chosen = [
         [match for match in matches if match.verdict is not Verdict.IDENTICAL][: policy.candidates]

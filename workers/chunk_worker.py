@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
 
-from imaging.decode import Limits
-from imaging.models.base import Model
-from ingest.bulk import hashes_alone, portions
-from ingest.item import Item, Outcome
-from ingest.loader import THREADS, Loader
-from ingest.open_source import is_remote
-from ingest.pipeline import Timings, process
-from search.errors import IndexMismatch, IndexMissing, StoreError
-from search.index.base import Index, Status
-from workers import metrics
-from workers.ledger.chunks import LEASE, Chunk, Chunks, Claim, Published, Work
-from workers.logging import bound, logger
-from workers.scanning.compare import compared
-from workers.watchdog import Guard
+from facsimile.imaging.decode import Limits
+from facsimile.imaging.models.base import Model
+from facsimile.ingest.bulk import hashes_alone, portions
+from facsimile.ingest.item import Item, Outcome
+from facsimile.ingest.loader import THREADS, Loader
+from facsimile.ingest.open_source import is_remote
+from facsimile.ingest.pipeline import Timings, process
+from facsimile.search.errors import IndexMismatch, IndexMissing, StoreError
+from facsimile.search.index.base import Index, Status
+from facsimile.workers import metrics
+from facsimile.workers.ledger.chunks import LEASE, Chunk, Chunks, Claim, Published, Work
+from facsimile.workers.logging import bound, logger
+from facsimile.workers.scanning.compare import compared
+from facsimile.workers.watchdog import Guard
 
 #: the longest pause between two tries while the index is away, in seconds
 _LONGEST_PAUSE = 10.0

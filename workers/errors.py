@@ -11,7 +11,7 @@ FacsimileError
     └── AllowanceMissing          the allow-list has no line of this id
 """
 
-from imaging.errors import FacsimileError
+from facsimile.imaging.errors import FacsimileError
 
 
 class QueueError(FacsimileError):

@@ -14,12 +14,12 @@ from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from typing import Protocol
 
-from ingest.subprocesses import clean
-from search.index.state.base import State, Wanted
-from workers.chunk_worker import Flag, Hand, Means, Stopping
-from workers.errors import QueueError
-from workers.ledger.chunks import KIND, Chunks, ChunkState, now
-from workers.ledger.jobs import Job, Jobs
+from facsimile.ingest.subprocesses import clean
+from facsimile.search.index.state.base import State, Wanted
+from facsimile.workers.chunk_worker import Flag, Hand, Means, Stopping
+from facsimile.workers.errors import QueueError
+from facsimile.workers.ledger.chunks import KIND, Chunks, ChunkState, now
+from facsimile.workers.ledger.jobs import Job, Jobs
 
 #: seconds between two looks at the ledger while others have all of its chunks
 _LOOK = 0.2

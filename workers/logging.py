@@ -18,7 +18,7 @@ import structlog
 from structlog.stdlib import BoundLogger, ProcessorFormatter
 from structlog.typing import EventDict, WrappedLogger
 
-from search.secrets import HIDDEN, QUERY, SECRET, USER_INFO
+from facsimile.search.secrets import HIDDEN, QUERY, SECRET, USER_INFO
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "text"]

@@ -17,14 +17,14 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from ingest.item import Outcome
-from ingest.pipeline import Timings
-from search.errors import InvalidRequest
-from search.index.base import Status
-from search.index.state.base import State, Wanted
-from workers.ledger.chunks import KIND, ChunkState, now
-from workers.ledger.dead_letters import Letters
-from workers.queue.broker import Broker
+from facsimile.ingest.item import Outcome
+from facsimile.ingest.pipeline import Timings
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.base import Status
+from facsimile.search.index.state.base import State, Wanted
+from facsimile.workers.ledger.chunks import KIND, ChunkState, now
+from facsimile.workers.ledger.dead_letters import Letters
+from facsimile.workers.queue.broker import Broker
 
 #: what the pipeline's stages are called here
 STAGES = {"load": "fetch", "decode": "decode", "hash": "hash", "model": "cnn", "write": "index"}

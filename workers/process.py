@@ -10,10 +10,10 @@ from pathlib import Path
 from celery import Celery, signals
 from celery.beat import EmbeddedService
 
-from workers.errors import BrokerUnavailable
-from workers.logging import Format, Level, configure_celery
-from workers.metrics import MetricsServer
-from workers.queue.broker import Broker
+from facsimile.workers.errors import BrokerUnavailable
+from facsimile.workers.logging import Format, Level, configure_celery
+from facsimile.workers.metrics import MetricsServer
+from facsimile.workers.queue.broker import Broker
 
 #: seconds without a finished task, while messages wait, after which a worker is sick
 STALLED = 300.0

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ingest.item import Outcome
-from search.index.base import Status
-from search.index.state.base import Entry, State
-from workers.ledger.chunks import COUNTS, Chunks, ChunkState, Work, chunk_of, done, letters_of
-from workers.ledger.chunks import KIND as CHUNK
-from workers.ledger.jobs import INTAKE, JobState
-from workers.ledger.jobs import KIND as JOB
-from workers.scanning.scans import KIND as SCAN
-from workers.scanning.scans import Phase
-from workers.scanning.snapshots import Marks
-from workers.webhook import GIVEN_UP, PENDING
-from workers.webhook import KIND as DELIVERY
+from facsimile.ingest.item import Outcome
+from facsimile.search.index.base import Status
+from facsimile.search.index.state.base import Entry, State
+from facsimile.workers.ledger.chunks import COUNTS, Chunks, ChunkState, Work, chunk_of, done, letters_of
+from facsimile.workers.ledger.chunks import KIND as CHUNK
+from facsimile.workers.ledger.jobs import INTAKE, JobState
+from facsimile.workers.ledger.jobs import KIND as JOB
+from facsimile.workers.scanning.scans import KIND as SCAN
+from facsimile.workers.scanning.scans import Phase
+from facsimile.workers.scanning.snapshots import Marks
+from facsimile.workers.webhook import GIVEN_UP, PENDING
+from facsimile.workers.webhook import KIND as DELIVERY
 
 #: the reason of dead letters
 REASON = "was still to be worked on when the index was exported"
@@ -36,7 +36,10 @@ class Arrivals:
         self._resume = resume
 
     def put(self, entries: Sequence[Entry]) -> None:
-        """Write entries. A call that was cut short can be repeated. Raises the errors of `search.errors`."""
+        """Write entries; a call that was cut short can be repeated.
+
+        Raises the errors of `facsimile.search.errors`.
+        """
         if self._resume:
             self._state.put(entries)
             return

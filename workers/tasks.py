@@ -13,24 +13,24 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery
 from celery.signals import task_failure, worker_process_shutdown, worker_shutting_down
 
-from search.errors import StoreError
-from search.index.base import Index
-from workers import metrics
-from workers.chunk_worker import Hand, Means, Stopping
-from workers.errors import QueueError
-from workers.ledger.chunks import Chunks, Queue
-from workers.ledger.dead_letters import RAW_KEPT
-from workers.ledger.sweeper import EVERY, Sweeper
-from workers.logging import logger
-from workers.queue import app as names
-from workers.queue import envelopes, intake
-from workers.queue.app import publisher
-from workers.queue.broker import Broker
-from workers.scanning.notifications import announcer
-from workers.scanning.scans import Rules
-from workers.scanning.scheduler import Conductor
-from workers.scanning.scheduler import Means as Conducting
-from workers.webhook import Endpoint, Webhooks
+from facsimile.search.errors import StoreError
+from facsimile.search.index.base import Index
+from facsimile.workers import metrics
+from facsimile.workers.chunk_worker import Hand, Means, Stopping
+from facsimile.workers.errors import QueueError
+from facsimile.workers.ledger.chunks import Chunks, Queue
+from facsimile.workers.ledger.dead_letters import RAW_KEPT
+from facsimile.workers.ledger.sweeper import EVERY, Sweeper
+from facsimile.workers.logging import logger
+from facsimile.workers.queue import app as names
+from facsimile.workers.queue import envelopes, intake
+from facsimile.workers.queue.app import publisher
+from facsimile.workers.queue.broker import Broker
+from facsimile.workers.scanning.notifications import announcer
+from facsimile.workers.scanning.scans import Rules
+from facsimile.workers.scanning.scheduler import Conductor
+from facsimile.workers.scanning.scheduler import Means as Conducting
+from facsimile.workers.webhook import Endpoint, Webhooks
 
 #: seconds between two looks for messages of other services
 GATHER_EVERY = 1.0

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from search.errors import StoreError
-from workers.ledger.chunks import Claim
-from workers.logging import logger
+from facsimile.search.errors import StoreError
+from facsimile.workers.ledger.chunks import Claim
+from facsimile.workers.logging import logger
 
 log = logger(__name__)
 

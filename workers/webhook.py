@@ -16,12 +16,12 @@ from typing import Any
 
 import orjson
 
-from imaging.errors import FacsimileError
-from ingest.fetch import Fetcher, FetchLimits
-from search.errors import InvalidRequest
-from search.index.state.base import Entry, State, Wanted
-from workers.ledger.chunks import now
-from workers.logging import logger
+from facsimile.imaging.errors import FacsimileError
+from facsimile.ingest.fetch import Fetcher, FetchLimits
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.state.base import Entry, State, Wanted
+from facsimile.workers.ledger.chunks import now
+from facsimile.workers.logging import logger
 
 KIND = "delivery"
 

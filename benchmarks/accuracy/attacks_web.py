@@ -1,4 +1,4 @@
-"""How copies look on the web, for the trial: six kinds, seeded, apart from those of `search.evaluation`."""
+"""How copies look on the web, for the trial: six kinds, seeded, none of `facsimile.search.evaluation`."""
 
 from __future__ import annotations
 

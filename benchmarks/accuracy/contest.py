@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.accuracy.descriptor import Descriptor, described, milliseconds, similarities
 from benchmarks.accuracy.metrics import Figures, Floats, Outcome, curve, intervals, outcome
 from benchmarks.accuracy.pictures import Cast, Files
-from search.evaluation.attacks import ATTACKS
+from facsimile.search.evaluation.attacks import ATTACKS
 
 Matrix = NDArray[np.float32]
 

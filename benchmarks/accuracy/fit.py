@@ -39,8 +39,8 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Score:
-    """Logistic in the bits below `far` and the cosine, as `search.score` is; `no_vector` takes the place of
-    the cosine's part where there is no vector."""
+    """Logistic in the bits below `far` and the cosine, as `facsimile.search.score` is; `no_vector` takes the
+    place of the cosine's part where there is no vector."""
 
     far: float
     base: float

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy.descriptor import Arrays, Descriptor
 from benchmarks.accuracy.pictures import Seen
-from imaging import decode, margins, phash
-from imaging.describe import describe
-from imaging.distance import hamming
-from imaging.models import bundled, model
-from imaging.orientation import ORIENTATIONS, orient_spectrum
-from imaging.record import BITS
-from search import score
+from facsimile.imaging import decode, margins, phash
+from facsimile.imaging.describe import describe
+from facsimile.imaging.distance import hamming
+from facsimile.imaging.models import bundled, model
+from facsimile.imaging.orientation import ORIENTATIONS, orient_spectrum
+from facsimile.imaging.record import BITS
+from facsimile.search import score
 
 #: farther than any two hashes, for pictures without one
 _NO_HASH = np.float32(257)
@@ -98,6 +98,6 @@ class Network(Descriptor):
 
 
 def fused(hashes: NDArray[np.float32], cosines: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The evidence behind `search.score.score`, which orders as the score does, for whole matrices."""
+    """The evidence behind `facsimile.search.score.score`, which orders as it does, for whole matrices."""
     bits, alike = np.maximum(score._FAR + hashes, 0), np.maximum(cosines, 0)
     return np.asarray(score._BASE + score._PER_BIT * bits + score._PER_COSINE * alike, np.float32)

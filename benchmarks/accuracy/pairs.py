@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from benchmarks.accuracy.pictures import opened
-from imaging.describe import describe, looks
-from imaging.models import model
-from imaging.record import Description, ImageRecord
-from search.evaluation.attacks import ATTACKS, attack
-from search.query import Variant
-from search.ranking import nearest
+from facsimile.imaging.describe import describe, looks
+from facsimile.imaging.models import model
+from facsimile.imaging.record import Description, ImageRecord
+from facsimile.search.evaluation.attacks import ATTACKS, attack
+from facsimile.search.query import Variant
+from facsimile.search.ranking import nearest
 from training.data import BURSTS
 
 Picture = Image.Image

@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmarks.accuracy.descriptor import Arrays, Descriptor
 from benchmarks.accuracy.pictures import Seen
-from imaging.distance import hamming
+from facsimile.imaging.distance import hamming
 
 
 def _gray(seen: Seen, width: int, height: int) -> NDArray[np.float64]:

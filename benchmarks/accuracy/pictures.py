@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imaging.decode import Picture, decode
-from search.evaluation.attacks import ATTACKS, attack
+from facsimile.imaging.decode import Picture, decode
+from facsimile.search.evaluation.attacks import ATTACKS, attack
 from training.data import Library, build
 
 #: originals, unseen distractors, then training pictures up to this many

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.accuracy.contest import Result
-from search.evaluation.attacks import ATTACKS
+from facsimile.search.evaluation.attacks import ATTACKS
 
 _HEADS = {
     "uap": "µAP",

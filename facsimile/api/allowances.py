@@ -11,12 +11,12 @@ from facsimile.api.auth import Reader, Writer
 from facsimile.api.problems import documented
 from facsimile.api.scans import Name, seen
 from facsimile.api.stages import Work
-from search.errors import InvalidRequest
-from search.index.base import Index
-from search.index.state.base import State
-from workers.errors import AllowanceMissing
-from workers.scanning import allowances as allow_list
-from workers.scanning.allowances import Allowance, Allowances, By
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.base import Index
+from facsimile.search.index.state.base import State
+from facsimile.workers.errors import AllowanceMissing
+from facsimile.workers.scanning import allowances as allow_list
+from facsimile.workers.scanning.allowances import Allowance, Allowances, By
 
 router = APIRouter(prefix="/v1", tags=["scans"])
 

@@ -21,8 +21,8 @@ from facsimile.api.problems import Kind, Problems
 from facsimile.api.request_bodies import hoisted
 from facsimile.api.service import Options, Service
 from facsimile.api.stages import Working
-from imaging.errors import FacsimileError
-from workers.logging import logger
+from facsimile.imaging.errors import FacsimileError
+from facsimile.workers.logging import logger
 
 #: seconds between two sweeps of what has been kept for long enough
 SWEEP = 3600.0

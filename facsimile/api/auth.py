@@ -18,8 +18,8 @@ from facsimile.api.keys import SCOPES, ApiKey, Keys
 from facsimile.api.problems import FORBIDDEN, UNAUTHENTICATED, Problem
 from facsimile.api.rate_limit import Rates
 from facsimile.api.stages import Work
-from imaging.record import DEFAULT_COLLECTION
-from search.errors import IndexUnavailable
+from facsimile.imaging.record import DEFAULT_COLLECTION
+from facsimile.search.errors import IndexUnavailable
 
 #: seconds for which a key that was verified is believed: how long a revoked one may still be used
 BELIEVED = 5.0

@@ -11,8 +11,8 @@ from facsimile.api.auth import Reader, Writer
 from facsimile.api.problems import documented
 from facsimile.api.schemas import Collection
 from facsimile.api.stages import Work
-from search.errors import RecordMissing
-from search.query import Filter
+from facsimile.search.errors import RecordMissing
+from facsimile.search.query import Filter
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
 

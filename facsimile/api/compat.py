@@ -20,13 +20,13 @@ from facsimile.api.query_images import Query
 from facsimile.api.request_bodies import form, form_body
 from facsimile.api.service import Draft
 from facsimile.api.stages import Work, Working
-from imaging.record import Key
-from search.comparison import compare as compared
-from search.errors import InvalidRequest
-from search.finder import Request as Question
-from search.index.base import Index, Status
-from search.match import Verdict
-from search.query import Filter
+from facsimile.imaging.record import Key
+from facsimile.search.comparison import compare as compared
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.finder import Request as Question
+from facsimile.search.index.base import Index, Status
+from facsimile.search.match import Verdict
+from facsimile.search.query import Filter
 
 PREFIX = "/compat/match"
 

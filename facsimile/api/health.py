@@ -14,7 +14,7 @@ from facsimile.api.metrics import MEDIA_TYPE
 from facsimile.api.problems import Kind, Problem, documented
 from facsimile.api.service import Service
 from facsimile.api.stages import Work
-from imaging.errors import FacsimileError
+from facsimile.imaging.errors import FacsimileError
 
 router = APIRouter(tags=["operation"])
 

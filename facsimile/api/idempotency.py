@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from facsimile.api.auth import Caller
 from facsimile.api.problems import IN_PROGRESS, KEY_REUSED, Problem
 from facsimile.api.stages import Working
-from search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.index.state.base import Entry, Ref, State, Wanted
 
 KIND = "idempotency"
 

@@ -14,9 +14,9 @@ from facsimile.api.problems import documented
 from facsimile.api.query_images import key_of
 from facsimile.api.schemas import Collection, Image, PathId, QueryCollection, terms_of
 from facsimile.api.stages import Work, Working
-from imaging.record import ImageRecord, Key
-from search.errors import RecordMissing
-from search.query import Filter, Page
+from facsimile.imaging.record import ImageRecord, Key
+from facsimile.search.errors import RecordMissing
+from facsimile.search.query import Filter, Page
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 

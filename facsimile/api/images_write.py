@@ -28,11 +28,11 @@ from facsimile.api.schemas import (
 )
 from facsimile.api.service import Draft, Outcome, Submit
 from facsimile.api.stages import Work, Working
-from imaging.errors import FacsimileError
-from imaging.record import Key
-from search.errors import InvalidRequest
-from search.index.base import Status
-from search.index.validation import source_faults
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.record import Key
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.base import Status
+from facsimile.search.index.validation import source_faults
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 

@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 from facsimile.api.auth import Caller, Reader, Writer
 from facsimile.api.problems import documented
 from facsimile.api.stages import Work
-from search.index.state.base import State
-from workers.errors import JobMissing
-from workers.ledger.dead_letters import Letter, Letters
-from workers.ledger.jobs import Job, Jobs, JobState, JobWork
+from facsimile.search.index.state.base import State
+from facsimile.workers.errors import JobMissing
+from facsimile.workers.ledger.dead_letters import Letter, Letters
+from facsimile.workers.ledger.jobs import Job, Jobs, JobState, JobWork
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from search.errors import InvalidRequest, RecordMissing
-from search.index.state.base import Entry, Ref, State, Wanted
-from search.index.validation import COLLECTION
+from facsimile.search.errors import InvalidRequest, RecordMissing
+from facsimile.search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.index.validation import COLLECTION
 
 Scope = Literal["read", "write", "admin"]
 
@@ -47,7 +47,7 @@ class ApiKey:
 
 
 class Keys:
-    """The keys of one index, kept in its state. Raises the errors of `search.errors`."""
+    """The keys of one index, kept in its state. Raises the errors of `facsimile.search.errors`."""
 
     def __init__(self, state: State) -> None:
         self._state = state

@@ -14,15 +14,22 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from imaging.errors import BrokenImage, EmptyImage, FacsimileError, ImageTooLarge, ModelError, NotAnImage
-from search.errors import (
+from facsimile.imaging.errors import (
+    BrokenImage,
+    EmptyImage,
+    FacsimileError,
+    ImageTooLarge,
+    ModelError,
+    NotAnImage,
+)
+from facsimile.search.errors import (
     IndexReadOnly,
     IndexUnavailable,
     InvalidRequest,
     RecordMissing,
     StoreError,
 )
-from workers.logging import logger
+from facsimile.workers.logging import logger
 
 MEDIA_TYPE = "application/problem+json"
 

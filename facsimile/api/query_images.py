@@ -9,11 +9,11 @@ from facsimile.api.auth import Caller
 from facsimile.api.problems import AMBIGUOUS, Problem
 from facsimile.api.schemas import Asked, Picture
 from facsimile.api.stages import Working
-from imaging.errors import FacsimileError
-from imaging.record import Description, Key
-from search.errors import InvalidRequest, RecordMissing
-from search.index.base import Index
-from search.stored_queries import descriptions
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.record import Description, Key
+from facsimile.search.errors import InvalidRequest, RecordMissing
+from facsimile.search.index.base import Index
+from facsimile.search.stored_queries import descriptions
 
 
 @dataclass(frozen=True, slots=True, eq=False)

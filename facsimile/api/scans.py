@@ -15,16 +15,16 @@ from facsimile.api.jobs import Progress
 from facsimile.api.problems import documented
 from facsimile.api.schemas import Collection
 from facsimile.api.stages import Work
-from search.errors import InvalidRequest
-from search.index.base import Index
-from search.index.state.base import State
-from search.query import Filter
-from workers.errors import FindingMissing, JobMissing, ScanMissing
-from workers.ledger.chunks import now
-from workers.ledger.jobs import Jobs
-from workers.scanning.allowances import Allowances
-from workers.scanning.findings import MAX_COMMENT, Finding, Findings, Review
-from workers.scanning.scans import Scan, Scans
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.base import Index
+from facsimile.search.index.state.base import State
+from facsimile.search.query import Filter
+from facsimile.workers.errors import FindingMissing, JobMissing, ScanMissing
+from facsimile.workers.ledger.chunks import now
+from facsimile.workers.ledger.jobs import Jobs
+from facsimile.workers.scanning.allowances import Allowances
+from facsimile.workers.scanning.findings import MAX_COMMENT, Finding, Findings, Review
+from facsimile.workers.scanning.scans import Scan, Scans
 
 router = APIRouter(prefix="/v1", tags=["scans"])
 

@@ -20,9 +20,9 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from imaging.record import MAX_ID_BYTES, ImageRecord, Key
-from search.errors import InvalidRequest
-from search.index.validation import COLLECTION, id_faults, metadata_faults, tag_faults
+from facsimile.imaging.record import MAX_ID_BYTES, ImageRecord, Key
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.validation import COLLECTION, id_faults, metadata_faults, tag_faults
 
 #: the context of a validation whose values are the fields of a form
 FORM = "form"

@@ -17,13 +17,13 @@ from facsimile.api.query_images import Query, queries_of, query_of
 from facsimile.api.request_bodies import body, read
 from facsimile.api.schemas import Asked, Collections, Terms, listed, numbered, thumbnail_of
 from facsimile.api.stages import Work, Working
-from imaging.orientation import ORIENTATIONS
-from imaging.record import Key
-from search import finder
-from search.comparison import compare
-from search.errors import InvalidRequest
-from search.match import Match
-from search.query import Filter
+from facsimile.imaging.orientation import ORIENTATIONS
+from facsimile.imaging.record import Key
+from facsimile.search import finder
+from facsimile.search.comparison import compare
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.match import Match
+from facsimile.search.query import Filter
 
 router = APIRouter(prefix="/v1", tags=["search"])
 

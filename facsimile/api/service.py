@@ -7,10 +7,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from imaging.errors import FacsimileError
-from imaging.record import DEFAULT_COLLECTION, Description
-from search.finder import Finder
-from search.index.base import Index, Signatures, Status
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.record import DEFAULT_COLLECTION, Description
+from facsimile.search.finder import Finder
+from facsimile.search.index.base import Index, Signatures, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,8 +15,8 @@ from fastapi import Depends, Request
 from facsimile.api.concurrency import Places, Stage
 from facsimile.api.metrics import Metrics
 from facsimile.api.service import Draft, Options, Outcome, Service
-from imaging.errors import FacsimileError
-from imaging.record import Description
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.record import Description
 
 T = TypeVar("T")
 

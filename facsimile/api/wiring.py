@@ -14,14 +14,11 @@ from facsimile.api.auth import Policy
 from facsimile.api.metrics import Metrics
 from facsimile.api.problems import BUSY, Kind
 from facsimile.api.service import Draft, Service
-from facsimile.job_queue import Queue
-from facsimile.settings import Settings
-from facsimile.version import __version__
-from imaging.describe import describe_readings
-from imaging.errors import FacsimileError
-from imaging.models import model as make_model
-from imaging.record import Description
-from ingest.errors import (
+from facsimile.imaging.describe import describe_readings
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.models import model as make_model
+from facsimile.imaging.record import Description
+from facsimile.ingest.errors import (
     DecoderBusy,
     DecoderCrashed,
     DecoderHung,
@@ -30,13 +27,16 @@ from ingest.errors import (
     SourceRefused,
     SourceTooLarge,
 )
-from ingest.isolated import IsolatedReader, no_model
-from ingest.item import Item, Outcome
-from ingest.loader import Loader
-from ingest.pipeline import process
-from search.finder import Finder
-from search.index.opening import is_remote, model_of, open_index, signatures_of, stored_signatures
-from workers.errors import (
+from facsimile.ingest.isolated import IsolatedReader, no_model
+from facsimile.ingest.item import Item, Outcome
+from facsimile.ingest.loader import Loader
+from facsimile.ingest.pipeline import process
+from facsimile.job_queue import Queue
+from facsimile.search.finder import Finder
+from facsimile.search.index.opening import is_remote, model_of, open_index, signatures_of, stored_signatures
+from facsimile.settings import Settings
+from facsimile.version import __version__
+from facsimile.workers.errors import (
     AllowanceMissing,
     BrokerUnavailable,
     FindingMissing,
@@ -72,7 +72,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 def opened(location: str, chosen: Settings, *, create: bool = False) -> tuple[Service, Loader]:
     """The service over an index, and the loader that it fetches with; `create` makes a missing index.
 
-    Raises the errors of `search.errors` and of models.
+    Raises the errors of `facsimile.search.errors` and of models.
     """
     elastic = chosen.elastic if is_remote(location) else None
     index = open_index(location, elastic, create=signatures_of(chosen.new_model()) if create else None)

@@ -9,8 +9,8 @@ import typer
 
 from facsimile.cli import demo, duplicates, export, index, ingest, keys, queue, scan, search, serve, status
 from facsimile.cli.output import complain
+from facsimile.imaging.errors import FacsimileError
 from facsimile.version import __version__
-from imaging.errors import FacsimileError
 
 app = typer.Typer(
     name="facsimile",

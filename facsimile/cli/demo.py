@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facsimile.cli.output import console, say
-from imaging.errors import FacsimileError
+from facsimile.imaging.errors import FacsimileError
 
 if TYPE_CHECKING:
     from facsimile.library import Facsimile
-    from search.evaluation.sheet import Cell
+    from facsimile.search.evaluation.sheet import Cell
 
 #: the edits that the demo shows, in the order of the table
 EDITS = (
@@ -41,7 +41,7 @@ def demo(
     The photographs come with scikit-image, the extra `demo`.
     """
     from facsimile.library import open
-    from search.evaluation.sheet import Cell, contact_sheet
+    from facsimile.search.evaluation.sheet import Cell, contact_sheet
 
     photos = _photographs()
     for made in ("index", "edited"):
@@ -84,9 +84,9 @@ def _search_edits(index: Facsimile, photos: list[Path], folder: Path) -> dict[tu
     """Search for each edit of each photograph and tell how many were found."""
     from rich.table import Table
 
-    from search.evaluation.attacks import attack
-    from search.evaluation.sheet import Cell
-    from search.match import Verdict
+    from facsimile.search.evaluation.attacks import attack
+    from facsimile.search.evaluation.sheet import Cell
+    from facsimile.search.match import Verdict
 
     table = Table("edit", "found first", "as a copy", "wrong copies", box=None, padding=(0, 3, 0, 0))
     cells: dict[tuple[str, str], Cell] = {}

@@ -10,7 +10,7 @@ from facsimile.cli.options import CollectionOption, HtmlOption, IndexOption, Jso
 from facsimile.cli.output import console, emit, progress, say, visible
 
 if TYPE_CHECKING:
-    from search.duplicates.cluster import Cluster, Member
+    from facsimile.search.duplicates.cluster import Cluster, Member
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +37,7 @@ def duplicates(
     json: JsonOption = False,
 ) -> None:
     """Show the pictures that an index holds more than once, and which to keep. Nothing is removed."""
-    from search.html_report import duplicates_page
+    from facsimile.search.html_report import duplicates_page
 
     with opened(index) as index_:
         within(index_, *([collection] if collection else []))

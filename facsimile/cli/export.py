@@ -39,9 +39,9 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Write all that an index keeps to a file that `import` reads, into either kind of index."""
-    from search.export import lasting, save
-    from search.index.state.base import Entry
-    from search.query import Filter
+    from facsimile.search.export import lasting, save
+    from facsimile.search.index.state.base import Entry
+    from facsimile.search.query import Filter
 
     collections = (collection,) if collection else ()
     with opened(index) as index_, progress(quiet=json) as bar:
@@ -78,10 +78,10 @@ def import_(
     json: JsonOption = False,
 ) -> None:
     """Read what `export` wrote. What is there already stays as it is, so a call can be repeated."""
-    from search.export import load
-    from search.index.base import Status
-    from search.index.state.base import Entry
-    from workers.state_import import Arrivals
+    from facsimile.search.export import load
+    from facsimile.search.index.base import Status
+    from facsimile.search.index.state.base import Entry
+    from facsimile.workers.state_import import Arrivals
 
     number = failed = kept = 0
     with opened(index, create=True) as index_, progress(quiet=json) as bar:

@@ -33,8 +33,8 @@ ModelOption = Annotated[
 
 def create(index: IndexOption = None, model: ModelOption = None, json: JsonOption = False) -> None:
     """Make an empty index. (`ingest` makes one by itself where there is none.)"""
+    from facsimile.search.index.opening import create_index, signatures_of
     from facsimile.settings import settings
-    from search.index.opening import create_index, signatures_of
 
     chosen = settings()
     signatures = signatures_of(chosen.new_model(model))

@@ -21,13 +21,13 @@ from facsimile.cli.options import (
     within,
 )
 from facsimile.cli.output import complain, emit, progress, say
-from imaging.errors import FacsimileError
-from search.errors import InvalidRequest
+from facsimile.imaging.errors import FacsimileError
+from facsimile.search.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from ingest.item import Outcome, Tally
+    from facsimile.ingest.item import Outcome, Tally
 
 #: failures that are shown one by one; the rest is counted (`--failures` lists all)
 SHOWN = 20
@@ -96,7 +96,7 @@ def ingest(
     if queue:
         _hand_over(sources, index, collection, recheck, job, json=json)
         return
-    from ingest.failures import FailureList
+    from facsimile.ingest.failures import FailureList
 
     start = time.monotonic()
     others: Counter[str] = Counter()
@@ -145,7 +145,7 @@ def _hand_over(
     sources: list[str], index: str | None, collection: str, recheck: bool, job: str | None, *, json: bool
 ) -> None:
     """Let the workers do it, and say how to follow them."""
-    from ingest.open_source import is_remote
+    from facsimile.ingest.open_source import is_remote
 
     start = time.monotonic()
     accepted = missing = 0
@@ -193,7 +193,7 @@ def _hand_over(
 
 def _expect(bar: Progress, task: TaskID, sources: list[str]) -> None:
     """Tell the bar how many images there are, as soon as that is known; the work has begun meanwhile."""
-    from ingest.sources import count
+    from facsimile.ingest.sources import count
 
     with suppress(FacsimileError):  # the run itself tells what is wrong with a source
         bar.update(task, total=count(sources))

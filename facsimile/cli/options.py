@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.errors import InvalidRequest
+from facsimile.search.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from facsimile.library import Facsimile
@@ -48,7 +48,7 @@ HtmlOption = Annotated[
 
 def collection_name(name: str) -> str:
     """A callback for collections that a command may make: a wrong name is refused before the index is."""
-    from search.index.validation import check_collection
+    from facsimile.search.index.validation import check_collection
 
     return check_collection(name) if name else name
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from search.secrets import without_url_secrets
+from facsimile.search.secrets import without_url_secrets
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,11 +12,11 @@ import typer
 
 from facsimile.cli.options import IndexOption, JsonOption, opened
 from facsimile.cli.output import complain, emit, progress, say
-from search.errors import InvalidRequest
+from facsimile.search.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from facsimile.job_queue import Queue
-    from workers.ledger.jobs import Job
+    from facsimile.workers.ledger.jobs import Job
 
 #: the queues that a worker serves unless told otherwise, those that somebody waits for first
 QUEUES = "live,maintenance,compute,fetch"
@@ -53,15 +53,15 @@ def worker(
 ) -> None:
     """Work on what is in the queue until stopped. SIGTERM lets chunks under way end, then gives work back."""
     from facsimile.settings import settings, share_metrics, stop_softly
-    from workers.queue.queue_names import queue_names
+    from facsimile.workers.queue.queue_names import queue_names
 
     chosen = settings()
     stop_softly()
     with tempfile.TemporaryDirectory(prefix="facsimile-worker-") as folder:
         share_metrics(Path(folder))
         from facsimile.job_queue import worker_app
-        from workers.process import run_worker
-        from workers.queue.queue_names import queue_names
+        from facsimile.workers.process import run_worker
+        from facsimile.workers.queue.queue_names import queue_names
 
         port = metrics_port or chosen.worker_metrics_port
         names = queue_names(queues)
@@ -84,7 +84,7 @@ def beat(index: IndexOption = None) -> None:
 
     chosen = settings()
     from facsimile.job_queue import worker_app
-    from workers.process import run_beat
+    from facsimile.workers.process import run_beat
 
     run_beat(worker_app(index or chosen.index, chosen), level=chosen.log_level, format=chosen.log_format)
 

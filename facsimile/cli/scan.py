@@ -10,18 +10,18 @@ import typer
 
 from facsimile.cli.options import IndexOption, JsonOption, collection_name, opened
 from facsimile.cli.output import complain, emit, progress, say
-from search.errors import InvalidRequest
+from facsimile.search.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from facsimile.ingest.item import Outcome
     from facsimile.library import Facsimile
     from facsimile.scans import Scanned
-    from ingest.item import Outcome
-    from workers.ledger.jobs import Job
-    from workers.scanning.allowances import Allowance
-    from workers.scanning.findings import Finding
-    from workers.scanning.scans import Scan
+    from facsimile.workers.ledger.jobs import Job
+    from facsimile.workers.scanning.allowances import Allowance
+    from facsimile.workers.scanning.findings import Finding
+    from facsimile.workers.scanning.scans import Scan
 
 #: suspects that cannot be read which are told one by one
 SHOWN = 20
@@ -168,7 +168,7 @@ class _Shown:
 
 
 def _write(index: Facsimile, scan: Scan, folder: Path) -> None:
-    from workers.scanning.report.report import Report
+    from facsimile.workers.scanning.report.report import Report
 
     found = index.scanning.allowances.reported(index.scanning.findings.all(scan=scan.name))
     Report(index.index, scan, found).write(folder)
@@ -235,8 +235,8 @@ def findings(
     json: JsonOption = False,
 ) -> None:
     """What scans found, less what is on the allow-list."""
-    from workers.scanning.clusters import clusters
-    from workers.scanning.findings import Review
+    from facsimile.workers.scanning.clusters import clusters
+    from facsimile.workers.scanning.findings import Review
 
     if unknown := set(state or ()) - set(Review):
         raise InvalidRequest(f"no state {min(unknown)!r}: there are {', '.join(Review)}")

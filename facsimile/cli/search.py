@@ -16,15 +16,15 @@ import typer
 
 from facsimile.cli.options import HtmlOption, IndexOption, JsonOption, opened, within
 from facsimile.cli.output import complain, console, emit, say, visible
-from imaging.errors import FacsimileError
-from search.errors import InvalidRequest
+from facsimile.imaging.errors import FacsimileError
+from facsimile.search.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from facsimile.ingest.item import Item, Outcome
     from facsimile.library import Facsimile, Query
-    from ingest.item import Item, Outcome
-    from search.finder import Request
-    from search.html_report import Answer
-    from search.match import Match
+    from facsimile.search.finder import Request
+    from facsimile.search.html_report import Answer
+    from facsimile.search.match import Match
 
 #: pictures that are asked about in one request to the index
 _BATCH = 16
@@ -68,7 +68,7 @@ def search(
     json: JsonOption = False,
 ) -> None:
     """Find where pictures occur, even edited."""
-    from search.html_report import search_page
+    from facsimile.search.html_report import search_page
 
     if not images and not text:
         raise InvalidRequest("name an image to search for, or --text WORDS")
@@ -100,7 +100,7 @@ def search(
 
 
 def _all_orientations() -> tuple[str, ...]:
-    from imaging.orientation import ORIENTATIONS
+    from facsimile.imaging.orientation import ORIENTATIONS
 
     return ORIENTATIONS
 
@@ -114,8 +114,8 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _pictures(images: list[str], max_bytes: int) -> Iterator[Item | Outcome]:
     """The pictures that are meant; folders, globs, archives and lists stand for what they hold."""
-    from ingest.item import Item
-    from ingest.sources import items
+    from facsimile.ingest.item import Item
+    from facsimile.ingest.sources import items
 
     for image in images:
         if image == "-":
@@ -139,7 +139,7 @@ def _search(
     json: bool,
 ) -> int:
     """Ask about some pictures and show what was found; how many of them could not be read."""
-    from search.html_report import Answer
+    from facsimile.search.html_report import Answer
 
     start = time.perf_counter()
     described = [(_name(picture), _described(index, picture)) for picture in pictures]
@@ -161,15 +161,15 @@ def _search(
 
 
 def _name(picture: Item | Outcome) -> str:
-    from ingest.item import Outcome
+    from facsimile.ingest.item import Outcome
 
     return (picture.item if isinstance(picture, Outcome) else picture).place
 
 
 def _described(index: Facsimile, picture: Item | Outcome) -> Query | str:
     """The picture as a query, or the reason why there is none."""
-    from ingest.item import Outcome
-    from search.errors import RecordMissing, StoreError
+    from facsimile.ingest.item import Outcome
+    from facsimile.search.errors import RecordMissing, StoreError
 
     if isinstance(picture, Outcome):
         return picture.reason
@@ -227,8 +227,8 @@ def compare(
 ) -> None:
     """Show every distance of two images."""
     from facsimile.library import described
+    from facsimile.search.comparison import compare as compared
     from facsimile.settings import settings
-    from search.comparison import compare as compared
 
     chosen = settings()
     describe: Callable[[str], Query] = partial(described, chosen=chosen, model=chosen.new_model())

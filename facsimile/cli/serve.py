@@ -15,7 +15,7 @@ import typer
 
 from facsimile.cli.options import IndexOption
 from facsimile.cli.output import complain, say
-from search.errors import IndexMissing, InvalidRequest
+from facsimile.search.errors import IndexMissing, InvalidRequest
 
 if TYPE_CHECKING:
     from facsimile.api.auth import Policy
@@ -111,7 +111,7 @@ def key_policy(chosen: Settings, *, create: bool) -> Policy:
     InvalidRequest where keys are needed and none was ever made.
     """
     from facsimile.api.keys import Keys
-    from search.index.opening import is_remote, open_index, signatures_of
+    from facsimile.search.index.opening import is_remote, open_index, signatures_of
 
     elastic = chosen.elastic if is_remote(chosen.index) else None
     try:
@@ -151,7 +151,7 @@ def is_loopback(host: str) -> bool:
 def _application(chosen: Settings, keys: Policy, shared: Path | None) -> object:
     """What each process of the server runs."""
     from facsimile.api.wiring import application
-    from workers.logging import configure
+    from facsimile.workers.logging import configure
 
     configure(chosen.log_level, chosen.log_format)
     local = keys != "on" and is_loopback(chosen.api_host)

@@ -10,7 +10,7 @@ from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, ope
 from facsimile.cli.output import emit, say
 
 if TYPE_CHECKING:
-    from search.index.base import IndexInfo
+    from facsimile.search.index.base import IndexInfo
 
 
 def register(app: typer.Typer) -> None:

@@ -15,14 +15,14 @@ from urllib.parse import quote
 from facsimile.client.errors import Ambiguous, error_of
 from facsimile.client.models import Comparison, Image, Job, Match, Stored
 from facsimile.client.transport import Connection
-from imaging.errors import FacsimileError
-from imaging.record import DEFAULT_COLLECTION
-from search.errors import RecordMissing
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.record import DEFAULT_COLLECTION
+from facsimile.search.errors import RecordMissing
 
 if TYPE_CHECKING:
-    from imaging.describe import Probes
-    from ingest.item import Item, Outcome, Tally
-    from search.ranking import Mode
+    from facsimile.imaging.describe import Probes
+    from facsimile.ingest.item import Item, Outcome, Tally
+    from facsimile.search.ranking import Mode
 
 #: an image: its bytes, a path, an http(s) address (which the server fetches), an fsspec URL, or `id:ID`
 Picture = bytes | str | Path
@@ -73,7 +73,7 @@ class Client:
         ends the run: it counts as failed, and `on_outcome` is told of each image.
         """
         from facsimile.client.uploads import stored_all
-        from ingest.sources import all_items
+        from facsimile.ingest.sources import all_items
 
         within = collection or DEFAULT_COLLECTION
         items = all_items([str(source) for source in sources], collection=within, passed_over=passed_over)
@@ -250,8 +250,8 @@ def _image(image: Picture) -> dict[str, Any]:
         return {"id": place.removeprefix("id:")}
     if place.startswith(("http://", "https://")):
         return {"url": place}
-    from ingest.item import Item
-    from ingest.loader import Loader
+    from facsimile.ingest.item import Item
+    from facsimile.ingest.loader import Loader
 
     with Loader() as loader:
         answer = loader.load([Item(place)])[0]

@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from imaging.errors import BrokenImage, EmptyImage, FacsimileError, ImageTooLarge, NotAnImage
-from ingest.errors import FetchFailed, FetchRejected, SourceRefused, SourceTooLarge
-from search.errors import IndexReadOnly, IndexUnavailable, InvalidRequest, RecordMissing
-from workers.errors import JobMissing
+from facsimile.imaging.errors import BrokenImage, EmptyImage, FacsimileError, ImageTooLarge, NotAnImage
+from facsimile.ingest.errors import FetchFailed, FetchRejected, SourceRefused, SourceTooLarge
+from facsimile.search.errors import IndexReadOnly, IndexUnavailable, InvalidRequest, RecordMissing
+from facsimile.workers.errors import JobMissing
 
 
 class ServerError(FacsimileError):

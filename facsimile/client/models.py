@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from search.match import Verdict, edit_of
-from search.proof import Proof
-from search.transformation import Transformation
+from facsimile.search.match import Verdict, edit_of
+from facsimile.search.proof import Proof
+from facsimile.search.transformation import Transformation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Image(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """One stored image that answers a query; the attributes are those of `search.match.Match`."""
+    """One stored image that answers a query; the attributes are those of `facsimile.search.match.Match`."""
 
     record: Record
     verdict: Verdict

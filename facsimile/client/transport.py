@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from facsimile.client.errors import ServerUnreachable, error_of
-from search.errors import InvalidRequest
+from facsimile.search.errors import InvalidRequest
 
 if TYPE_CHECKING:
     import httpx

@@ -8,11 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from facsimile.client.errors import KeyRefused, ServerBusy, ServerUnreachable
 from facsimile.client.models import Stored
-from imaging.errors import FacsimileError
-from ingest.item import Item, Outcome, Tally
-from ingest.loader import Loader
-from search.errors import StoreError
-from search.index.base import Status
+from facsimile.imaging.errors import FacsimileError
+from facsimile.ingest.item import Item, Outcome, Tally
+from facsimile.ingest.loader import Loader
+from facsimile.search.errors import StoreError
+from facsimile.search.index.base import Status
 
 #: stores one item; its bytes are None where the server is to fetch them
 Store = Callable[[Item, "bytes | None"], Stored]

@@ -1,7 +1,14 @@
 """Bytes to one upright picture, under limits: the only home of Pillow."""
 
-from imaging.decode.picture import LUMA_SIDE, THUMBNAIL_BYTES, THUMBNAIL_SIDE, Picture, shrunk, thumbnail
-from imaging.decode.reading import WORKING_SIDE, Limits, decode
+from facsimile.imaging.decode.picture import (
+    LUMA_SIDE,
+    THUMBNAIL_BYTES,
+    THUMBNAIL_SIDE,
+    Picture,
+    shrunk,
+    thumbnail,
+)
+from facsimile.imaging.decode.reading import WORKING_SIDE, Limits, decode
 
 __all__ = [
     "LUMA_SIDE",

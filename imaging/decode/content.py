@@ -16,9 +16,9 @@ from collections.abc import Callable
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from imaging.decode import jpeg, jpeg2000
-from imaging.decode.colours import changes_colours, strips
-from imaging.record import FIRST_FRAME
+from facsimile.imaging.decode import jpeg, jpeg2000
+from facsimile.imaging.decode.colours import changes_colours, strips
+from facsimile.imaging.record import FIRST_FRAME
 
 #: frames and pages that are compared, and the pixels of all of them together
 MOST_FRAMES = 250

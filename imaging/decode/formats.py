@@ -6,7 +6,7 @@ import importlib
 import re
 from functools import lru_cache
 
-from imaging.decode import libtiff
+from facsimile.imaging.decode import libtiff
 
 #: formats that Pillow reads by itself, without starting another program, and the plugins behind them
 _PLUGINS = {

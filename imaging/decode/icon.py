@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from imaging.decode import png
+from facsimile.imaging.decode import png
 
 SIGNATURE = b"\0\0\1\0"
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imaging.decode.jpeg import without_metadata
-from imaging.margins import Box
+from facsimile.imaging.decode.jpeg import without_metadata
+from facsimile.imaging.margins import Box
 
 #: side of the luma square that is hashed
 LUMA_SIDE = 64
@@ -34,7 +34,7 @@ class Picture:
     format: str
     _raster: Image.Image  # mode RGB, or L for gray
     _as_stored: bool  # the file's own pixels are those of the raster: not turned, no other colours
-    pixels: str = ""  # the digest of the whole content (see `imaging.decode.content`), where it was asked for
+    pixels: str = ""  # digest of all content (`facsimile.imaging.decode.content`), where it was asked for
 
     @cached_property
     def rgb(self) -> NDArray[np.uint8]:

@@ -18,10 +18,10 @@ import numpy as np
 from PIL import Image, ImageChops, JpegImagePlugin, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from imaging.decode import content, formats, icon, jpeg, jpeg2000, png
-from imaging.decode.colours import eight_bits, in_srgb, opaque
-from imaging.decode.picture import Picture
-from imaging.errors import BrokenImage, EmptyImage, ImageTooLarge, NotAnImage
+from facsimile.imaging.decode import content, formats, icon, jpeg, jpeg2000, png
+from facsimile.imaging.decode.colours import eight_bits, in_srgb, opaque
+from facsimile.imaging.decode.picture import Picture
+from facsimile.imaging.errors import BrokenImage, EmptyImage, ImageTooLarge, NotAnImage
 
 #: the shorter side of the working raster is at least this, where the picture has as much
 WORKING_SIDE = 256

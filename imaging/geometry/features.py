@@ -1,7 +1,7 @@
 """Local features: points of a picture that are found again in an edited copy, and which of two are the same.
 
 ORB (Rublee et al. 2011) is quick. SIFT (Lowe 2004), as its square root (Arandjelović, Zisserman 2012), finds
-more where a picture is blurred or has become small. OpenCV is used in `imaging.geometry` only.
+more where a picture is blurred or has become small. OpenCV is used in `facsimile.imaging.geometry` only.
 """
 
 from __future__ import annotations

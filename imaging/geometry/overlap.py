@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging import phash
-from imaging.decode import LUMA_SIDE
-from imaging.distance import hamming
-from imaging.geometry.homography import Matrix
+from facsimile.imaging import phash
+from facsimile.imaging.decode import LUMA_SIDE
+from facsimile.imaging.distance import hamming
+from facsimile.imaging.geometry.homography import Matrix
 
 Luma = NDArray[np.uint8]
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.geometry.overlap import CELL, Common, correlations, means
+from facsimile.imaging.geometry.overlap import CELL, Common, correlations, means
 
 #: cells count whose pixels correlate at least so well where the flow finds them again, and so many are needed
 _FOUND = 0.8

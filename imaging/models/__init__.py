@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from functools import cache
 
-from imaging.errors import ModelUnknown
-from imaging.models.base import Device, Model, Options
+from facsimile.imaging.errors import ModelUnknown
+from facsimile.imaging.models.base import Device, Model, Options
 
 DEFAULT_MODEL = "facsimile"
 
@@ -32,19 +32,19 @@ def model(name: str = DEFAULT_MODEL, *, batch: int = 32, threads: int = 1, devic
 def _model(name: str, options: Options) -> Model:
     match name.partition(":"):
         case "facsimile", "", "":
-            from imaging.models.bundled import Bundled
+            from facsimile.imaging.models.bundled import Bundled
 
             return Bundled(options)
         case "augnet", "", "":
-            from imaging.models.augnet import AugNet
+            from facsimile.imaging.models.augnet import AugNet
 
             return AugNet(options)
         case "torchvision", ":", which if which:
-            from imaging.models.pytorch import TorchVision
+            from facsimile.imaging.models.pytorch import TorchVision
 
             return TorchVision(which, options)
         case "torchscript", ":", file if file:
-            from imaging.models.pytorch import TorchScript
+            from facsimile.imaging.models.pytorch import TorchScript
 
             return TorchScript(file, options)
     raise ModelUnknown(f"there is no model {name!r}; known are {', '.join(MODEL_NAMES)}")

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.decode import Picture
-from imaging.models.base import Options, imported
-from imaging.models.pytorch import TorchModel, without_strips
+from facsimile.imaging.decode import Picture
+from facsimile.imaging.models.base import Options, imported
+from facsimile.imaging.models.pytorch import TorchModel, without_strips
 
 
 class AugNet(TorchModel):

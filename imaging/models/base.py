@@ -11,15 +11,15 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.decode import Picture
-from imaging.errors import ModelError, ModelUnavailable
+from facsimile.imaging.decode import Picture
+from facsimile.imaging.errors import ModelError, ModelUnavailable
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a model is run; see `imaging.models.model`."""
+    """How a model is run; see `facsimile.imaging.models.model`."""
 
     batch: int = 32
     threads: int = 1

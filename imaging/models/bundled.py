@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.decode import Picture
-from imaging.errors import ModelUnavailable
-from imaging.models.base import Model
+from facsimile.imaging.decode import Picture
+from facsimile.imaging.errors import ModelUnavailable
+from facsimile.imaging.models.base import Model
 
 _IDENTITY = "facsimile-1"
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.decode import Picture
-from imaging.errors import ModelUnavailable, ModelUnknown
-from imaging.models.base import Model, Options, imported
+from facsimile.imaging.decode import Picture
+from facsimile.imaging.errors import ModelUnavailable, ModelUnknown
+from facsimile.imaging.models.base import Model, Options, imported
 
 #: the mean and deviation of ImageNet's pictures per channel, on a scale of 0..1
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -1,12 +1,12 @@
-"""Records that show one picture, of which one is proposed to be kept (see search.keeper)."""
+"""Records that show one picture, of which one is proposed to be kept (see facsimile.search.keeper)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from imaging.record import ImageRecord
-from search.match import Match
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.match import Match
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,15 +11,15 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from imaging.record import BITS, ImageRecord, Key
-from search.duplicates.cluster import Cluster, Member
-from search.duplicates.pairs import Rules, Ties, batches, views
-from search.index.base import Index
-from search.keeper import Modified, Preference
-from search.match import Match, Verdict
-from search.query import Filter
-from search.ranking import judge, nearest, shown
-from search.verification import verified
+from facsimile.imaging.record import BITS, ImageRecord, Key
+from facsimile.search.duplicates.cluster import Cluster, Member
+from facsimile.search.duplicates.pairs import Rules, Ties, batches, views
+from facsimile.search.index.base import Index
+from facsimile.search.keeper import Modified, Preference
+from facsimile.search.match import Match, Verdict
+from facsimile.search.query import Filter
+from facsimile.search.ranking import judge, nearest, shown
+from facsimile.search.verification import verified
 
 #: marks the places of a record that are gone
 Locate = Callable[[ImageRecord], ImageRecord]
@@ -41,7 +41,7 @@ def clusters(
     with the records that have a duplicate, not with the index. Records and places that are gone are left out;
     `locate` marks those in a record that are not there any more, and `modified` dates its file. Where no file
     of a cluster is there, none is proposed to be kept. `progress` is told how many records have been looked
-    at. Raises the errors of `search.errors`.
+    at. Raises the errors of `facsimile.search.errors`.
     """
     rules = rules or Rules()
     filter = filter or Filter()

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from imaging.describe import looks_of_bits
-from imaging.orientation import ORIENTATIONS
-from imaging.record import ImageRecord, Key
-from search.duplicates.cluster import Cluster, Member
-from search.index.base import Index
-from search.match import Match, Verdict
-from search.proof import SAME_SCENE, Policy
-from search.query import Filter, Question, Variant
-from search.ranking import Thresholds, judge, shown
-from search.verification import reach, verified
+from facsimile.imaging.describe import looks_of_bits
+from facsimile.imaging.orientation import ORIENTATIONS
+from facsimile.imaging.record import ImageRecord, Key
+from facsimile.search.duplicates.cluster import Cluster, Member
+from facsimile.search.index.base import Index
+from facsimile.search.match import Match, Verdict
+from facsimile.search.proof import SAME_SCENE, Policy
+from facsimile.search.query import Filter, Question, Variant
+from facsimile.search.ranking import Thresholds, judge, shown
+from facsimile.search.verification import reach, verified
 
 _T = TypeVar("_T")
 

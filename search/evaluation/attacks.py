@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
-from imaging.errors import BrokenImage
+from facsimile.imaging.errors import BrokenImage
 
 Edit = Callable[[Image.Image, np.random.Generator], Image.Image | bytes]
 

@@ -12,13 +12,13 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from imaging.errors import FacsimileError
-from imaging.record import ImageRecord, Key
-from search.errors import IndexUnavailable, InvalidRequest
-from search.index.state.base import State
-from search.index.validation import fault_of
-from search.query import Filter, Page, Question
-from search.secrets import without_url_secrets
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.record import ImageRecord, Key
+from facsimile.search.errors import IndexUnavailable, InvalidRequest
+from facsimile.search.index.state.base import State
+from facsimile.search.index.validation import fault_of
+from facsimile.search.query import Filter, Page, Question
+from facsimile.search.secrets import without_url_secrets
 
 #: how long a write is tried again when other writers change the same record in between, and the longest pause
 #: between two tries, in seconds; each conflict means that another write succeeded
@@ -135,7 +135,7 @@ class Index(ABC):
 
     A written record can be read by `get` at once and, in the same process, is found by `ask`, `count` and
     `scan` after `refresh()`; without it, within a second. Every method raises the errors of
-    `search.errors` and no other library's.
+    `facsimile.search.errors` and no other library's.
     """
 
     location: str
@@ -150,11 +150,11 @@ class Index(ABC):
         """Write records; the answer has one outcome for each, in their order.
 
         The same bytes under the same key are `unchanged`, unless they bring a new source (added to the
-        others) or other words (title, tags, metadata: the new ones count, silence keeps the old). Other
-        bytes replace the record. Records of one key are merged in their order and written once; each has
-        the outcome that it would have had alone. Safe against other writers. A record that no index takes
-        (see search.index.validation) is `failed` with the reason; the others are written. Passwords and
-        signatures in sources are not stored.
+        others) or other words (title, tags, metadata: the new ones count, silence keeps the old). Other bytes
+        replace the record. Records of one key are merged in their order and written once; each has the
+        outcome that it would have had alone. Safe against other writers. A record that no index takes (see
+        `facsimile.search.index.validation`) is `failed` with the reason; the others are written. Passwords
+        and signatures in sources are not stored.
         """
         records = [_public(record) for record in records]
         outcomes: dict[int, Written] = {}

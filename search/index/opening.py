@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from imaging.models import model
-from imaging.models.base import Model
-from imaging.models.base import Options as ModelOptions
-from imaging.phash import HASH_VERSION
-from search.errors import IndexExists, IndexMismatch, IndexMissing, InvalidRequest
-from search.index.base import Index, Progress, Signatures, Transform
+from facsimile.imaging.models import model
+from facsimile.imaging.models.base import Model
+from facsimile.imaging.models.base import Options as ModelOptions
+from facsimile.imaging.phash import HASH_VERSION
+from facsimile.search.errors import IndexExists, IndexMismatch, IndexMissing, InvalidRequest
+from facsimile.search.index.base import Index, Progress, Signatures, Transform
 
 if TYPE_CHECKING:
-    from search.index.elastic.client import ElasticOptions
+    from facsimile.search.index.elastic.client import ElasticOptions
 
 
 def signatures_of(model: Model | None) -> Signatures:
@@ -34,10 +34,10 @@ def is_remote(location: str) -> bool:
 def create_index(location: str, signatures: Signatures, options: ElasticOptions | None = None) -> Index:
     """A new, empty index; raises IndexExists where there is one."""
     if is_remote(location):
-        from search.index.elastic.index import ElasticIndex
+        from facsimile.search.index.elastic.index import ElasticIndex
 
         return ElasticIndex.create(location, signatures, options)
-    from search.index.embedded.index import EmbeddedIndex
+    from facsimile.search.index.embedded.index import EmbeddedIndex
 
     return EmbeddedIndex.create(location, signatures)
 
@@ -74,10 +74,10 @@ def _opened(location: str, options: ElasticOptions | None) -> Index:
 
 def _any(location: str, options: ElasticOptions | None) -> Index:
     if is_remote(location):
-        from search.index.elastic.index import ElasticIndex
+        from facsimile.search.index.elastic.index import ElasticIndex
 
         return ElasticIndex.open(location, None, options)
-    from search.index.embedded.index import EmbeddedIndex
+    from facsimile.search.index.embedded.index import EmbeddedIndex
 
     return EmbeddedIndex.open(location)
 
@@ -121,18 +121,18 @@ def stored_signatures(location: str, options: ElasticOptions | None = None) -> S
 def is_of_this_layout(location: str, options: ElasticOptions | None = None) -> bool:
     """Whether an index has the layout of this version; where not, what is new in it is not in the records."""
     if is_remote(location):
-        from search.index.elastic.mapping import LAYOUT
+        from facsimile.search.index.elastic.mapping import LAYOUT
     else:
-        from search.index.embedded.schema import LAYOUT
+        from facsimile.search.index.embedded.schema import LAYOUT
     return _stored(location, options)[0] == LAYOUT
 
 
 def _stored(location: str, options: ElasticOptions | None) -> tuple[int, Signatures]:
     if is_remote(location):
-        from search.index.elastic.index import ElasticIndex
+        from facsimile.search.index.elastic.index import ElasticIndex
 
         return ElasticIndex.stored(location, options)
-    from search.index.embedded.index import EmbeddedIndex
+    from facsimile.search.index.embedded.index import EmbeddedIndex
 
     return EmbeddedIndex.stored(location)
 
@@ -148,14 +148,14 @@ def rebuild_index(
     """Build an index anew with the present layout and settings, and put it in the old one's place.
 
     `transform` makes the new signatures of records; without it they keep those that they have. Searches are
-    served from the old ones until all are made, and no write is lost; the result is open. After a crash or
-    an interruption the same call continues. Raises the errors of `search.errors` and those of `transform`.
+    served from the old ones until all are made, and no write is lost; the result is open. After a crash or an
+    interruption the same call continues. Raises the errors of `facsimile.search.errors` and of `transform`.
     """
     if is_remote(location):
-        from search.index.elastic.index import ElasticIndex
+        from facsimile.search.index.elastic.index import ElasticIndex
 
         return ElasticIndex.reindex(location, signatures, options, transform=transform, progress=progress)
-    from search.index.embedded.index import EmbeddedIndex
+    from facsimile.search.index.embedded.index import EmbeddedIndex
 
     return EmbeddedIndex.reindex(location, signatures, transform=transform, progress=progress)
 

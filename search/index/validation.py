@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from imaging.record import BITS, MAX_ID_BYTES, MOST_PANELS, ImageRecord
-from search.errors import InvalidRequest
+from facsimile.imaging.record import BITS, MAX_ID_BYTES, MOST_PANELS, ImageRecord
+from facsimile.search.errors import InvalidRequest
 
 #: a collection is also a part of URLs, file names and log lines
 COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -11,10 +11,10 @@ from benchmarks.accuracy.goldberg import Goldberg, signature
 from benchmarks.accuracy.ours import Hash, Network, WholeHash
 from benchmarks.accuracy.peers import Dhash64, Gradients, Histogram, Pdq, PdqTurned, Phash64
 from benchmarks.accuracy.pictures import Files, Item
-from imaging.describe import describe, looks
-from imaging.record import ImageRecord
-from search.query import Variant
-from search.ranking import nearest
+from facsimile.imaging.describe import describe, looks
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.query import Variant
+from facsimile.search.ranking import nearest
 
 skimage_data = pytest.importorskip("skimage.data")
 

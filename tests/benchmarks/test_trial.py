@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy.attacks_web import DISGUISES
-from imaging.describe import describe
-from imaging.record import ImageRecord
-from search.proof import Policy
-from search.verification import Verifier
+from facsimile.imaging.describe import describe
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.proof import Policy
+from facsimile.search.verification import Verifier
 from tests.imaging.pictures import encoded, photograph
 
 OTHERS = [photograph(name) for name in ("coffee.png", "rocket.jpg", "camera.png")]

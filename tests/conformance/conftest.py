@@ -9,10 +9,10 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from search.errors import StoreError
-from search.index.base import Index, Signatures
-from search.index.elastic.index import ElasticIndex
-from search.index.embedded.index import EmbeddedIndex
+from facsimile.search.errors import StoreError
+from facsimile.search.index.base import Index, Signatures
+from facsimile.search.index.elastic.index import ElasticIndex
+from facsimile.search.index.embedded.index import EmbeddedIndex
 from tests.conformance.synthetic import SIGNATURES
 
 KINDS: dict[str, type[EmbeddedIndex] | type[ElasticIndex]] = {

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.bands import neighbours
-from imaging.record import BITS, ImageRecord
-from search.index.base import Index, Signatures
-from search.query import Filter, Question, Variant
+from facsimile.imaging.bands import neighbours
+from facsimile.imaging.record import BITS, ImageRecord
+from facsimile.search.index.base import Index, Signatures
+from facsimile.search.query import Filter, Question, Variant
 
 DIMS = 64
 SIGNATURES = Signatures(hash="test-1", model="test", dims=DIMS)

@@ -9,16 +9,16 @@ from io import BytesIO
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from imaging.describe import describe
-from imaging.models import model
-from imaging.record import ImageRecord
-from search.duplicates.cluster import Cluster
-from search.duplicates.clustering import clusters
-from search.duplicates.pairs import Rules
-from search.index.base import Index
-from search.index.opening import signatures_of
-from search.match import Verdict
-from search.query import Filter
+from facsimile.imaging.describe import describe
+from facsimile.imaging.models import model
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.duplicates.cluster import Cluster
+from facsimile.search.duplicates.clustering import clusters
+from facsimile.search.duplicates.pairs import Rules
+from facsimile.search.index.base import Index
+from facsimile.search.index.opening import signatures_of
+from facsimile.search.match import Verdict
+from facsimile.search.query import Filter
 from tests.conformance.conftest import Place
 from tests.conformance.synthetic import filled
 from tests.imaging.pictures import encoded, photograph

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from imaging.record import Key
-from search.errors import InvalidRequest
-from search.index.base import Index, Status
-from search.index.state.base import Ref, Wanted
-from search.index.state.validation import Place, cursor_of
-from search.query import Filter
+from facsimile.imaging.record import Key
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.base import Index, Status
+from facsimile.search.index.state.base import Ref, Wanted
+from facsimile.search.index.state.validation import Place, cursor_of
+from facsimile.search.query import Filter
 from tests.conformance.synthetic import record
 
 

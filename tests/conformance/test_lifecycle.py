@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.errors import IndexExists, IndexMismatch, IndexMissing
-from search.index.base import Signatures
+from facsimile.search.errors import IndexExists, IndexMismatch, IndexMissing
+from facsimile.search.index.base import Signatures
 from tests.conformance.conftest import Place
 from tests.conformance.synthetic import SIGNATURES, look, question, random_vector, record
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imaging.record import Key
-from search.errors import InvalidRequest
-from search.index.base import Index
-from search.query import Filter
+from facsimile.imaging.record import Key
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.base import Index
+from facsimile.search.query import Filter
 from tests.conformance.synthetic import digest, only, random_vector, record
 
 

@@ -6,9 +6,9 @@ from threading import Thread
 
 import numpy as np
 
-from imaging.record import ImageRecord, Key
-from search.index.base import Index, Status
-from search.query import Filter
+from facsimile.imaging.record import ImageRecord, Key
+from facsimile.search.index.base import Index, Status
+from facsimile.search.query import Filter
 from tests.conformance.conftest import Place
 from tests.conformance.synthetic import digest, filled, ids, look, question, random_panels, record
 from tests.conformance.test_writing import statuses

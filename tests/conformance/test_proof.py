@@ -8,14 +8,14 @@ from collections.abc import Callable
 import pytest
 from PIL import Image, ImageOps
 
-from imaging.describe import describe
-from imaging.models import model
-from imaging.record import ImageRecord
-from search.finder import Finder, Request
-from search.index.base import Index
-from search.index.opening import signatures_of
-from search.match import Verdict
-from search.proof import Policy
+from facsimile.imaging.describe import describe
+from facsimile.imaging.models import model
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.finder import Finder, Request
+from facsimile.search.index.base import Index
+from facsimile.search.index.opening import signatures_of
+from facsimile.search.match import Verdict
+from facsimile.search.proof import Policy
 from tests.conformance.conftest import Place
 from tests.conformance.synthetic import filled
 from tests.imaging.pictures import NAMES, encoded, photograph

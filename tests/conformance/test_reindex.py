@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imaging.record import ImageRecord
-from search.errors import IndexMismatch, IndexMissing, InvalidRequest
-from search.index.base import Index, Signatures
-from search.index.opening import rebuild_index, stored_signatures
-from search.query import Question
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.errors import IndexMismatch, IndexMissing, InvalidRequest
+from facsimile.search.index.base import Index, Signatures
+from facsimile.search.index.opening import rebuild_index, stored_signatures
+from facsimile.search.query import Question
 from tests.conformance.conftest import Place
 from tests.conformance.synthetic import (
     SIGNATURES,
@@ -194,7 +194,7 @@ def test_searches_and_writes_go_on_all_the_while(
 # describes two pages, and dies at the beginning of the third
 DYING = """
 import os, signal, sys
-from search.index.opening import rebuild_index
+from facsimile.search.index.opening import rebuild_index
 from tests.conformance.test_reindex import OTHER, better
 calls, described = 0, 0
 def dying(records):

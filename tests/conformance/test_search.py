@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imaging.bands import neighbours, terms
-from imaging.distance import hamming
-from imaging.record import ImageRecord
-from search.errors import InvalidRequest
-from search.index.base import Index
-from search.query import Filter, Question
+from facsimile.imaging.bands import neighbours, terms
+from facsimile.imaging.distance import hamming
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.base import Index
+from facsimile.search.query import Filter, Question
 from tests.conformance.conftest import Place
 from tests.conformance.synthetic import (
     SIGNATURES,

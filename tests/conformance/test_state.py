@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from search.errors import IndexMissing, InvalidRequest
-from search.index.base import Index
-from search.index.opening import rebuild_index
-from search.index.state.base import Entry, Listing, Ref, State, Wanted
+from facsimile.search.errors import IndexMissing, InvalidRequest
+from facsimile.search.index.base import Index
+from facsimile.search.index.opening import rebuild_index
+from facsimile.search.index.state.base import Entry, Listing, Ref, State, Wanted
 from tests.conformance.conftest import Place
 from tests.conformance.synthetic import random_vector, record
 
@@ -150,7 +150,7 @@ def test_of_writers_that_race_one_wins(place: Place) -> None:
 
 CLAIMING = """
 import sys
-from search.index.opening import _any
+from facsimile.search.index.opening import _any
 from tests.conformance.test_state import job
 with _any(sys.argv[1], None) as index:
     sys.stdin.readline()

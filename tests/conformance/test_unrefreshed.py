@@ -6,8 +6,8 @@ from itertools import product
 
 import numpy as np
 
-from imaging.record import ImageRecord
-from search.index.base import Index, Status
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.index.base import Index, Status
 from tests.conformance.synthetic import random_bits, random_panels, random_vector, record
 
 #: Elasticsearch answers a first read of a record from its segments, and later ones as it was written

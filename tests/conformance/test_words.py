@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.index.base import Index
-from search.query import Filter
+from facsimile.search.index.base import Index
+from facsimile.search.query import Filter
 from tests.conformance.synthetic import digest, filled, ids, record
 
 

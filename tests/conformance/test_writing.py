@@ -8,8 +8,8 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from imaging.record import ImageRecord, Key
-from search.index.base import Index, Status
+from facsimile.imaging.record import ImageRecord, Key
+from facsimile.search.index.base import Index, Status
 from tests.conformance.conftest import Place
 from tests.conformance.synthetic import (
     digest,

@@ -12,8 +12,8 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from search.errors import StoreError
-from search.index.elastic.index import ElasticIndex
+from facsimile.search.errors import StoreError
+from facsimile.search.index.elastic.index import ElasticIndex
 from tests.facsimile.shell import Shell
 
 KINDS = ("embedded", "elastic")

@@ -10,7 +10,7 @@ from pathlib import Path
 import elasticsearch
 import pytest
 
-from imaging.phash import HASH_VERSION
+from facsimile.imaging.phash import HASH_VERSION
 from tests.facsimile.shell import Shell, unprivileged
 
 ASKING = (["count"], ["search", "--text", "x"], ["duplicates"], ["status"], ["export", "out.jsonl"])

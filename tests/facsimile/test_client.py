@@ -19,10 +19,10 @@ from facsimile.client.errors import (
     ServerBusy,
     ServerUnreachable,
 )
-from imaging.errors import BrokenImage, NotAnImage
-from ingest.errors import SourceMissing, SourceRefused
-from search.errors import InvalidRequest, RecordMissing
-from search.evaluation.attacks import attack
+from facsimile.imaging.errors import BrokenImage, NotAnImage
+from facsimile.ingest.errors import SourceMissing, SourceRefused
+from facsimile.search.errors import InvalidRequest, RecordMissing
+from facsimile.search.evaluation.attacks import attack
 from tests.facsimile.api.conftest import Thread, picture, start
 
 __all__ = ["start"]

@@ -12,8 +12,8 @@ import orjson
 import pytest
 from numpy.typing import NDArray
 
-from imaging.distance import hamming
-from search.index.opening import open_index
+from facsimile.imaging.distance import hamming
+from facsimile.search.index.opening import open_index
 from tests.facsimile.conftest import NAMES, page
 from tests.facsimile.shell import Shell
 

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image, ImageFilter, ImageOps
 
 import facsimile
-from imaging.decode import Limits
-from ingest.item import Item
-from ingest.loader import Loader
-from ingest.pipeline import process
+from facsimile.imaging.decode import Limits
+from facsimile.ingest.item import Item
+from facsimile.ingest.loader import Loader
+from facsimile.ingest.pipeline import process
 from tests.imaging.pictures import encoded, photograph
 
 EDITS: dict[str, Callable[[Image.Image], Image.Image]] = {

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from search.errors import StoreError
-from search.index.opening import open_index
+from facsimile.search.errors import StoreError
+from facsimile.search.index.opening import open_index
 from tests.facsimile.shell import Shell
 
 PICTURES = 480

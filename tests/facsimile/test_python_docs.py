@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from search.evaluation.attacks import attack
+from facsimile.search.evaluation.attacks import attack
 from tests.facsimile.api.conftest import picture, start
 
 __all__ = ["start"]

@@ -24,7 +24,7 @@ INTERRUPTED = (
     """
 import os, signal, sys
 from facsimile.cli import main
-from ingest.recompute import Redescriber
+from facsimile.ingest.recompute import Redescriber
 whole, calls = Redescriber.__call__, []
 def interrupted(self, records):
     calls.append(records)

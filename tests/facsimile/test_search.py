@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search.evaluation.attacks import attack
+from facsimile.search.evaluation.attacks import attack
 from tests.facsimile.conftest import NAMES
 from tests.facsimile.shell import Shell
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import facsimile
+from facsimile.search.errors import InvalidRequest
 from facsimile.settings import Settings
-from search.errors import InvalidRequest
 from tests.facsimile.shell import Shell
 
 

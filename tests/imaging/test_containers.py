@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from PIL import Image
 
-from imaging.decode import Limits, decode, formats, icon, jpeg, jpeg2000, png
-from imaging.errors import BrokenImage, ImageError, ImageTooLarge, NotAnImage
+from facsimile.imaging.decode import Limits, decode, formats, icon, jpeg, jpeg2000, png
+from facsimile.imaging.errors import BrokenImage, ImageError, ImageTooLarge, NotAnImage
 from tests.imaging.pictures import encoded, photograph
 
 BASELINE = encoded(photograph(), "JPEG", quality=90)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from imaging.decode import content, decode
-from imaging.describe import describe
-from imaging.record import begins_alike
+from facsimile.imaging.decode import content, decode
+from facsimile.imaging.describe import describe
+from facsimile.imaging.record import begins_alike
 from tests.imaging.pictures import encoded, photograph
 from tests.imaging.test_decode import wide_profile
 

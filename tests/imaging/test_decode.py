@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from imaging.decode import Limits, decode, thumbnail
-from imaging.describe import describe
-from imaging.distance import hamming
-from imaging.errors import BrokenImage, EmptyImage, ImageError, ImageTooLarge, NotAnImage
+from facsimile.imaging.decode import Limits, decode, thumbnail
+from facsimile.imaging.describe import describe
+from facsimile.imaging.distance import hamming
+from facsimile.imaging.errors import BrokenImage, EmptyImage, ImageError, ImageTooLarge, NotAnImage
 from tests.imaging.pictures import encoded, photograph
 
 LOSSLESS = {

@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter
 
-from imaging.describe import describe, describe_many, looks, looks_of_bits
-from imaging.distance import hamming
-from imaging.errors import EmptyImage, ImageError, NotAnImage
-from imaging.models.base import Model, Options
-from imaging.orientation import ORIENTATIONS, inverse, orient
-from imaging.record import Description
-from imaging.timings import Timings
+from facsimile.imaging.describe import describe, describe_many, looks, looks_of_bits
+from facsimile.imaging.distance import hamming
+from facsimile.imaging.errors import EmptyImage, ImageError, NotAnImage
+from facsimile.imaging.models.base import Model, Options
+from facsimile.imaging.orientation import ORIENTATIONS, inverse, orient
+from facsimile.imaging.record import Description
+from facsimile.imaging.timings import Timings
 from tests.imaging.pictures import EDITS, NAMES, bordered, encoded, photograph
 
 
@@ -270,6 +270,6 @@ def test_threads_decode_without_warnings_and_leave_the_filters_alone():
 
 
 def test_describing_needs_numpy_and_pillow_alone():
-    code = "import sys, imaging.describe; print(*{name.split('.')[0] for name in sys.modules})"
+    code = "import sys, facsimile.imaging.describe; print(*{name.split('.')[0] for name in sys.modules})"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"scipy", "skimage", "elasticsearch", "httpx", "sqlite3"} & set(run.stdout.split())

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from imaging.geometry.features import Kind, features, matched, reflected
-from imaging.geometry.homography import fit, plausible
-from imaging.geometry.overlap import overlap, refined
-from imaging.geometry.parallax import parallax
+from facsimile.imaging.geometry.features import Kind, features, matched, reflected
+from facsimile.imaging.geometry.homography import fit, plausible
+from facsimile.imaging.geometry.overlap import overlap, refined
+from facsimile.imaging.geometry.parallax import parallax
 from tests.imaging.pictures import photograph
 
 Luma = NDArray[np.uint8]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from imaging.decode import decode
-from imaging.margins import content_box
+from facsimile.imaging.decode import decode
+from facsimile.imaging.margins import content_box
 from tests.imaging.pictures import NAMES, encoded, photograph
 
 

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from imaging.decode import decode
-from imaging.describe import describe, describe_many
-from imaging.distance import cosine
-from imaging.errors import EmptyImage, ModelError, ModelUnavailable, ModelUnknown
-from imaging.models import DEFAULT_MODEL, model
-from imaging.models.base import Model, Options
-from imaging.models.bundled import WEIGHTS, Bundled
-from imaging.record import Description
+from facsimile.imaging.decode import decode
+from facsimile.imaging.describe import describe, describe_many
+from facsimile.imaging.distance import cosine
+from facsimile.imaging.errors import EmptyImage, ModelError, ModelUnavailable, ModelUnknown
+from facsimile.imaging.models import DEFAULT_MODEL, model
+from facsimile.imaging.models.base import Model, Options
+from facsimile.imaging.models.bundled import WEIGHTS, Bundled
+from facsimile.imaging.record import Description
 from tests.imaging.pictures import EDITS, NAMES, encoded, photograph
 
 KINDS = {
@@ -145,7 +145,7 @@ def test_options_that_make_no_sense_are_refused(options):
 
 
 def test_missing_weights_are_said(monkeypatch, tmp_path):
-    monkeypatch.setattr("imaging.models.bundled.WEIGHTS", tmp_path / "facsimile-1.onnx")
+    monkeypatch.setattr("facsimile.imaging.models.bundled.WEIGHTS", tmp_path / "facsimile-1.onnx")
     with pytest.raises(ModelUnavailable, match=r"facsimile-1\.onnx is missing"):
         describe(KINDS["colour"], model=Bundled(Options()))
 
@@ -171,8 +171,8 @@ def test_a_missing_library_is_said_with_the_command_that_brings_it(name, module,
     code = f"""
 import sys
 sys.modules[{module!r}] = None
-from imaging.errors import ModelUnavailable
-from imaging.models import model
+from facsimile.imaging.errors import ModelUnavailable
+from facsimile.imaging.models import model
 try:
     model({name!r})
 except ModelUnavailable as error:
@@ -190,8 +190,8 @@ def test_nothing_heavy_is_loaded_before_it_is_needed_and_torch_never_for_our_own
     heavy = "print(*{'torch', 'torchvision', 'onnxruntime'} & {*sys.modules})"
     code = f"""
 import sys
-from imaging.describe import describe
-from imaging.models import model
+from facsimile.imaging.describe import describe
+from facsimile.imaging.models import model
 ours = model()
 ours.identity, ours.dims
 {heavy}

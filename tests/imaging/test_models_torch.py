@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imaging.decode import decode
-from imaging.describe import describe, describe_many
-from imaging.errors import ModelUnavailable, ModelUnknown
-from imaging.models import model
-from imaging.record import Description
+from facsimile.imaging.decode import decode
+from facsimile.imaging.describe import describe, describe_many
+from facsimile.imaging.errors import ModelUnavailable, ModelUnknown
+from facsimile.imaging.models import model
+from facsimile.imaging.record import Description
 from tests.imaging.pictures import encoded, photograph
 
 torch = pytest.importorskip("torch", reason="the extra torch is not installed")

@@ -9,11 +9,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from imaging.describe import describe, looks_of_panels
-from imaging.distance import hamming
-from imaging.panels import panels
-from imaging.phash import bits_of
-from imaging.record import MOST_PANELS
+from facsimile.imaging.describe import describe, looks_of_panels
+from facsimile.imaging.distance import hamming
+from facsimile.imaging.panels import panels
+from facsimile.imaging.phash import bits_of
+from facsimile.imaging.record import MOST_PANELS
 from tests.imaging.pictures import NAMES, encoded, photograph
 
 Box = tuple[int, int, int, int]

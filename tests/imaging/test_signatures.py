@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from imaging.bands import neighbours, probed, terms
-from imaging.decode import decode
-from imaging.distance import cosine, hamming
-from imaging.orientation import ORIENTATIONS, inverse, orient, orient_bits, orient_spectrum
-from imaging.phash import bits_of, spectrum
+from facsimile.imaging.bands import neighbours, probed, terms
+from facsimile.imaging.decode import decode
+from facsimile.imaging.distance import cosine, hamming
+from facsimile.imaging.orientation import ORIENTATIONS, inverse, orient, orient_bits, orient_spectrum
+from facsimile.imaging.phash import bits_of, spectrum
 from tests.imaging.pictures import NAMES, encoded, photograph
 
 hashes = st.binary(min_size=32, max_size=32).map(lambda raw: np.frombuffer(raw, np.uint8).copy())

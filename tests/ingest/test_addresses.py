@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.addresses import SPECIAL, checked, is_public
-from ingest.errors import FetchRejected
+from facsimile.ingest.addresses import SPECIAL, checked, is_public
+from facsimile.ingest.errors import FetchRejected
 
 #: https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry: the rows that
 #: are not globally reachable, and the reachable ones that no host of the internet has

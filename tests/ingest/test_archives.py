@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from imaging.errors import FacsimileError
-from ingest import archives
-from ingest.archives import ArchiveLimits
-from ingest.fetch import FetchLimits
-from ingest.item import Item, Outcome
-from ingest.loader import Loader
-from ingest.sources import items
+from facsimile.imaging.errors import FacsimileError
+from facsimile.ingest import archives
+from facsimile.ingest.archives import ArchiveLimits
+from facsimile.ingest.fetch import FetchLimits
+from facsimile.ingest.item import Item, Outcome
+from facsimile.ingest.loader import Loader
+from facsimile.ingest.sources import items
 from tests.ingest.conftest import picture
 
 MEMBERS = {"b.jpg": picture(1), "deep/a.png": picture(2), "../../etc/x.jpg": picture(3)}

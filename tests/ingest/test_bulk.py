@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from imaging.phash import HASH_VERSION
-from ingest import bulk
-from ingest.bulk import Work
-from ingest.item import Item, Outcome
-from ingest.pipeline import Timings, process
-from ingest.sources import items
-from search.errors import IndexMissing, IndexUnavailable, StoreError
-from search.index.base import Signatures, Status
-from search.index.embedded.index import EmbeddedIndex
+from facsimile.imaging.phash import HASH_VERSION
+from facsimile.ingest import bulk
+from facsimile.ingest.bulk import Work
+from facsimile.ingest.item import Item, Outcome
+from facsimile.ingest.pipeline import Timings, process
+from facsimile.ingest.sources import items
+from facsimile.search.errors import IndexMissing, IndexUnavailable, StoreError
+from facsimile.search.index.base import Signatures, Status
+from facsimile.search.index.embedded.index import EmbeddedIndex
 from tests.ingest.conftest import picture
 
 

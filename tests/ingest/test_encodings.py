@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.encodings import BodyDamaged, Decoder
-from ingest.errors import FetchRejected, SourceTooLarge
-from ingest.fetch import Fetcher, FetchLimits
+from facsimile.ingest.encodings import BodyDamaged, Decoder
+from facsimile.ingest.errors import FetchRejected, SourceTooLarge
+from facsimile.ingest.fetch import Fetcher, FetchLimits
 from tests.ingest.conftest import Web, picture
 
 OPEN = FetchLimits(allow_private=True, max_bytes=100_000, total_seconds=5, attempts=1)

@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from ingest import fetch
-from ingest.errors import FetchFailed, FetchRejected, SourceRefused, SourceTooLarge, TooSlow
-from ingest.fetch import Fetcher, FetchLimits
+from facsimile.ingest import fetch
+from facsimile.ingest.errors import FetchFailed, FetchRejected, SourceRefused, SourceTooLarge, TooSlow
+from facsimile.ingest.fetch import Fetcher, FetchLimits
 from tests.ingest.conftest import Web
 
 OPEN = FetchLimits(allow_private=True, max_bytes=100_000, total_seconds=5, read_seconds=2, attempts=1)
@@ -79,7 +79,7 @@ def test_a_second_dns_answer_changes_nothing(web: Web, monkeypatch: pytest.Monke
         raise ConnectionRefusedError("no such neighbour")
 
     monkeypatch.setattr(socket, "create_connection", connect)
-    monkeypatch.setattr("ingest.addresses.is_public", lambda address: str(address) == "203.0.113.7")
+    monkeypatch.setattr("facsimile.ingest.addresses.is_public", lambda address: str(address) == "203.0.113.7")
     limits = FetchLimits(attempts=1)
     with Fetcher(limits, resolver=first_public_then_private) as fetcher:
         with pytest.raises(FetchFailed):
@@ -118,7 +118,7 @@ def test_a_redirect_to_a_private_address_is_refused(web: Web) -> None:
         pytest.MonkeyPatch.context() as patch,
         Fetcher(FetchLimits(attempts=1), resolver=resolver) as fetcher,
     ):
-        patch.setattr("ingest.addresses.is_public", lambda address: str(address) == "127.0.0.1")
+        patch.setattr("facsimile.ingest.addresses.is_public", lambda address: str(address) == "127.0.0.1")
         with pytest.raises(SourceRefused, match="private network"):
             fetcher.fetch(web.url("/hop", "public.example"))
     assert web.hits == ["/hop"]

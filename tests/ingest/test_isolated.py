@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imaging.describe import Reading, describe_many, describe_readings
-from imaging.errors import NotAnImage
-from imaging.models.base import Model, Options
-from ingest.errors import DecoderBusy, DecoderCrashed, DecoderHung
-from ingest.isolated import IsolatedReader
+from facsimile.imaging.describe import Reading, describe_many, describe_readings
+from facsimile.imaging.errors import NotAnImage
+from facsimile.imaging.models.base import Model, Options
+from facsimile.ingest.errors import DecoderBusy, DecoderCrashed, DecoderHung
+from facsimile.ingest.isolated import IsolatedReader
 from tests.imaging.pictures import NAMES, encoded, photograph
 
 #: widths of pictures that a child hangs on, or crashes on
@@ -141,7 +141,7 @@ def test_a_child_that_died_while_it_waited_is_replaced(reader):
 
 
 def test_an_image_ends_its_process_when_the_parent_is_gone(reader, monkeypatch):
-    monkeypatch.setattr("ingest.isolated._ORPHANED", 0.0)
+    monkeypatch.setattr("facsimile.ingest.isolated._ORPHANED", 0.0)
     isolated = reader(seconds=1)
     child = isolated._start()
     child.connection.send_bytes(picture(HANGS))

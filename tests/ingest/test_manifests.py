@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.errors import ManifestError
-from ingest.failures import FailureList
-from ingest.item import Item, Outcome
-from ingest.sources import items
-from search.index.base import Status
+from facsimile.ingest.errors import ManifestError
+from facsimile.ingest.failures import FailureList
+from facsimile.ingest.item import Item, Outcome
+from facsimile.ingest.sources import items
+from facsimile.search.index.base import Status
 
 
 def read(path: Path, content: bytes | str) -> tuple[list[Item], list[str]]:
@@ -183,7 +183,7 @@ def test_whatever_failed_comes_back_as_it_was(
 def test_no_content_whatever_ends_in_an_error_of_another_kind(
     tmp_path: Path, head: bytes, content: bytes, suffix: str
 ) -> None:
-    from imaging.errors import FacsimileError
+    from facsimile.imaging.errors import FacsimileError
 
     (tmp_path / f"list{suffix}").write_bytes(head + content)
     try:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.errors import MessageError
-from ingest.item import Item
-from ingest.message import format_item, item_of, parse
+from facsimile.ingest.errors import MessageError
+from facsimile.ingest.item import Item
+from facsimile.ingest.message import format_item, item_of, parse
 
 URL = "https://example.org/a.jpg"
 LIMIT = 1000

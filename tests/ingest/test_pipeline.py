@@ -9,15 +9,15 @@ from typing import Any
 import fsspec
 import pytest
 
-from imaging.decode import Limits
-from imaging.phash import HASH_VERSION
-from imaging.record import Key
-from ingest.fetch import FetchLimits
-from ingest.item import Item, Outcome
-from ingest.loader import Loader
-from ingest.pipeline import Timings, process
-from search.index.base import Index, Signatures, Status
-from search.index.embedded.index import EmbeddedIndex
+from facsimile.imaging.decode import Limits
+from facsimile.imaging.phash import HASH_VERSION
+from facsimile.imaging.record import Key
+from facsimile.ingest.fetch import FetchLimits
+from facsimile.ingest.item import Item, Outcome
+from facsimile.ingest.loader import Loader
+from facsimile.ingest.pipeline import Timings, process
+from facsimile.search.index.base import Index, Signatures, Status
+from facsimile.search.index.embedded.index import EmbeddedIndex
 from tests.ingest.conftest import Web, picture
 
 ADDED, UPDATED, UNCHANGED, FAILED = Status.ADDED, Status.UPDATED, Status.UNCHANGED, Status.FAILED

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import skimage.data
 
-from imaging.describe import describe
-from imaging.models import model
-from imaging.phash import HASH_VERSION
-from imaging.record import ImageRecord
-from ingest.fetch import FetchLimits
-from ingest.loader import Loader
-from ingest.recompute import Redescribed, Redescriber
-from search.index.base import Signatures
-from search.index.opening import signatures_of
+from facsimile.imaging.describe import describe
+from facsimile.imaging.models import model
+from facsimile.imaging.phash import HASH_VERSION
+from facsimile.imaging.record import ImageRecord
+from facsimile.ingest.fetch import FetchLimits
+from facsimile.ingest.loader import Loader
+from facsimile.ingest.recompute import Redescribed, Redescriber
+from facsimile.search.index.base import Signatures
+from facsimile.search.index.opening import signatures_of
 from tests.ingest.conftest import Web
 
 PHOTOS = Path(skimage.data.__file__).parent

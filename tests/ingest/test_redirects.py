@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from imaging.errors import FacsimileError
-from ingest.errors import FetchRejected, SourceError, SourceRefused
-from ingest.fetch import Fetcher, FetchLimits
-from ingest.item import Item
-from ingest.loader import Loader
+from facsimile.imaging.errors import FacsimileError
+from facsimile.ingest.errors import FetchRejected, SourceError, SourceRefused
+from facsimile.ingest.fetch import Fetcher, FetchLimits
+from facsimile.ingest.item import Item
+from facsimile.ingest.loader import Loader
 from tests.ingest.conftest import Web, picture
 
 OPEN = FetchLimits(allow_private=True, max_bytes=100_000, total_seconds=2, connect_seconds=0.5, attempts=1)
@@ -165,10 +165,10 @@ def test_any_fault_in_loading_is_the_error_of_its_item(web: Web, monkeypatch: py
         raise RuntimeError("odd")
 
     good = web.serve("/good.jpg", picture(1))
-    monkeypatch.setattr("ingest.storage.read", broken)
+    monkeypatch.setattr("facsimile.ingest.storage.read", broken)
     with Loader(OPEN) as loader:
         bad, loaded = loader.load([Item("memory://a.jpg"), Item(good)])
-        monkeypatch.setattr("ingest.fetch._body", broken)
+        monkeypatch.setattr("facsimile.ingest.fetch._body", broken)
         (third,) = loader.load([Item(good)])
     assert isinstance(bad, SourceError)
     assert "memory://a.jpg" in str(bad)

@@ -8,9 +8,9 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from ingest.errors import NothingFound, SourceMissing, SourceRefused
-from ingest.item import Item, Outcome
-from ingest.sources import all_items, count, items
+from facsimile.ingest.errors import NothingFound, SourceMissing, SourceRefused
+from facsimile.ingest.item import Item, Outcome
+from facsimile.ingest.sources import all_items, count, items
 from tests.ingest.conftest import picture
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from ingest.turns import HostPool
+from facsimile.ingest.turns import HostPool
 
 PATIENCE = 20.0
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from imaging.describe import describe
-from imaging.record import ImageRecord
-from search.duplicates.pairs import Rules
-from search.match import Match, Verdict
-from search.proof import SAME_SCENE
+from facsimile.imaging.describe import describe
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.duplicates.pairs import Rules
+from facsimile.search.match import Match, Verdict
+from facsimile.search.proof import SAME_SCENE
 from tests.imaging.pictures import encoded, photograph
 
 

@@ -8,8 +8,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from imaging.record import ImageRecord
-from search.keeper import Preference
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.keeper import Preference
 from tests.conformance.synthetic import record
 
 NOW = datetime(2026, 5, 17, tzinfo=UTC)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imaging.describe import describe, looks, looks_of_panels
-from imaging.record import Description, ImageRecord
-from search.match import Match, Verdict
-from search.query import Variant
-from search.ranking import Thresholds, judge
+from facsimile.imaging.describe import describe, looks, looks_of_panels
+from facsimile.imaging.record import Description, ImageRecord
+from facsimile.search.match import Match, Verdict
+from facsimile.search.query import Variant
+from facsimile.search.ranking import Thresholds, judge
 from tests.conformance.synthetic import flipped, random_bits, random_panels, record
 from tests.imaging.pictures import encoded, photograph
 

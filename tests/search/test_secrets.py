@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.secrets import without_url_secrets
+from facsimile.search.secrets import without_url_secrets
 
 SECRETS = [
     "ftp://user:hunter2@example.org/a.jpg",

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from imaging.describe import describe
-from imaging.record import Description, ImageRecord
-from search.comparison import compare
-from search.evaluation.attacks import attack
-from search.index.base import Signatures
-from search.index.embedded.index import EmbeddedIndex
-from search.match import Match, Verdict
-from search.proof import SAME_SCENE, Policy, Proof
-from search.ranking import Thresholds
-from search.verification import Verifier, confirmed, verified
+from facsimile.imaging.describe import describe
+from facsimile.imaging.record import Description, ImageRecord
+from facsimile.search.comparison import compare
+from facsimile.search.evaluation.attacks import attack
+from facsimile.search.index.base import Signatures
+from facsimile.search.index.embedded.index import EmbeddedIndex
+from facsimile.search.match import Match, Verdict
+from facsimile.search.proof import SAME_SCENE, Policy, Proof
+from facsimile.search.ranking import Thresholds
+from facsimile.search.verification import Verifier, confirmed, verified
 from tests.imaging.pictures import encoded, photograph
 
 Picture = Image.Image

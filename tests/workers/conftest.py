@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 import facsimile
+from facsimile.workers.errors import JobMissing
 from tests.facsimile.shell import Shell
-from workers.errors import JobMissing
 
 #: images of a run: many chunks, so that a fault strikes in their midst
 PICTURES = 600
@@ -30,12 +30,12 @@ LEASE = 4
 #: a machine slow enough that a fault strikes while work is under way, however late the test comes to make it
 SLOW = """
 import time
-import ingest.pipeline
-quick = ingest.pipeline.process
+import facsimile.ingest.pipeline
+quick = facsimile.ingest.pipeline.process
 def process(items, **more):
     time.sleep(0.15)
     return quick(items, **more)
-ingest.pipeline.process = process
+facsimile.ingest.pipeline.process = process
 """
 
 #: the longest time for anything here

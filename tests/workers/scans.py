@@ -10,14 +10,14 @@ import numpy as np
 from PIL import Image
 
 import facsimile
+from facsimile.imaging.decode import Limits
+from facsimile.ingest.item import Item
+from facsimile.ingest.loader import Loader
+from facsimile.ingest.pipeline import process
+from facsimile.ingest.sources import items
 from facsimile.scans import Scanned
-from imaging.decode import Limits
-from ingest.item import Item
-from ingest.loader import Loader
-from ingest.pipeline import process
-from ingest.sources import items
+from facsimile.workers.scanning.findings import Finding
 from tests.imaging.pictures import EDITS, NAMES, encoded, photograph
-from workers.scanning.findings import Finding
 
 
 def noise(number: int) -> bytes:

@@ -9,18 +9,18 @@ from uuid import uuid4
 import pytest
 
 import facsimile
-from imaging.decode import Limits
-from ingest.item import Item
-from ingest.loader import Loader
-from ingest.pipeline import process
-from search.errors import InvalidRequest
-from search.index.state.base import Entry
+from facsimile.imaging.decode import Limits
+from facsimile.ingest.item import Item
+from facsimile.ingest.loader import Loader
+from facsimile.ingest.pipeline import process
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.state.base import Entry
+from facsimile.workers.errors import ScanMissing
+from facsimile.workers.ledger.chunks import now
+from facsimile.workers.scanning.hosts import checked_site
 from tests.facsimile.shell import Shell
 from tests.imaging.pictures import encoded, photograph
 from tests.workers.scans import Case, edited
-from workers.errors import ScanMissing
-from workers.ledger.chunks import now
-from workers.scanning.hosts import checked_site
 
 WORKS = ("chelsea.png", "coffee.png")
 PLACES = ("https://partner.example/a.jpg", "https://shop.other.example:8080/b.jpg")

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from prometheus_client import Counter, Gauge, Histogram
 
-from workers import metrics
+from facsimile.workers import metrics
 
 ROOT = Path(__file__).parent.parent.parent
 ALERTS = yaml.safe_load((ROOT / "deploy" / "alerts-workers.yml").read_text())

@@ -26,13 +26,13 @@ POISON = b"poison to the decoder"
 #: a decoder that crashes, for which there is no real picture
 CRASHES = f"""{SLOW}
 import os, signal
-import ingest.pipeline
-whole = ingest.pipeline.describe_many
+import facsimile.ingest.pipeline
+whole = facsimile.ingest.pipeline.describe_many
 def describe_many(datas, **more):
     if any({POISON!r} in data for data in datas):
         os.kill(os.getpid(), signal.SIGKILL)
     return whole(datas, **more)
-ingest.pipeline.describe_many = describe_many
+facsimile.ingest.pipeline.describe_many = describe_many
 """
 
 #: the same for one that never ends
@@ -148,9 +148,9 @@ def test_a_full_disk(
 
 
 def test_messages_that_come_twice(site: Site, pictures: Path) -> None:
-    from workers.ledger.chunks import Queue
-    from workers.queue.app import WORK, make_app
-    from workers.queue.producer import CHUNK_ITEMS
+    from facsimile.workers.ledger.chunks import Queue
+    from facsimile.workers.queue.app import WORK, make_app
+    from facsimile.workers.queue.producer import CHUNK_ITEMS
 
     job = site.hand_over(pictures)
     app = make_app(site.broker)

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 import redis
 
-from imaging.phash import HASH_VERSION
-from ingest.item import Item
-from search.index.base import Signatures
-from search.index.embedded.index import EmbeddedIndex
-from search.index.state.base import State, Wanted
-from workers.ledger.chunks import KIND, Published
-from workers.ledger.dead_letters import Letters
-from workers.ledger.jobs import Jobs
-from workers.queue.broker import INTAKE, Broker
-from workers.queue.intake import gather
-from workers.queue.producer import Producer
+from facsimile.imaging.phash import HASH_VERSION
+from facsimile.ingest.item import Item
+from facsimile.search.index.base import Signatures
+from facsimile.search.index.embedded.index import EmbeddedIndex
+from facsimile.search.index.state.base import State, Wanted
+from facsimile.workers.ledger.chunks import KIND, Published
+from facsimile.workers.ledger.dead_letters import Letters
+from facsimile.workers.ledger.jobs import Jobs
+from facsimile.workers.queue.broker import INTAKE, Broker
+from facsimile.workers.queue.intake import gather
+from facsimile.workers.queue.producer import Producer
 
 
 @pytest.fixture

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imaging.phash import HASH_VERSION
-from ingest.item import Item, Outcome
-from search.index.base import Signatures, Status
-from search.index.embedded.index import EmbeddedIndex
-from search.index.state.base import Entry, State, Wanted
-from workers.ledger.chunks import DEATHS, KIND, TRIES, Chunk, Chunks, ChunkState, Claim
-from workers.ledger.dead_letters import Letters
-from workers.ledger.jobs import Jobs
-from workers.ledger.sweeper import Sweeper
-from workers.queue.redrive import put_back
+from facsimile.imaging.phash import HASH_VERSION
+from facsimile.ingest.item import Item, Outcome
+from facsimile.search.index.base import Signatures, Status
+from facsimile.search.index.embedded.index import EmbeddedIndex
+from facsimile.search.index.state.base import Entry, State, Wanted
+from facsimile.workers.ledger.chunks import DEATHS, KIND, TRIES, Chunk, Chunks, ChunkState, Claim
+from facsimile.workers.ledger.dead_letters import Letters
+from facsimile.workers.ledger.jobs import Jobs
+from facsimile.workers.ledger.sweeper import Sweeper
+from facsimile.workers.queue.redrive import put_back
 
 #: what becomes of an item whenever it is worked on
 FATES = ("good", "bad", "flaky", "poison")
@@ -33,7 +33,7 @@ MINUTE = 60_000
 def fold_at_once() -> Iterator[None]:
     """Counts are folded while work is under way, as in jobs of many chunks."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workers.ledger.jobs.FOLD", 1)
+        patch.setattr("facsimile.workers.ledger.jobs.FOLD", 1)
         yield
 
 

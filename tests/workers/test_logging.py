@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from workers.logging import bound, configure, logger, without_secrets
+from facsimile.workers.logging import bound, configure, logger, without_secrets
 
 
 @pytest.fixture(autouse=True)
@@ -36,9 +36,9 @@ def logged(log, *, level="info", format="json") -> list[dict]:
 
 
 def test_a_line_tells_who_when_and_what():
-    (line,) = logged(lambda: logger("workers.tasks").info("chunk done", items=64, seconds=0.5))
+    (line,) = logged(lambda: logger("facsimile.workers.tasks").info("chunk done", items=64, seconds=0.5))
     assert (line["event"], line["items"], line["seconds"]) == ("chunk done", 64, 0.5)
-    assert (line["level"], line["logger"]) == ("info", "workers.tasks")
+    assert (line["level"], line["logger"]) == ("info", "facsimile.workers.tasks")
     assert line["timestamp"].endswith("Z")
 
 
@@ -136,7 +136,7 @@ def test_any_values_give_one_line(values):
 
 
 def test_auto_is_text_on_a_terminal_and_json_elsewhere():
-    program = "from workers.logging import *; configure(); logger('ours').info('hello', job='j1')"
+    program = "from facsimile.workers.logging import *; configure(); logger('ours').info('hello', job='j1')"
     command = [sys.executable, "-c", program]
     piped = subprocess.run(command, capture_output=True, check=True)
     assert piped.stdout == b""
@@ -152,7 +152,9 @@ def test_auto_is_text_on_a_terminal_and_json_elsewhere():
 
 
 def test_a_library_that_nobody_configured_writes_nothing_to_stdout():
-    program = "from workers.logging import logger; logger('ours').info('hello'); logger('ours').warning('oh')"
+    program = (
+        "from facsimile.workers.logging import logger as log; log('a').info('hello'); log('a').warning('oh')"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout == b""
     assert b"hello" not in done.stderr

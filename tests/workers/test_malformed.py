@@ -13,9 +13,9 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facsimile.workers.ledger.chunks import Queue
+from facsimile.workers.queue.envelopes import Malformed, check
 from tests.workers.conftest import Site
-from workers.ledger.chunks import Queue
-from workers.queue.envelopes import Malformed, check
 
 TASK = "facsimile.intake"
 

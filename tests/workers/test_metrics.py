@@ -20,10 +20,10 @@ from facsimile.settings import share_metrics
 folder = Path(sys.argv[1])
 share_metrics(folder)
 
-from ingest.item import Item, Outcome
-from ingest.pipeline import Timings
-from search.index.base import Status
-from workers import metrics
+from facsimile.ingest.item import Item, Outcome
+from facsimile.ingest.pipeline import Timings
+from facsimile.search.index.base import Status
+from facsimile.workers import metrics
 
 def child(dies):
     good = [Outcome(Item("/a"), Status.ADDED), Outcome(Item("/b"), Status.UNCHANGED)]
@@ -112,13 +112,13 @@ def test_health_is_told_with_its_reason(url, worker):
 def test_queues_and_ledger_are_looked_at(redis_server, tmp_path: Path):
     from prometheus_client import REGISTRY
 
-    from ingest.item import Item
-    from search.index.base import Signatures
-    from search.index.opening import open_index
-    from workers import metrics
-    from workers.ledger.chunks import Chunk, Chunks, entry_of
-    from workers.ledger.dead_letters import Letters, unreadable
-    from workers.queue.broker import Broker
+    from facsimile.ingest.item import Item
+    from facsimile.search.index.base import Signatures
+    from facsimile.search.index.opening import open_index
+    from facsimile.workers import metrics
+    from facsimile.workers.ledger.chunks import Chunk, Chunks, entry_of
+    from facsimile.workers.ledger.dead_letters import Letters, unreadable
+    from facsimile.workers.queue.broker import Broker
 
     def value(name: str, **labels: str) -> float | None:
         return REGISTRY.get_sample_value(name, labels)

@@ -14,7 +14,7 @@ import pytest
 import redis
 from elasticsearch import Elasticsearch
 
-from search.index.elastic.index import ElasticIndex
+from facsimile.search.index.elastic.index import ElasticIndex
 from tests.workers.conftest import PATIENCE, PICTURES, Site
 
 

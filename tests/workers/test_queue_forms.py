@@ -13,8 +13,8 @@ import redis
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
 
-from ingest.item import Item
-from ingest.message import parse
+from facsimile.ingest.item import Item
+from facsimile.ingest.message import parse
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "queue.md").read_text()
 QUEUE = "facsimile.maintenance"

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facsimile.workers.scanning.report.report import _data
+from facsimile.workers.scanning.report.report_csv import cell
 from tests.facsimile.shell import Shell
 from tests.workers.scans import FILLED, Case, edited
-from workers.scanning.report.report import _data
-from workers.scanning.report.report_csv import cell
 
 #: a title that would be a script, a formula and the end of its element
 HOSTILE = '=HYPERLINK("http://evil.example")</script><script>alert(1)</script><!--&\u2028'

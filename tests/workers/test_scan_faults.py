@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from search.errors import IndexUnavailable
+from facsimile.search.errors import IndexUnavailable
+from facsimile.workers.scanning.scans import Phase, Scan
 from tests.workers.conftest import PATIENCE, PICTURES, Site
-from workers.scanning.scans import Phase, Scan
 
 #: every so many of the suspects is a copy of a work
 COPIES = 10
@@ -130,7 +130,7 @@ import sys
 import facsimile
 from functools import partial
 from facsimile.scans import rules
-from workers.scanning.scheduler import Conductor, Means
+from facsimile.workers.scanning.scheduler import Conductor, Means
 with facsimile.open(sys.argv[1], create=False, model="none") as index:
     wanted = partial(rules, index.settings)
     means = Means(publish=list, waiting=lambda: 0, limit=10, max_bytes=10**6, rules=wanted)

@@ -12,16 +12,16 @@ import pytest
 from PIL import Image, ImageOps
 
 from facsimile.scans import rules
-from search.errors import InvalidRequest
-from search.query import Filter
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.query import Filter
+from facsimile.workers.errors import FindingMissing
+from facsimile.workers.ledger.chunks import now
+from facsimile.workers.scanning.compare import Comparer
+from facsimile.workers.scanning.plan import Planner
+from facsimile.workers.scanning.scans import Phase
 from tests.facsimile.shell import Shell
 from tests.imaging.pictures import NAMES, encoded, photograph
 from tests.workers.scans import FILLED, Case, edited, noise, shown
-from workers.errors import FindingMissing
-from workers.ledger.chunks import now
-from workers.scanning.compare import Comparer
-from workers.scanning.plan import Planner
-from workers.scanning.scans import Phase
 
 
 @pytest.fixture(params=["embedded", "elastic"])

@@ -14,16 +14,16 @@ from facsimile.api import allowances
 from facsimile.api import jobs as job_routes
 from facsimile.api import scans as scan_routes
 from facsimile.scans import rules
+from facsimile.search.index.opening import open_index
 from facsimile.settings import changed
-from search.index.opening import open_index
+from facsimile.workers.chunk_worker import Means as Working
+from facsimile.workers.local_runner import work_off
+from facsimile.workers.scanning.allowances import Allowances
+from facsimile.workers.scanning.scans import Phase, Scans
+from facsimile.workers.scanning.scheduler import Conductor, Means
 from tests.facsimile.api.conftest import Running, picture, start
 from tests.facsimile.api.contract import keeps_to_its_document
 from tests.workers.scans import FILLED, Case
-from workers.chunk_worker import Means as Working
-from workers.local_runner import work_off
-from workers.scanning.allowances import Allowances
-from workers.scanning.scans import Phase, Scans
-from workers.scanning.scheduler import Conductor, Means
 
 __all__ = ["start"]
 

@@ -15,22 +15,22 @@ import pytest
 import facsimile
 from facsimile.api.idempotency import KIND as IDEMPOTENCY
 from facsimile.api.keys import Keys
-from ingest.item import Item, Outcome
-from search.errors import StoreError
-from search.export import PASSING, lasting, load, save
-from search.index.base import Status
-from search.index.elastic.index import ElasticIndex
-from search.index.opening import open_index
-from search.index.state.base import Entry, State, Wanted
+from facsimile.ingest.item import Item, Outcome
+from facsimile.search.errors import StoreError
+from facsimile.search.export import PASSING, lasting, load, save
+from facsimile.search.index.base import Status
+from facsimile.search.index.elastic.index import ElasticIndex
+from facsimile.search.index.opening import open_index
+from facsimile.search.index.state.base import Entry, State, Wanted
+from facsimile.workers.ledger.chunks import Chunk, Chunks, Work
+from facsimile.workers.ledger.dead_letters import Letters
+from facsimile.workers.ledger.jobs import INTAKE, Jobs
+from facsimile.workers.ledger.sweeper import _MARK as SWEEPER
+from facsimile.workers.queue.redrive import put_back
+from facsimile.workers.state_import import Arrivals
+from facsimile.workers.webhook import Endpoint, Webhooks
 from tests.facsimile.shell import Shell
 from tests.workers.scans import FILLED, Case, shown
-from workers.ledger.chunks import Chunk, Chunks, Work
-from workers.ledger.dead_letters import Letters
-from workers.ledger.jobs import INTAKE, Jobs
-from workers.ledger.sweeper import _MARK as SWEEPER
-from workers.queue.redrive import put_back
-from workers.state_import import Arrivals
-from workers.webhook import Endpoint, Webhooks
 
 
 @pytest.fixture

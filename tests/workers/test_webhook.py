@@ -17,11 +17,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from search.errors import InvalidRequest
+from facsimile.search.errors import InvalidRequest
+from facsimile.workers import webhook
+from facsimile.workers.webhook import Endpoint, Webhooks, signed
 from tests.imaging.pictures import NAMES
 from tests.workers.scans import Case
-from workers import webhook
-from workers.webhook import Endpoint, Webhooks, signed
 
 SECRET = "a secret of sixteen bytes and more"
 

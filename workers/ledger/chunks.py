@@ -17,11 +17,11 @@ from hashlib import sha256
 
 import orjson
 
-from ingest.item import Item, Outcome
-from ingest.message import format_item, item_of
-from search.index.base import Status
-from search.index.state.base import Entry, Ref, State
-from workers.ledger.dead_letters import letter_of
+from facsimile.ingest.item import Item, Outcome
+from facsimile.ingest.message import format_item, item_of
+from facsimile.search.index.base import Status
+from facsimile.search.index.state.base import Entry, Ref, State
+from facsimile.workers.ledger.dead_letters import letter_of
 
 KIND = "chunk"
 

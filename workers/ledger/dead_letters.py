@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ingest.item import Item, Outcome
-from ingest.message import format_item, item_of
-from search.index.state.base import Entry, Ref, State, Wanted
-from search.secrets import without_url_secrets
+from facsimile.ingest.item import Item, Outcome
+from facsimile.ingest.message import format_item, item_of
+from facsimile.search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.secrets import without_url_secrets
 
 KIND = "letter"
 
@@ -22,7 +22,7 @@ RAW_KEPT = 20_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """One dead letter. `item` is None where the message could not be read; `raw` is its text then. `work` is
-    what was to be done with the item (see `workers.ledger.chunks.Work`)."""
+    what was to be done with the item (see `facsimile.workers.ledger.chunks.Work`)."""
 
     id: str
     job: str

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from search.errors import InvalidRequest
-from search.index.state.base import Entry, Ref, State, Wanted
-from search.secrets import without_url_secrets
-from workers.errors import JobClosed, JobMissing
-from workers.ledger.chunks import COUNTS, Chunks, ChunkState, now
-from workers.ledger.chunks import KIND as CHUNK
-from workers.ledger.dead_letters import Letters
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.secrets import without_url_secrets
+from facsimile.workers.errors import JobClosed, JobMissing
+from facsimile.workers.ledger.chunks import COUNTS, Chunks, ChunkState, now
+from facsimile.workers.ledger.chunks import KIND as CHUNK
+from facsimile.workers.ledger.dead_letters import Letters
 
 KIND = "job"
 

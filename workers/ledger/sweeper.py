@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from search.index.state.base import Entry, Ref, State, Wanted
-from workers.ledger.chunks import KIND, LEASE, Chunks, ChunkState, Published, now
-from workers.ledger.jobs import INTAKE, Jobs
+from facsimile.search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.workers.ledger.chunks import KIND, LEASE, Chunks, ChunkState, Published, now
+from facsimile.workers.ledger.jobs import INTAKE, Jobs
 
 #: seconds between two sweeps
 EVERY = 5.0

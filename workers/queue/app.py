@@ -1,4 +1,4 @@
-"""The Celery application: its settings, and how chunks are published. `workers.tasks` holds the tasks."""
+"""The Celery application: its settings, and how chunks are published. `tasks` holds the tasks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from celery import Celery
 from kombu.entity import Queue as Declared
 from kombu.exceptions import OperationalError
 
-from workers.errors import BrokerUnavailable
-from workers.ledger.chunks import Published, Queue
+from facsimile.workers.errors import BrokerUnavailable
+from facsimile.workers.ledger.chunks import Published, Queue
 
 WORK = "facsimile.work"
 INTAKE = "facsimile.intake"
@@ -30,7 +30,7 @@ VISIBILITY = 2 * HARD_LIMIT
 
 
 def make_app(broker_url: str) -> Celery:
-    """An application that can publish; `workers.tasks.register` makes it one that can work."""
+    """An application that can publish; `facsimile.workers.tasks.register` makes it one that can work."""
     app = Celery("facsimile", broker=broker_url, set_as_current=False)
     app.conf.update(
         task_queues=[Declared(queue.value, routing_key=queue.value) for queue in Queue],

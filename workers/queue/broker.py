@@ -10,9 +10,9 @@ from typing import cast
 
 import redis
 
-from workers.errors import BrokerUnavailable
-from workers.ledger.chunks import Queue
-from workers.logging import without_secrets
+from facsimile.workers.errors import BrokerUnavailable
+from facsimile.workers.ledger.chunks import Queue
+from facsimile.workers.logging import without_secrets
 
 #: the list to which other services push messages
 INTAKE = "facsimile:intake"

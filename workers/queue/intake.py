@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from ingest.errors import MessageError
-from ingest.item import Item
-from ingest.message import parse
-from ingest.open_source import is_remote
-from search.index.state.base import State
-from workers.ledger.chunks import Chunk, Chunks, Published, Queue
-from workers.ledger.dead_letters import Letters, unreadable
-from workers.ledger.jobs import INTAKE, Jobs
-from workers.queue.broker import Broker
+from facsimile.ingest.errors import MessageError
+from facsimile.ingest.item import Item
+from facsimile.ingest.message import parse
+from facsimile.ingest.open_source import is_remote
+from facsimile.search.index.state.base import State
+from facsimile.workers.ledger.chunks import Chunk, Chunks, Published, Queue
+from facsimile.workers.ledger.dead_letters import Letters, unreadable
+from facsimile.workers.ledger.jobs import INTAKE, Jobs
+from facsimile.workers.queue.broker import Broker
 
 #: messages that become one chunk
 TOGETHER = 48

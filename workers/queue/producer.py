@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from ingest.item import Item, Outcome, without_words
-from search.errors import InvalidRequest
-from search.index.state.base import Ref, State
-from workers.ledger.chunks import KIND, Chunk, Chunks, Published, Queue, digest_of
-from workers.ledger.dead_letters import Letters, letter_of
-from workers.queue.intake import queue_of
+from facsimile.ingest.item import Item, Outcome, without_words
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.state.base import Ref, State
+from facsimile.workers.ledger.chunks import KIND, Chunk, Chunks, Published, Queue, digest_of
+from facsimile.workers.ledger.dead_letters import Letters, letter_of
+from facsimile.workers.queue.intake import queue_of
 
 #: items of a chunk: enough that its message and its entry cost little beside its work
 CHUNK_ITEMS = 96

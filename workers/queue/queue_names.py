@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from search.errors import InvalidRequest
-from workers.ledger.chunks import Queue
+from facsimile.search.errors import InvalidRequest
+from facsimile.workers.ledger.chunks import Queue
 
 
 def queue_names(text: str) -> list[str]:

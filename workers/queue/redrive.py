@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 from itertools import groupby, islice
 
-from search.index.state.base import State
-from workers.ledger.chunks import Chunk, Chunks, Published, Work
-from workers.ledger.dead_letters import Letter, Letters
-from workers.ledger.jobs import Jobs
-from workers.queue.intake import queue_of
-from workers.queue.producer import CHUNK_ITEMS
+from facsimile.search.index.state.base import State
+from facsimile.workers.ledger.chunks import Chunk, Chunks, Published, Work
+from facsimile.workers.ledger.dead_letters import Letter, Letters
+from facsimile.workers.ledger.jobs import Jobs
+from facsimile.workers.queue.intake import queue_of
+from facsimile.workers.queue.producer import CHUNK_ITEMS
 
 
 def put_back(state: State, publish: Callable[[Iterable[Published]], None], letters: Iterable[Letter]) -> int:

@@ -18,15 +18,15 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from imaging.record import Key
-from search.errors import InvalidRequest
-from search.index.base import Index
-from search.index.state.base import Entry, Ref, State, Wanted
-from search.query import Filter
-from workers.ledger.chunks import now
-from workers.scanning.findings import Finding, Findings
-from workers.scanning.hosts import checked_site, host_key
-from workers.scanning.scans import Scans
+from facsimile.imaging.record import Key
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.base import Index
+from facsimile.search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.query import Filter
+from facsimile.workers.ledger.chunks import now
+from facsimile.workers.scanning.findings import Finding, Findings
+from facsimile.workers.scanning.hosts import checked_site, host_key
+from facsimile.workers.scanning.scans import Scans
 
 KIND = "allowance"
 

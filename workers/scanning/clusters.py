@@ -7,11 +7,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.distance import hamming
-from workers.scanning.findings import Finding
+from facsimile.imaging.distance import hamming
+from facsimile.workers.scanning.findings import Finding
 
 #: largest Hamming distance of two suspects that are copies of one another, as in
-#: `search.duplicates.clustering`
+#: `facsimile.search.duplicates.clustering`
 RADIUS = 31
 
 #: suspects whose distances to all others are computed at a time

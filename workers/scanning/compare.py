@@ -6,20 +6,20 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from imaging.decode import Limits
-from imaging.errors import FacsimileError
-from imaging.record import Description, ImageRecord, Key
-from ingest.item import Item, Outcome
-from search.finder import MAX_LIMIT, Finder, Request
-from search.index.base import Index, Status
-from search.match import Match, Verdict
-from search.query import Filter
-from search.stored_queries import descriptions
-from search.verification import reach
-from workers.ledger.chunks import Chunk, Work
-from workers.scanning.findings import Findings, Hit
-from workers.scanning.left_out import LeftOut
-from workers.scanning.scans import Run, Scans
+from facsimile.imaging.decode import Limits
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.record import Description, ImageRecord, Key
+from facsimile.ingest.item import Item, Outcome
+from facsimile.search.finder import MAX_LIMIT, Finder, Request
+from facsimile.search.index.base import Index, Status
+from facsimile.search.match import Match, Verdict
+from facsimile.search.query import Filter
+from facsimile.search.stored_queries import descriptions
+from facsimile.search.verification import reach
+from facsimile.workers.ledger.chunks import Chunk, Work
+from facsimile.workers.scanning.findings import Findings, Hit
+from facsimile.workers.scanning.left_out import LeftOut
+from facsimile.workers.scanning.scans import Run, Scans
 
 #: works that one suspect is compared with at first; where all of them are findings, more are asked for
 WORKS = 20
@@ -38,7 +38,8 @@ def compared(chunk: Chunk, index: Index, limits: Limits) -> list[Outcome]:
     """The outcomes of a chunk, one for each item.
 
     An item is `added` where it brought a new finding, `updated` where it changed one, otherwise `unchanged`;
-    so is one whose record is gone. Raises the errors of `search.errors` where the index as a whole fails.
+    so is one whose record is gone. Raises the errors of `facsimile.search.errors` where the index
+    as a whole fails.
     """
     run = Scans(index.state).run(chunk.job)
     rules = dataclasses.replace(run.rules, signatures=index.signatures)  # it may have been built anew since

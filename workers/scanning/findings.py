@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from imaging.record import ImageRecord, Key
-from search.errors import InvalidRequest
-from search.index.base import Status
-from search.index.state.base import Entry, Ref, State, Wanted
-from search.match import Match, Verdict
-from search.proof import SAME_SCENE
-from workers.errors import FindingMissing, QueueError
-from workers.ledger.chunks import now
-from workers.scanning.scans import Run
+from facsimile.imaging.record import ImageRecord, Key
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.base import Status
+from facsimile.search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.match import Match, Verdict
+from facsimile.search.proof import SAME_SCENE
+from facsimile.workers.errors import FindingMissing, QueueError
+from facsimile.workers.ledger.chunks import now
+from facsimile.workers.scanning.scans import Run
 
 KIND = "finding"
 

@@ -7,7 +7,7 @@ import unicodedata
 from ipaddress import IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
-from search.errors import InvalidRequest
+from facsimile.search.errors import InvalidRequest
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from workers.errors import ScanClaimed
-from workers.ledger.chunks import now
-from workers.scanning.scans import Phase, Scan, Scans
+from facsimile.workers.errors import ScanClaimed
+from facsimile.workers.ledger.chunks import now
+from facsimile.workers.scanning.scans import Phase, Scan, Scans
 
 
 class Claim:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.index.state.base import Entry, Ref, State, Wanted
 
 KIND = "left-out"
 

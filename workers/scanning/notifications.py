@@ -6,11 +6,11 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from search.index.state.base import State
-from workers.scanning.allowances import Allowances
-from workers.scanning.findings import Finding, Findings
-from workers.scanning.scans import Run, Scan
-from workers.webhook import Webhooks
+from facsimile.search.index.state.base import State
+from facsimile.workers.scanning.allowances import Allowances
+from facsimile.workers.scanning.findings import Finding, Findings
+from facsimile.workers.scanning.scans import Run, Scan
+from facsimile.workers.webhook import Webhooks
 
 #: the event of a run that came to its end
 FINISHED = "scan.finished"

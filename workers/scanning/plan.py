@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 
-from imaging.record import ImageRecord
-from ingest.item import Item
-from search.index.base import Index
-from search.index.state.base import Ref
-from search.query import Filter
-from workers.errors import JobMissing, ScanClaimed
-from workers.ledger.chunks import Chunk, Chunks, Published, Work, now
-from workers.ledger.jobs import Jobs, JobWork, new_id
-from workers.scanning.lease import Claim
-from workers.scanning.left_out import LeftOut
-from workers.scanning.scans import RUN, Phase, Rules, Run, Scan, Scans
-from workers.scanning.snapshots import Marks, Side, mark_of
+from facsimile.imaging.record import ImageRecord
+from facsimile.ingest.item import Item
+from facsimile.search.index.base import Index
+from facsimile.search.index.state.base import Ref
+from facsimile.search.query import Filter
+from facsimile.workers.errors import JobMissing, ScanClaimed
+from facsimile.workers.ledger.chunks import Chunk, Chunks, Published, Work, now
+from facsimile.workers.ledger.jobs import Jobs, JobWork, new_id
+from facsimile.workers.scanning.lease import Claim
+from facsimile.workers.scanning.left_out import LeftOut
+from facsimile.workers.scanning.scans import RUN, Phase, Rules, Run, Scan, Scans
+from facsimile.workers.scanning.snapshots import Marks, Side, mark_of
 
 #: items of a chunk, each of which may take as long as verifying all its candidates
 CHUNK_ITEMS = 16

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from search.index.base import Index
-from search.index.state.base import Wanted
-from workers.chunk_worker import Means
-from workers.ledger.chunks import KIND as CHUNK
-from workers.ledger.jobs import Job
-from workers.local_runner import work_off
-from workers.scanning.plan import Planner
-from workers.scanning.scans import Phase, Rules, Run, Scan, Scans
+from facsimile.search.index.base import Index
+from facsimile.search.index.state.base import Wanted
+from facsimile.workers.chunk_worker import Means
+from facsimile.workers.ledger.chunks import KIND as CHUNK
+from facsimile.workers.ledger.jobs import Job
+from facsimile.workers.local_runner import work_off
+from facsimile.workers.scanning.plan import Planner
+from facsimile.workers.scanning.scans import Phase, Rules, Run, Scan, Scans
 
 #: chunks for each process: with less to do, another one takes longer to start than it saves
 _WORTH = 8

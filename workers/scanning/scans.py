@@ -16,15 +16,15 @@ from typing import Any, Self
 
 import orjson
 
-from search.errors import InvalidRequest
-from search.index.base import Signatures
-from search.index.state.base import Entry, Ref, State, Wanted
-from search.proof import Policy
-from search.ranking import Thresholds
-from search.secrets import without_url_secrets
-from workers.errors import ScanMissing
-from workers.ledger.chunks import now
-from workers.ledger.jobs import checked
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.base import Signatures
+from facsimile.search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.proof import Policy
+from facsimile.search.ranking import Thresholds
+from facsimile.search.secrets import without_url_secrets
+from facsimile.workers.errors import ScanMissing
+from facsimile.workers.ledger.chunks import now
+from facsimile.workers.ledger.jobs import checked
 
 KIND = "scan"
 RUN = "run"

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from imaging.errors import FacsimileError
-from ingest.item import Item, Outcome
-from ingest.sources import items
-from search.index.base import Index
-from workers.errors import JobClosed, JobMissing, QueueError
-from workers.ledger.chunks import Published, now
-from workers.ledger.jobs import Jobs, JobState, new_id
-from workers.logging import logger
-from workers.queue.producer import Producer
-from workers.scanning.lease import Claim
-from workers.scanning.plan import Planner
-from workers.scanning.scans import Phase, Rules, Run, Scan, Scans
+from facsimile.imaging.errors import FacsimileError
+from facsimile.ingest.item import Item, Outcome
+from facsimile.ingest.sources import items
+from facsimile.search.index.base import Index
+from facsimile.workers.errors import JobClosed, JobMissing, QueueError
+from facsimile.workers.ledger.chunks import Published, now
+from facsimile.workers.ledger.jobs import Jobs, JobState, new_id
+from facsimile.workers.logging import logger
+from facsimile.workers.queue.producer import Producer
+from facsimile.workers.scanning.lease import Claim
+from facsimile.workers.scanning.plan import Planner
+from facsimile.workers.scanning.scans import Phase, Rules, Run, Scan, Scans
 
 #: milliseconds for which suspects are left to the process that reads their sources, unless it renews that
 LEASE = 60_000

@@ -10,8 +10,8 @@ from itertools import islice
 
 import orjson
 
-from imaging.record import ImageRecord
-from search.index.state.base import Entry, Ref, State
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.index.state.base import Entry, Ref, State
 
 KIND = "compared"
 

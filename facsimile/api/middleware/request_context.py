@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from facsimile.api.metrics import Metrics
 from facsimile.api.problems import BUSY, FAULT, Kind, Problem, Problems
 from facsimile.api.service import Options
-from workers.logging import bound, logger
+from facsimile.workers.logging import bound, logger
 
 log = logger("facsimile.access")
 

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
-from imaging.record import ImageRecord, Key
-from search.index.base import Known
-from search.index.elastic.client import BLOCKED, MISSING, Client, fault
-from search.index.elastic.documents import document, document_id
+from facsimile.imaging.record import ImageRecord, Key
+from facsimile.search.index.base import Known
+from facsimile.search.index.elastic.client import BLOCKED, MISSING, Client, fault
+from facsimile.search.index.elastic.documents import document, document_id
 
 #: bytes of one request; Elasticsearch refuses 100 MB, and works best far below
 BULK_BYTES = 8_000_000

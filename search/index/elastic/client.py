@@ -23,7 +23,7 @@ from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 from urllib3 import Timeout
 from urllib3.exceptions import ConnectTimeoutError
 
-from search.errors import (
+from facsimile.search.errors import (
     IndexExists,
     IndexMissing,
     IndexReadOnly,
@@ -32,7 +32,7 @@ from search.errors import (
     InvalidRequest,
     StoreError,
 )
-from search.index.elastic.location import ElasticLocation
+from facsimile.search.index.elastic.location import ElasticLocation
 
 # its warnings repeat, with a traceback, what our errors say in a sentence; a program that configures logging
 # still gets them
@@ -68,7 +68,7 @@ class ElasticOptions:
 
 
 class Client(Elasticsearch):
-    """The official client, except that it raises the errors of `search.errors` only.
+    """The official client, except that it raises the errors of `facsimile.search.errors` only.
 
     An answer that is not one of Elasticsearch's counts as no answer: a proxy, a load balancer or a captive
     portal sends pages of its own with status 200 while the server behind it is away.

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.bands import terms
-from imaging.record import BITS, ImageRecord, Key
-from search.index.base import Known
-from search.index.validation import check_texts
+from facsimile.imaging.bands import terms
+from facsimile.imaging.record import BITS, ImageRecord, Key
+from facsimile.search.index.base import Known
+from facsimile.search.index.validation import check_texts
 
 #: longest `_id` that Elasticsearch takes, in bytes
 MAX_DOCUMENT_ID = 512

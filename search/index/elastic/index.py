@@ -6,20 +6,29 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Self, TypeVar
 
-from imaging.record import ImageRecord, Key
-from search.errors import IndexReadOnly, IndexUnavailable, InvalidRequest
-from search.index.base import Index, IndexInfo, Known, Progress, Signatures, Status, Transform, Written
-from search.index.elastic import lifecycle as life
-from search.index.elastic import queries as ask_for
-from search.index.elastic.bulk import Done, bulk, deleting, writing
-from search.index.elastic.client import ElasticOptions, connect, fault
-from search.index.elastic.documents import KNOWN_FIELDS, document_id, known_of, record_of
-from search.index.elastic.location import ElasticLocation
-from search.index.elastic.mapping import sealed_name
-from search.index.elastic.reindex import rebuild
-from search.index.elastic.state import ElasticState
-from search.index.validation import check_texts
-from search.query import Filter, Page, Question
+from facsimile.imaging.record import ImageRecord, Key
+from facsimile.search.errors import IndexReadOnly, IndexUnavailable, InvalidRequest
+from facsimile.search.index.base import (
+    Index,
+    IndexInfo,
+    Known,
+    Progress,
+    Signatures,
+    Status,
+    Transform,
+    Written,
+)
+from facsimile.search.index.elastic import lifecycle as life
+from facsimile.search.index.elastic import queries as ask_for
+from facsimile.search.index.elastic.bulk import Done, bulk, deleting, writing
+from facsimile.search.index.elastic.client import ElasticOptions, connect, fault
+from facsimile.search.index.elastic.documents import KNOWN_FIELDS, document_id, known_of, record_of
+from facsimile.search.index.elastic.location import ElasticLocation
+from facsimile.search.index.elastic.mapping import sealed_name
+from facsimile.search.index.elastic.reindex import rebuild
+from facsimile.search.index.elastic.state import ElasticState
+from facsimile.search.index.validation import check_texts
+from facsimile.search.query import Filter, Page, Question
 
 #: documents fetched by id in one request, light and with thumbnails
 KNOWN_AT_ONCE = 2000

@@ -10,12 +10,12 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from search.errors import IndexExists, IndexMismatch, IndexMissing
-from search.index.base import Signatures
-from search.index.elastic.client import Client, ElasticOptions
-from search.index.elastic.location import ElasticLocation
-from search.index.elastic.mapping import LAYOUT, made_by, mappings, sealed_name, settings
-from search.index.elastic.state_documents import state_index
+from facsimile.search.errors import IndexExists, IndexMismatch, IndexMissing
+from facsimile.search.index.base import Signatures
+from facsimile.search.index.elastic.client import Client, ElasticOptions
+from facsimile.search.index.elastic.location import ElasticLocation
+from facsimile.search.index.elastic.mapping import LAYOUT, made_by, mappings, sealed_name, settings
+from facsimile.search.index.elastic.state_documents import state_index
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from search.errors import InvalidRequest
+from facsimile.search.errors import InvalidRequest
 
 #: what Elasticsearch listens on, with and without TLS
 DEFAULT_PORT = 9200

@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from imaging.record import Key
-from search.errors import InvalidRequest
-from search.index.validation import check_texts
-from search.query import FIELDS, Filter, Question
+from facsimile.imaging.record import Key
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.validation import check_texts
+from facsimile.search.query import FIELDS, Filter, Question
 
 #: most hits of one search (`index.max_result_window`), and most neighbours of one clause
 MOST_HITS = 10_000

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from imaging.record import Key
-from search.errors import IndexExists, IndexMissing
-from search.index.elastic.bulk import Done, Operation, bulk, deleting, runs
-from search.index.elastic.client import MISSING, Client, ElasticOptions, fault
-from search.index.elastic.documents import document_id
-from search.index.elastic.location import ElasticLocation
-from search.index.elastic.mapping import settings
-from search.index.elastic.state_documents import (
+from facsimile.imaging.record import Key
+from facsimile.search.errors import IndexExists, IndexMissing
+from facsimile.search.index.elastic.bulk import Done, Operation, bulk, deleting, runs
+from facsimile.search.index.elastic.client import MISSING, Client, ElasticOptions, fault
+from facsimile.search.index.elastic.documents import document_id
+from facsimile.search.index.elastic.location import ElasticLocation
+from facsimile.search.index.elastic.mapping import settings
+from facsimile.search.index.elastic.state_documents import (
     entry_of,
     is_large,
     query,
@@ -25,8 +25,8 @@ from search.index.elastic.state_documents import (
     version_of,
     writing_entry,
 )
-from search.index.state.base import PAGE, Entry, Listing, Ref, State, Wanted
-from search.index.state.validation import (
+from facsimile.search.index.state.base import PAGE, Entry, Listing, Ref, State, Wanted
+from facsimile.search.index.state.validation import (
     MOST_ENTRIES,
     MOST_VALUES,
     PAGE_BYTES,

@@ -10,12 +10,12 @@ from typing import Any
 
 import orjson
 
-from imaging.record import Key
-from search.index.elastic.bulk import Operation
-from search.index.elastic.documents import document_id
-from search.index.elastic.location import ElasticLocation
-from search.index.state.base import Entry, Wanted
-from search.index.state.validation import check_wanted
+from facsimile.imaging.record import Key
+from facsimile.search.index.elastic.bulk import Operation
+from facsimile.search.index.elastic.documents import document_id
+from facsimile.search.index.elastic.location import ElasticLocation
+from facsimile.search.index.state.base import Entry, Wanted
+from facsimile.search.index.state.validation import check_wanted
 
 #: version of the mapping below
 LAYOUT = 1

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from search.index.embedded.permissions import make_file
+from facsimile.search.index.embedded.permissions import make_file
 
 #: hashes looked at in one go: the block, its distances and their like stay in the processor's cache
 BLOCK = 8192

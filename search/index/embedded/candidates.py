@@ -10,11 +10,11 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from imaging.record import ImageRecord
-from search.index.embedded.arrays import Near, View, within
-from search.index.embedded.filters import Condition, condition_of
-from search.index.embedded.rows import COLUMNS, record_of, vector_of
-from search.query import Question, Variant
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.index.embedded.arrays import Near, View, within
+from facsimile.search.index.embedded.filters import Condition, condition_of
+from facsimile.search.index.embedded.rows import COLUMNS, record_of, vector_of
+from facsimile.search.query import Question, Variant
 
 
 def candidates(

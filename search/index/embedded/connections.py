@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from search.errors import StoreError
-from search.index.embedded.schema import connect, is_sealed, translated
+from facsimile.search.errors import StoreError
+from facsimile.search.index.embedded.schema import connect, is_sealed, translated
 
 
 class Connections:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import orjson
 
-from imaging.record import Key
-from search.errors import InvalidRequest
-from search.query import Filter
+from facsimile.imaging.record import Key
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.query import Filter
 
 #: values that one filter may hold; SQLite takes 32,766 parameters
 MAX_FILTER_VALUES = 30_000

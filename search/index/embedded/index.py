@@ -11,20 +11,29 @@ from typing import Self
 
 import orjson
 
-from imaging.record import ImageRecord, Key
-from search.errors import IndexExists, IndexMismatch, IndexMissing, IndexReadOnly, InvalidRequest
-from search.index.base import Index, IndexInfo, Known, Progress, Signatures, Status, Transform, Written
-from search.index.embedded.arrays import ArraysDamaged
-from search.index.embedded.candidates import candidates
-from search.index.embedded.filters import condition_of, cursor_of, key_of, words_expression
-from search.index.embedded.permissions import DATABASE, make_folder
-from search.index.embedded.reindex import rebuild
-from search.index.embedded.rows import COLUMNS, records_of
-from search.index.embedded.schema import LAYOUT, create_tables, stored_layout, translated
-from search.index.embedded.state import EmbeddedState
-from search.index.embedded.store import Store
-from search.index.validation import check_texts
-from search.query import Filter, Page, Question
+from facsimile.imaging.record import ImageRecord, Key
+from facsimile.search.errors import IndexExists, IndexMismatch, IndexMissing, IndexReadOnly, InvalidRequest
+from facsimile.search.index.base import (
+    Index,
+    IndexInfo,
+    Known,
+    Progress,
+    Signatures,
+    Status,
+    Transform,
+    Written,
+)
+from facsimile.search.index.embedded.arrays import ArraysDamaged
+from facsimile.search.index.embedded.candidates import candidates
+from facsimile.search.index.embedded.filters import condition_of, cursor_of, key_of, words_expression
+from facsimile.search.index.embedded.permissions import DATABASE, make_folder
+from facsimile.search.index.embedded.reindex import rebuild
+from facsimile.search.index.embedded.rows import COLUMNS, records_of
+from facsimile.search.index.embedded.schema import LAYOUT, create_tables, stored_layout, translated
+from facsimile.search.index.embedded.state import EmbeddedState
+from facsimile.search.index.embedded.store import Store
+from facsimile.search.index.validation import check_texts
+from facsimile.search.query import Filter, Page, Question
 
 _BY_KEY = "FROM records WHERE collection = ? AND id = ?"
 

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from imaging.record import ImageRecord
-from search.errors import IndexUnavailable, InvalidRequest
-from search.index.base import Progress, Signatures, Transform
-from search.index.embedded.permissions import DATABASE, make_file
-from search.index.embedded.rows import COLUMNS, hash_blobs, records_of, vector_blob
-from search.index.embedded.schema import LAYOUT, set_made, translated, widen
-from search.index.embedded.store import Store
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.errors import IndexUnavailable, InvalidRequest
+from facsimile.search.index.base import Progress, Signatures, Transform
+from facsimile.search.index.embedded.permissions import DATABASE, make_file
+from facsimile.search.index.embedded.rows import COLUMNS, hash_blobs, records_of, vector_blob
+from facsimile.search.index.embedded.schema import LAYOUT, set_made, translated, widen
+from facsimile.search.index.embedded.store import Store
 
 NEXT = f"{DATABASE}.next"
 

@@ -11,9 +11,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from imaging.record import BITS, ImageRecord, Key
-from search.index.embedded.arrays import Findable
-from search.query import text_of
+from facsimile.imaging.record import BITS, ImageRecord, Key
+from facsimile.search.index.embedded.arrays import Findable
+from facsimile.search.query import text_of
 
 #: the columns of a record but `number` and `slot`, in the order of `row_of` and `record_of`
 COLUMNS = (

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from search.errors import IndexMissing, IndexReadOnly, IndexUnavailable, InvalidRequest, StoreError
-from search.index.base import Signatures
-from search.index.embedded.permissions import DATABASE, make_file, may_write
+from facsimile.search.errors import IndexMissing, IndexReadOnly, IndexUnavailable, InvalidRequest, StoreError
+from facsimile.search.index.base import Signatures
+from facsimile.search.index.embedded.permissions import DATABASE, make_file, may_write
 
 #: raised when the tables or the array files change their shape, or a field its meaning; since 3, `pixels`
 #: covers the whole content of a file, and `gone` has the places that lost it

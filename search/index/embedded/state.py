@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from search.errors import IndexMismatch, IndexMissing
-from search.index.embedded.connections import Connections
-from search.index.embedded.permissions import DATABASE
-from search.index.embedded.schema import STATE, run_statements
-from search.index.embedded.state_rows import (
+from facsimile.search.errors import IndexMismatch, IndexMissing
+from facsimile.search.index.embedded.connections import Connections
+from facsimile.search.index.embedded.permissions import DATABASE
+from facsimile.search.index.embedded.schema import STATE, run_statements
+from facsimile.search.index.embedded.state_rows import (
     BY_REF,
     COLUMNS,
     LAYOUT,
@@ -24,8 +24,8 @@ from search.index.embedded.state_rows import (
     select,
     summed,
 )
-from search.index.state.base import PAGE, Entry, Listing, Ref, State, Wanted
-from search.index.state.validation import (
+from facsimile.search.index.state.base import PAGE, Entry, Listing, Ref, State, Wanted
+from facsimile.search.index.state.validation import (
     MOST_ENTRIES,
     MOST_VALUES,
     PAGE_BYTES,

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from search.index.state.base import Entry, Ref, Wanted
+from facsimile.search.index.state.base import Entry, Ref, Wanted
 
 #: kept as `user_version`; 0 is a database whose tables nobody finished making
 LAYOUT = 1

@@ -7,14 +7,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from imaging.record import ImageRecord, Key
-from search.errors import IndexMismatch, IndexReadOnly, StoreError
-from search.index.base import Signatures
-from search.index.embedded import rows
-from search.index.embedded.arrays import Arrays, ArraysDamaged, Checksum, Checksums, Extent, View, array_files
-from search.index.embedded.connections import Connections
-from search.index.embedded.permissions import DATABASE
-from search.index.embedded.schema import CHECKSUMS, STATE, stored_layout, translated
+from facsimile.imaging.record import ImageRecord, Key
+from facsimile.search.errors import IndexMismatch, IndexReadOnly, StoreError
+from facsimile.search.index.base import Signatures
+from facsimile.search.index.embedded import rows
+from facsimile.search.index.embedded.arrays import (
+    Arrays,
+    ArraysDamaged,
+    Checksum,
+    Checksums,
+    Extent,
+    View,
+    array_files,
+)
+from facsimile.search.index.embedded.connections import Connections
+from facsimile.search.index.embedded.permissions import DATABASE
+from facsimile.search.index.embedded.schema import CHECKSUMS, STATE, stored_layout, translated
 
 #: below this many dead slots the arrays are left alone
 MIN_DEAD = 4096

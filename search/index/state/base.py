@@ -99,7 +99,7 @@ class State(ABC):
 
     `put`, `get` and `delete` work on what is stored now. `find`, `kinds`, `count`, `counts` and `sums` see
     every write that returned before the last `refresh()`, and without one every write within a second. State
-    survives a reindex, and ends when its index is destroyed. Raises the errors of `search.errors`.
+    survives a reindex, and ends when its index is destroyed. Raises the errors of `facsimile.search.errors`.
     """
 
     @abstractmethod

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import orjson
 
-from imaging.record import MAX_ID_BYTES
-from search.errors import InvalidRequest
-from search.index.state.base import Entry, Ref, Wanted
-from search.index.validation import check_texts, json_faults, text_faults
+from facsimile.imaging.record import MAX_ID_BYTES
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.state.base import Entry, Ref, Wanted
+from facsimile.search.index.validation import check_texts, json_faults, text_faults
 
 #: most entries of a page, and the bytes of bodies at which it ends even if there are more
 MOST_ENTRIES = 1000

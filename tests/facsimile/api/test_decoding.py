@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from imaging.describe import describe_readings
-from ingest.isolated import IsolatedReader
+from facsimile.imaging.describe import describe_readings
+from facsimile.ingest.isolated import IsolatedReader
 from tests.facsimile.api.conftest import picture
 from tests.ingest.test_isolated import CRASHES, HANGS, faulty
 

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from facsimile.api import health
 from facsimile.api.idempotency import KEPT, KIND, sweep
-from search.index.base import Signatures
-from search.index.opening import create_index, destroy_index
-from search.index.state.base import Entry, Wanted
+from facsimile.search.index.base import Signatures
+from facsimile.search.index.opening import create_index, destroy_index
+from facsimile.search.index.state.base import Entry, Wanted
 from tests.facsimile.api.conftest import picture
 
 
@@ -33,7 +33,7 @@ def test_a_server_whose_index_keeps_other_signatures_is_not_ready(start, tmp_pat
 
 
 def test_a_service_that_is_needed_and_away_is_named(start, monkeypatch):
-    from search.errors import IndexUnavailable
+    from facsimile.search.errors import IndexUnavailable
 
     def away() -> None:
         raise IndexUnavailable("at redis://secret@queue:6379")

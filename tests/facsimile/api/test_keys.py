@@ -11,7 +11,7 @@ import pytest
 from facsimile.api import auth
 from facsimile.api import keys as keys_module
 from facsimile.api.keys import Keys
-from search.index.state.base import Wanted
+from facsimile.search.index.state.base import Wanted
 from tests.facsimile.api.conftest import picture
 
 

@@ -71,7 +71,7 @@ def test_a_redirect_to_another_scheme_is_refused(inside, web):
 
 
 def test_a_redirect_to_the_inside_is_refused(start, web, monkeypatch):
-    from ingest import addresses, fetch
+    from facsimile.ingest import addresses, fetch
 
     # only the first server's name is public here; it is reached, and redirects to the metadata service
     monkeypatch.setattr(addresses, "is_public", lambda address: str(address) == "127.0.0.1")
@@ -84,7 +84,7 @@ def test_a_redirect_to_the_inside_is_refused(start, web, monkeypatch):
 
 
 def test_a_name_that_changes_its_address_is_looked_up_once(start, web, monkeypatch):
-    from ingest import addresses, fetch
+    from facsimile.ingest import addresses, fetch
 
     asked = []
 

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from facsimile.api import jobs
-from search.evaluation.attacks import attack
-from search.index.state.base import Ref
+from facsimile.search.evaluation.attacks import attack
+from facsimile.search.index.state.base import Ref
+from facsimile.workers.ledger.jobs import Jobs
 from tests.browser import SHIFT, Browser, Page
 from tests.facsimile.api.conftest import Running, picture
-from workers.ledger.jobs import Jobs
 
 Open = Callable[..., Page]
 

@@ -12,21 +12,21 @@ import pytest
 import facsimile
 from facsimile.api import jobs
 from facsimile.api import scans as scan_routes
-from imaging.decode import Limits
-from imaging.record import Key
-from ingest.item import Item
-from ingest.loader import Loader
-from ingest.pipeline import process
-from search.index.state.base import Ref, Wanted
+from facsimile.imaging.decode import Limits
+from facsimile.imaging.record import Key
+from facsimile.ingest.item import Item
+from facsimile.ingest.loader import Loader
+from facsimile.ingest.pipeline import process
+from facsimile.search.index.state.base import Ref, Wanted
+from facsimile.workers.ledger.jobs import Jobs
+from facsimile.workers.scanning.allowances import Allowances
+from facsimile.workers.scanning.findings import KIND
+from facsimile.workers.scanning.scans import Scan, Scans
 from tests.browser import Page
 from tests.facsimile.api.conftest import Running
 from tests.facsimile.api.test_web import EVIL, Open, visit
 from tests.imaging.pictures import encoded, photograph
 from tests.workers.scans import edited
-from workers.ledger.jobs import Jobs
-from workers.scanning.allowances import Allowances
-from workers.scanning.findings import KIND
-from workers.scanning.scans import Scan, Scans
 
 __all__ = ["visit"]
 

@@ -13,8 +13,8 @@ import elastic_transport
 import elasticsearch
 import pytest
 
-from imaging.errors import FacsimileError
-from search.errors import (
+from facsimile.imaging.errors import FacsimileError
+from facsimile.search.errors import (
     IndexMissing,
     IndexReadOnly,
     IndexRefused,
@@ -22,9 +22,9 @@ from search.errors import (
     InvalidRequest,
     StoreError,
 )
-from search.index.base import Signatures
-from search.index.elastic.client import ElasticOptions, error_of, fault
-from search.index.elastic.index import ElasticIndex
+from facsimile.search.index.base import Signatures
+from facsimile.search.index.elastic.client import ElasticOptions, error_of, fault
+from facsimile.search.index.elastic.index import ElasticIndex
 
 SIGNATURES = Signatures("test-1")
 SERVER = "http://host:9200"

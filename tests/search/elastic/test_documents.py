@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.index.elastic.documents import bits_of, document, packed, record_of, vector_of
+from facsimile.search.index.elastic.documents import bits_of, document, packed, record_of, vector_of
 from tests.conformance.synthetic import random_bits, random_panels, random_vector, record
 
 FORMS: dict[str, Any] = {

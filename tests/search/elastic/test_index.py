@@ -9,8 +9,8 @@ import elasticsearch
 import numpy as np
 import pytest
 
-from imaging.record import Key
-from search.errors import (
+from facsimile.imaging.record import Key
+from facsimile.search.errors import (
     IndexExists,
     IndexMismatch,
     IndexMissing,
@@ -18,11 +18,11 @@ from search.errors import (
     IndexUnavailable,
     InvalidRequest,
 )
-from search.index.base import Signatures, Status
-from search.index.elastic import bulk, queries
-from search.index.elastic.client import ElasticOptions
-from search.index.elastic.index import ElasticIndex
-from search.query import Filter
+from facsimile.search.index.base import Signatures, Status
+from facsimile.search.index.elastic import bulk, queries
+from facsimile.search.index.elastic.client import ElasticOptions
+from facsimile.search.index.elastic.index import ElasticIndex
+from facsimile.search.query import Filter
 from tests.conformance.synthetic import flipped, look, question, random_bits, random_vector, record
 
 SIGNATURES = Signatures("test-1", "test", 64)

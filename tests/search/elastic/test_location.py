@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.errors import InvalidRequest
-from search.index.elastic.location import ElasticLocation
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.index.elastic.location import ElasticLocation
 
 
 def test_several_hosts_a_port_that_is_missing_and_a_path_of_a_proxy():

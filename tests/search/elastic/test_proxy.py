@@ -13,15 +13,15 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from imaging.phash import HASH_VERSION
-from imaging.record import Key
-from search.errors import IndexUnavailable
-from search.index.base import Signatures
-from search.index.elastic.client import ElasticOptions
-from search.index.elastic.index import ElasticIndex
-from search.index.opening import open_index
-from search.index.state.base import Entry, Ref, Wanted
-from search.query import Filter
+from facsimile.imaging.phash import HASH_VERSION
+from facsimile.imaging.record import Key
+from facsimile.search.errors import IndexUnavailable
+from facsimile.search.index.base import Signatures
+from facsimile.search.index.elastic.client import ElasticOptions
+from facsimile.search.index.elastic.index import ElasticIndex
+from facsimile.search.index.opening import open_index
+from facsimile.search.index.state.base import Entry, Ref, Wanted
+from facsimile.search.query import Filter
 from tests.conformance.synthetic import look, question, record
 
 SIGNATURES = Signatures(HASH_VERSION, "test", 64)

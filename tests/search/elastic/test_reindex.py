@@ -7,13 +7,13 @@ import elasticsearch
 import numpy as np
 import pytest
 
-from imaging.record import ImageRecord
-from search.errors import IndexMismatch, IndexMissing, IndexReadOnly, InvalidRequest, StoreError
-from search.index.base import Signatures, Status
-from search.index.elastic.client import ElasticOptions
-from search.index.elastic.documents import document, document_id
-from search.index.elastic.index import ElasticIndex
-from search.index.elastic.mapping import mappings
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.errors import IndexMismatch, IndexMissing, IndexReadOnly, InvalidRequest, StoreError
+from facsimile.search.index.base import Signatures, Status
+from facsimile.search.index.elastic.client import ElasticOptions
+from facsimile.search.index.elastic.documents import document, document_id
+from facsimile.search.index.elastic.index import ElasticIndex
+from facsimile.search.index.elastic.mapping import mappings
 from tests.conformance.synthetic import look, question, random_bits, random_vector, record
 
 SIGNATURES = Signatures("test-1", "test", 64)

@@ -8,13 +8,13 @@ from typing import Any
 import elasticsearch
 import pytest
 
-from search.errors import IndexReadOnly, IndexUnavailable
-from search.index.base import Signatures
-from search.index.elastic import bulk
-from search.index.elastic.client import ElasticOptions
-from search.index.elastic.index import ElasticIndex
-from search.index.elastic.location import ElasticLocation
-from search.index.state.base import Entry, Ref, Wanted
+from facsimile.search.errors import IndexReadOnly, IndexUnavailable
+from facsimile.search.index.base import Signatures
+from facsimile.search.index.elastic import bulk
+from facsimile.search.index.elastic.client import ElasticOptions
+from facsimile.search.index.elastic.index import ElasticIndex
+from facsimile.search.index.elastic.location import ElasticLocation
+from facsimile.search.index.state.base import Entry, Ref, Wanted
 from tests.elasticsearch_node import ElasticsearchNode
 
 SIGNATURES = Signatures("test-1")

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imaging.record import Key
-from search.index.base import Status
-from search.index.embedded.index import EmbeddedIndex
-from search.query import Filter, Question
+from facsimile.imaging.record import Key
+from facsimile.search.index.base import Status
+from facsimile.search.index.embedded.index import EmbeddedIndex
+from facsimile.search.query import Filter, Question
 from tests.conformance.synthetic import (
     SIGNATURES,
     look,
@@ -34,8 +34,8 @@ BATCH = 40
 # that slots die and the arrays are rebuilt in between.
 WRITER = """
 import sys
-import search.index.embedded.store as store
-from search.index.embedded.index import EmbeddedIndex
+import facsimile.search.index.embedded.store as store
+from facsimile.search.index.embedded.index import EmbeddedIndex
 from tests.search.embedded.test_crash import batch
 store.MIN_DEAD = 100
 index = EmbeddedIndex.open(sys.argv[1])
@@ -124,7 +124,7 @@ def test_a_writer_that_dies_at_a_chosen_moment_leaves_a_sound_index(
     """`append` ends with the array rows on the disk and nothing committed, in a rebuild too."""
     index = EmbeddedIndex.create(tmp_path / "index", SIGNATURES)
     dying = (
-        "import os, signal\nfrom search.index.embedded.arrays import Arrays\n"
+        "import os, signal\nfrom facsimile.search.index.embedded.arrays import Arrays\n"
         f"whole, calls = Arrays.{moment}, []\n"
         "def dying(*arguments):\n"
         "    result = whole(*arguments)\n"
@@ -166,8 +166,8 @@ def test_several_processes_write_and_one_reads(tmp_path: Path) -> None:
 
 def test_processes_that_make_the_same_index_agree_on_one(tmp_path: Path) -> None:
     maker = (
-        "import sys\nfrom search.errors import IndexExists\n"
-        "from search.index.embedded.index import EmbeddedIndex\n"
+        "import sys\nfrom facsimile.search.errors import IndexExists\n"
+        "from facsimile.search.index.embedded.index import EmbeddedIndex\n"
         "from tests.conformance.synthetic import SIGNATURES\n"
         "try: EmbeddedIndex.create(sys.argv[1], SIGNATURES); print('made')\n"
         "except IndexExists: print('exists')\n"

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imaging.record import ImageRecord
-from search.index.embedded import arrays
-from search.index.embedded.index import EmbeddedIndex
-from search.query import Question
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.index.embedded import arrays
+from facsimile.search.index.embedded.index import EmbeddedIndex
+from facsimile.search.query import Question
 from tests.conformance.synthetic import (
     DIMS,
     SIGNATURES,

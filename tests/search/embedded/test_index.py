@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imaging.distance import hamming
-from imaging.record import ImageRecord, Key
-from search.errors import IndexMissing, IndexReadOnly, InvalidRequest, StoreError
-from search.index.base import Signatures
-from search.index.embedded.index import EmbeddedIndex
-from search.query import Filter, Question
+from facsimile.imaging.distance import hamming
+from facsimile.imaging.record import ImageRecord, Key
+from facsimile.search.errors import IndexMissing, IndexReadOnly, InvalidRequest, StoreError
+from facsimile.search.index.base import Signatures
+from facsimile.search.index.embedded.index import EmbeddedIndex
+from facsimile.search.query import Filter, Question
 from tests.conformance.synthetic import (
     DIMS,
     SIGNATURES,

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.errors import IndexReadOnly, StoreError
-from search.index.embedded.index import EmbeddedIndex
-from search.index.state.base import Entry, Ref, Wanted
-from search.query import Filter, Question
+from facsimile.search.errors import IndexReadOnly, StoreError
+from facsimile.search.index.embedded.index import EmbeddedIndex
+from facsimile.search.index.state.base import Entry, Ref, Wanted
+from facsimile.search.query import Filter, Question
 from tests.conformance.synthetic import SIGNATURES, look, question, random_panels, random_vector, record
 
 #: somebody who owns nothing

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imaging.record import ImageRecord
-from search.errors import IndexMismatch, IndexUnavailable
-from search.index.base import Signatures
-from search.index.embedded.index import EmbeddedIndex
-from search.query import Question
+from facsimile.imaging.record import ImageRecord
+from facsimile.search.errors import IndexMismatch, IndexUnavailable
+from facsimile.search.index.base import Signatures
+from facsimile.search.index.embedded.index import EmbeddedIndex
+from facsimile.search.query import Question
 from tests.conformance.synthetic import SIGNATURES, filled, look, question, random_vector, record
 
 HASHES = Signatures(hash="test-1")
@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[3]
 DYING = """
 import os, signal, sys
 from pathlib import Path
-import search.index.embedded.reindex as reindexing
-from search.index.embedded.index import EmbeddedIndex
+import facsimile.search.index.embedded.reindex as reindexing
+from facsimile.search.index.embedded.index import EmbeddedIndex
 from tests.search.embedded.test_reindex import HASHES, plain
 def dying(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from search.errors import IndexMismatch, StoreError
-from search.index.embedded.index import EmbeddedIndex
-from search.index.state.base import Entry, Ref, Wanted
+from facsimile.search.errors import IndexMismatch, StoreError
+from facsimile.search.index.embedded.index import EmbeddedIndex
+from facsimile.search.index.state.base import Entry, Ref, Wanted
 from tests.conformance.synthetic import SIGNATURES
 
 ROOT = Path(__file__).parents[3]
@@ -23,7 +23,7 @@ JOBS = Wanted(kind="job")
 # each call writes ten entries, and moves all of them on
 WRITER = """
 import sys
-from search.index.embedded.index import EmbeddedIndex
+from facsimile.search.index.embedded.index import EmbeddedIndex
 from tests.search.embedded.test_state import batch
 state = EmbeddedIndex.open(sys.argv[1]).state
 for number in range(100_000):

@@ -16,13 +16,13 @@ from typing import IO, Any
 
 import orjson
 
-from imaging.decode import shrunk
-from imaging.record import Key
-from search.index.base import Index
-from workers.scanning.clusters import clusters
-from workers.scanning.findings import Finding
-from workers.scanning.report.report_csv import COLUMNS, row_of
-from workers.scanning.scans import Scan
+from facsimile.imaging.decode import shrunk
+from facsimile.imaging.record import Key
+from facsimile.search.index.base import Index
+from facsimile.workers.scanning.clusters import clusters
+from facsimile.workers.scanning.findings import Finding
+from facsimile.workers.scanning.report.report_csv import COLUMNS, row_of
+from facsimile.workers.scanning.scans import Scan
 
 #: findings of one part of the page, which is unpacked when somebody comes near it
 TOGETHER = 50
@@ -142,7 +142,7 @@ class Report:
 
 
 def _asset(name: str) -> str:
-    return files("workers.scanning.report").joinpath(name).read_text(encoding="utf-8")
+    return files("facsimile.workers.scanning.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _data(name: str, value: Any) -> str:

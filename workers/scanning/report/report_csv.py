@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Any
 
-from workers.scanning.findings import Finding
+from facsimile.workers.scanning.findings import Finding
 
 COLUMNS = (
     "finding",
