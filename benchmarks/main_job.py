@@ -184,10 +184,10 @@ def measured(
 
 def removed(location: str) -> None:
     """Remove the index if there is one."""
-    from facsimile.search.errors import IndexMissing
+    from facsimile.search.errors import IndexNotFound
     from facsimile.search.index.opening import destroy_index
 
-    with suppress(IndexMissing):
+    with suppress(IndexNotFound):
         destroy_index(location)
 
 

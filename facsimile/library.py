@@ -14,7 +14,7 @@ from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.models.base import Model
 from facsimile.imaging.orientation import ORIENTATIONS
 from facsimile.imaging.record import DEFAULT_COLLECTION, Description, Key
-from facsimile.search.errors import InvalidRequest, RecordMissing
+from facsimile.search.errors import InvalidRequest, RecordNotFound
 from facsimile.search.finder import MAX_LIMIT, Finder, Request
 from facsimile.search.index.base import Index
 from facsimile.search.index.opening import is_remote, model_of, open_index, signatures_of
@@ -41,7 +41,7 @@ def open(location: str | Path | None = None, *, create: bool = True, **changes: 
 
     `location` is a folder or `http(s)://HOST/NAME`; without it the setting `FACSIMILE_INDEX` counts. Further
     keywords are settings (see `docs/settings.md`). Raises InvalidRequest, IndexUnavailable, IndexMismatch,
-    and IndexMissing where `create` is False.
+    and IndexNotFound where `create` is False.
     """
     chosen = changed(changes) if changes else settings()
     return Facsimile(str(location or chosen.index), chosen, create=create)
@@ -290,7 +290,7 @@ class Facsimile:
         return self.index.count(Filter(collections=(collection,) if collection else ()))
 
     def describe(self, image: Image) -> Query:
-        """The signatures of an image that is asked about. Raises SourceError, ImageError, RecordMissing."""
+        """The signatures of an image that is asked about. Raises SourceError, ImageError, RecordNotFound."""
         if isinstance(image, str) and image.startswith("id:"):
             return self._stored(image.removeprefix("id:"))
         return described(image, self.settings, self._model)
@@ -299,7 +299,7 @@ class Facsimile:
         keys = self.index.keys_of(id)
         records = self.index.get(keys)
         if not records:
-            raise RecordMissing(f"no record has the id {id}")
+            raise RecordNotFound(f"no record has the id {id}")
         key, record = next(iter(records.items()))
         (told,) = descriptions([record], limits=self.settings.limits)
         if isinstance(told, FacsimileError):

@@ -20,7 +20,7 @@ from facsimile.search.query import Filter
 from facsimile.settings import Settings
 from facsimile.version import __version__
 from facsimile.workers.chunk_worker import Means
-from facsimile.workers.errors import JobClosed, JobMissing
+from facsimile.workers.errors import JobClosed, JobNotFound
 from facsimile.workers.ledger.jobs import Job
 from facsimile.workers.scanning.allowances import Allowance, Allowances, allow
 from facsimile.workers.scanning.findings import KIND, Findings
@@ -114,7 +114,7 @@ class Scanning:
     def allow(self, where: Mapping[str, str], *, scan: str = "", note: str = "") -> Allowance:
         """Allow what meets all of these conditions, such as `{"site": HOST, "work": ID}`.
 
-        Raises InvalidRequest for what cannot be met, and ScanMissing.
+        Raises InvalidRequest for what cannot be met, and ScanNotFound.
         """
         return allow(self._index, where, scan=scan, note=note)
 
@@ -147,7 +147,7 @@ class Scanning:
         """What the run that workers carry out has done, when it is over."""
         jobs: dict[str, Job] = {}
         while (scan := self.scans.get(name)).phase is not Phase.IDLE:
-            with suppress(JobMissing):
+            with suppress(JobNotFound):
                 jobs[scan.job] = self._library.queue.watch(scan.job)
                 on_progress(jobs[scan.job])
             time.sleep(_LOOK)

@@ -1,19 +1,19 @@
-"""The root of every error of the project, and the errors of reading one image and of models.
+"""The root of every error of the project, and the errors of reading an image and of models.
 
-FacsimileError                    anything that we report with one sentence; `exit_code` for the command line
-└── ImageError                    these bytes give no signature; permanent, never retried
-    ├── EmptyImage                zero bytes
-    ├── NotAnImage                no format that can be decoded here
-    ├── BrokenImage               a known format, but damaged or cut short
-    └── ImageTooLarge             over the limit on bytes or pixels
+FacsimileError                    every error that is reported by one sentence, with an `exit_code`
+├── ImageError                    these bytes give no signature; permanent, never retried
+│   ├── EmptyImage                zero bytes
+│   ├── NotAnImage                not in a format that can be decoded here
+│   ├── BrokenImage               a known format, but damaged or truncated
+│   └── ImageTooLarge             over the limit on bytes or pixels
 └── ModelError                    a model cannot do what was asked
-    ├── ModelUnknown              there is no model of this name
-    └── ModelUnavailable          something that it needs is missing here
+    ├── ModelNotFound             there is no model of this name
+    └── ModelUnavailable          a library, weights file or device that it needs is missing
 """
 
 
 class FacsimileError(Exception):
-    """An error with a sentence for people; the message says what to do where there is something to do."""
+    """An error with one sentence that says what is wrong and, where possible, what to do."""
 
     #: what the command line exits with when this error ends a command
     exit_code = 1
@@ -31,11 +31,11 @@ class EmptyImage(ImageError):
 
 
 class NotAnImage(ImageError):
-    """The bytes are in no image format that can be decoded here."""
+    """The bytes are not in an image format that can be decoded here."""
 
 
 class BrokenImage(ImageError):
-    """The bytes begin like an image but are damaged or cut short."""
+    """The bytes begin like an image but are damaged or truncated."""
 
 
 class ImageTooLarge(ImageError):
@@ -48,9 +48,9 @@ class ModelError(FacsimileError):
     exit_code = 2
 
 
-class ModelUnknown(ModelError):
-    """There is no model of this name; the message says which ones there are."""
+class ModelNotFound(ModelError):
+    """There is no model of this name; the message lists the known ones."""
 
 
 class ModelUnavailable(ModelError):
-    """Something that the model needs is missing here: a library, its weights, a device."""
+    """A library, weights file or device that the model needs is missing here."""

@@ -6,7 +6,7 @@ import ipaddress
 import socket
 from collections.abc import Callable
 
-from facsimile.ingest.errors import FetchFailed, FetchRejected, SourceRefused
+from facsimile.ingest.errors import FetchRejected, FetchUnavailable, SourceNotAllowed
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -87,21 +87,21 @@ def resolve(host: str, port: int) -> list[str]:
 def checked(host: str, port: int, *, allow_private: bool, resolver: Resolver = resolve) -> list[str]:
     """The addresses of a host, for connecting to exactly these.
 
-    Raises SourceRefused where any of them is not public (unless `allow_private`); FetchRejected where there
-    is no such name, FetchFailed where it cannot be asked for.
+    Raises SourceNotAllowed where any of them is not public (unless `allow_private`); FetchRejected where
+    there is no such name, FetchUnavailable where it cannot be resolved at present.
     """
     try:
         addresses = resolver(host, port)
     except socket.gaierror as error:
-        failure = FetchRejected if error.errno in NO_SUCH_NAME else FetchFailed
+        failure = FetchRejected if error.errno in NO_SUCH_NAME else FetchUnavailable
         raise failure(f"the name {host} has no address") from error
     except (ValueError, OverflowError) as error:  # ValueError: a part too long for DNS, say
         raise FetchRejected(f"{host} is not a valid host name ({error})") from error
     except OSError as error:
-        raise FetchFailed(f"the name {host} has no address ({error})") from error
+        raise FetchUnavailable(f"the name {host} has no address ({error})") from error
     if not addresses:
-        raise FetchFailed(f"the name {host} has no address")
+        raise FetchUnavailable(f"the name {host} has no address")
     parsed = [ipaddress.ip_address(address.split("%")[0]) for address in addresses]  # without IPv6 scopes
     if not allow_private and not all(map(is_public, parsed)):
-        raise SourceRefused(f"{host} is an address of a private network, which is not allowed")
+        raise SourceNotAllowed(f"{host} is an address of a private network, which is not allowed")
     return addresses

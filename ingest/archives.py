@@ -25,7 +25,7 @@ from typing import IO, BinaryIO, cast
 
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.record import DEFAULT_COLLECTION
-from facsimile.ingest.errors import ArchiveError, SourceMissing, SourceTooLarge
+from facsimile.ingest.errors import ArchiveError, SourceNotFound, SourceTooLarge
 from facsimile.ingest.item import Item, Outcome, shown
 
 #: parts the name of an archive from the name of a member
@@ -118,7 +118,7 @@ def read(
 def read_member(stream: BinaryIO, name: str, member: str, *, max_bytes: int) -> bytes:
     """The bytes of one member.
 
-    Raises SourceMissing, SourceTooLarge, or ArchiveError.
+    Raises SourceNotFound, SourceTooLarge, or ArchiveError.
     """
     try:
         for found, load in _members(stream, name, max_bytes, ArchiveLimits()):
@@ -130,7 +130,7 @@ def read_member(stream: BinaryIO, name: str, member: str, *, max_bytes: int) -> 
         raise ArchiveError(f"{name} {error}") from error
     except Exception as error:
         raise ArchiveError(f"{name} is no readable archive, or is cut short ({error})") from error
-    raise SourceMissing(f"{name} has no member {member}")
+    raise SourceNotFound(f"{name} has no member {member}")
 
 
 class _Refused(Exception):

@@ -19,7 +19,7 @@ from facsimile.imaging.decode import Limits
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.models.base import Model
 from facsimile.ingest import subprocesses
-from facsimile.ingest.errors import DecoderCrashed, DecoderHung
+from facsimile.ingest.errors import DecoderCrashed, DecoderTimeout
 from facsimile.ingest.item import Item, Outcome, Tally
 from facsimile.ingest.loader import THREADS, Loader
 from facsimile.ingest.open_source import is_remote
@@ -222,7 +222,7 @@ class _Pool:
     def _fault(self, error: BaseException) -> FacsimileError:
         """What an item did that was alone when its process met this error."""
         if isinstance(error, TimeoutError):
-            return DecoderHung(f"reading it took longer than {self._item_seconds:g} seconds")
+            return DecoderTimeout(f"reading it took longer than {self._item_seconds:g} seconds")
         if isinstance(error, ProcessExpired):
             return DecoderCrashed("the decoder crashed on it")
         return DecoderCrashed(f"the decoder failed on it ({type(error).__name__}: {error})")

@@ -1,46 +1,47 @@
-"""Errors of bringing images in.
+"""Errors of reading sources and ingesting images.
 
 FacsimileError
-└── SourceError                   an image, or the list of images, cannot be had
-    ├── SourceMissing             there is nothing there
-    ├── NothingFound              there is, but no image in it
+└── SourceError                   an image, or the list of images, cannot be read
+    ├── SourceNotFound            there is nothing of this name
+    ├── NothingFound              the source exists and holds no image
     ├── SourceUnreadable          no permission, not a file, a storage service that fails
-    ├── SourceRefused             an address or a scheme that is not allowed
+    ├── SourceNotAllowed          an address or a scheme that is not allowed
     ├── SourceTooLarge            more bytes than the limit
-    ├── FetchFailed               the server or the way to it fails at present (transient)
-    │   └── TooSlow               more time than the limit (transient)
-    ├── FetchRejected             the server says no, and will say so again
-    ├── ManifestError             a list of images, or a row of it, that cannot be understood
-    ├── MessageError              a message of another service that cannot be understood
+    ├── FetchUnavailable          the server or the network fails at present (transient)
+    │   └── FetchTimeout          the server took longer than the limit (transient)
+    ├── FetchRejected             the server refuses permanently, or its answer is invalid
+    ├── ManifestError             a list of images, or a row of it, that cannot be parsed
+    ├── MessageError              a message of another service that cannot be parsed
     ├── ArchiveError              an archive, or a member of it, that cannot be read
     ├── DecoderCrashed            reading this image ended the process that read it
-    └── DecoderHung               reading this image took longer than the limit
+    ├── DecoderTimeout            reading this image took longer than the limit
+    └── DecoderBusy               too many images are being read at present (transient)
 """
 
 from facsimile.imaging.errors import FacsimileError
 
 
 class SourceError(FacsimileError):
-    """An image, or the list of images, cannot be had."""
+    """An image, or the list of images, cannot be read."""
 
 
-class SourceMissing(SourceError):
+class SourceNotFound(SourceError):
     """There is nothing of this name."""
 
     exit_code = 2
 
 
 class NothingFound(SourceError):
-    """The place exists and holds no image."""
+    """The source exists and holds no image."""
 
     exit_code = 2
 
 
 class SourceUnreadable(SourceError):
-    """The place exists and cannot be read: no permission, not a file, a storage service that fails."""
+    """The source exists and cannot be read: no permission, not a file, a storage service that fails."""
 
 
-class SourceRefused(SourceError):
+class SourceNotAllowed(SourceError):
     """The address or its scheme is not allowed here."""
 
 
@@ -48,8 +49,8 @@ class SourceTooLarge(SourceError):
     """There are more bytes than the limit."""
 
 
-class FetchFailed(SourceError):
-    """The server, or the way to it, fails at present."""
+class FetchUnavailable(SourceError):
+    """The server, or the network, fails at present."""
 
     transient = True
 
@@ -57,22 +58,22 @@ class FetchFailed(SourceError):
     retry_after = 0.0
 
 
-class TooSlow(FetchFailed):
+class FetchTimeout(FetchUnavailable):
     """The server took longer than the limit."""
 
 
 class FetchRejected(SourceError):
-    """The server answers that it will not give this image."""
+    """The server refuses this image permanently, or its answer is invalid."""
 
 
 class ManifestError(SourceError):
-    """A list of images, or one row of it, cannot be understood."""
+    """A list of images, or one row of it, cannot be parsed."""
 
     exit_code = 2
 
 
 class MessageError(SourceError):
-    """A message of another service cannot be understood."""
+    """A message of another service cannot be parsed."""
 
     exit_code = 2
 
@@ -85,11 +86,11 @@ class DecoderCrashed(SourceError):
     """Reading this image ended the process that read it."""
 
 
-class DecoderHung(SourceError):
+class DecoderTimeout(SourceError):
     """Reading this image took longer than the limit."""
 
 
 class DecoderBusy(SourceError):
-    """Too many images are being read to read this one to its end."""
+    """Too many images are being read at present."""
 
     transient = True

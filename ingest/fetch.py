@@ -22,12 +22,12 @@ import httpx
 from facsimile.ingest.addresses import Resolver, checked, resolve
 from facsimile.ingest.encodings import BodyDamaged, Decoder, EncodingUnknown
 from facsimile.ingest.errors import (
-    FetchFailed,
     FetchRejected,
+    FetchTimeout,
+    FetchUnavailable,
     SourceError,
-    SourceRefused,
+    SourceNotAllowed,
     SourceTooLarge,
-    TooSlow,
 )
 from facsimile.ingest.turns import HostPool
 
@@ -97,7 +97,7 @@ class Fetcher:
     def fetch(self, url: str) -> bytes:
         """The body behind a URL.
 
-        Raises SourceRefused, FetchRejected, SourceTooLarge; FetchFailed and TooSlow after the attempts.
+        Raises SourceNotAllowed, FetchRejected, SourceTooLarge; FetchUnavailable, FetchTimeout after retries.
         """
         return self.submit(url).result()
 
@@ -106,7 +106,7 @@ class Fetcher:
         for attempt in range(self._limits.attempts):
             try:
                 return self._attempt(target)
-            except FetchFailed as error:
+            except FetchUnavailable as error:
                 backoff = random.uniform(0.5, 1) * FIRST_PAUSE * 2**attempt  # noqa: S311 - no secret
                 pause = max(backoff, min(error.retry_after, self._limits.max_pause))
                 last = attempt == self._limits.attempts - 1
@@ -125,7 +125,7 @@ class Fetcher:
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         """Send a body once; the status of the answer, of which no more is read. Redirects are not followed.
 
-        Raises SourceRefused, FetchRejected, FetchFailed, TooSlow.
+        Raises SourceNotAllowed, FetchRejected, FetchUnavailable, FetchTimeout.
         """
         target = _allowed(url)
         return self._pool.submit(target.host, partial(self._post, target, body, headers)).result()
@@ -183,13 +183,13 @@ def _translated(target: httpx.URL) -> Iterator[None]:
     except SourceError:
         raise
     except httpcore.UnsupportedProtocol as error:
-        raise SourceRefused(f"{_shown(target)} leads to an address that is not http or https") from error
+        raise SourceNotAllowed(f"{_shown(target)} leads to an address that is not http or https") from error
     except (httpcore.TimeoutException, httpx.TimeoutException) as error:
-        raise TooSlow(f"{_shown(target)} took too long to answer") from error
+        raise FetchTimeout(f"{_shown(target)} took too long to answer") from error
     except (httpcore.NetworkError, httpcore.ProtocolError, httpx.TransportError) as error:
         if _is_malformed(error):
             raise FetchRejected(f"{_shown(target)} sends a malformed answer ({error})") from error
-        raise FetchFailed(f"{_shown(target)} cannot be fetched at present ({error})") from error
+        raise FetchUnavailable(f"{_shown(target)} cannot be fetched at present ({error})") from error
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         raise FetchRejected(f"{_shown(target)} cannot be fetched (unexpected error, {what})") from error
@@ -202,20 +202,20 @@ def _is_malformed(error: Exception) -> bool:
 
 
 def _allowed(url: str) -> httpx.URL:
-    """The URL in parts. Raises SourceRefused for one that cannot be fetched, whatever it looks like."""
+    """The URL in parts. Raises SourceNotAllowed for one that cannot be fetched, whatever it looks like."""
     try:
         parsed = httpx.URL(url)
         host, port = parsed.host, parsed.port
     except (httpx.InvalidURL, ValueError) as error:
-        raise SourceRefused(f"this is not a URL that can be fetched ({error})") from error
+        raise SourceNotAllowed(f"this is not a URL that can be fetched ({error})") from error
     if parsed.scheme not in ("http", "https") or not host:
-        raise SourceRefused(f"{_shown(parsed)} is not an http or https address")
+        raise SourceNotAllowed(f"{_shown(parsed)} is not an http or https address")
     if not _is_host(parsed.raw_host.decode("ascii", "replace")):
-        raise SourceRefused(f"{_shown(parsed)} does not name a host that can exist")
+        raise SourceNotAllowed(f"{_shown(parsed)} does not name a host that can exist")
     if port is not None and not 0 < port < 65536:
-        raise SourceRefused(f"{_shown(parsed)} has a port outside 1 to 65535")
+        raise SourceNotAllowed(f"{_shown(parsed)} has a port outside 1 to 65535")
     if parsed.userinfo:
-        raise SourceRefused(f"{_shown(parsed)} carries a name or password, which is not allowed")
+        raise SourceNotAllowed(f"{_shown(parsed)} carries a name or password, which is not allowed")
     return parsed
 
 
@@ -228,12 +228,12 @@ def _is_host(name: str) -> bool:
 
 
 def _redirected(url: httpx.URL, location: bytes, target: httpx.URL) -> httpx.URL:
-    """Where a redirect leads. Raises SourceRefused."""
+    """Where a redirect leads. Raises SourceNotAllowed."""
     try:
         text = location.decode("utf-8", "replace").strip()
         return _allowed(str(url.join(text)))
-    except (SourceRefused, httpx.InvalidURL, ValueError) as error:
-        raise SourceRefused(f"{_shown(target)} redirects to an address that is refused ({error})") from error
+    except (SourceNotAllowed, httpx.InvalidURL, ValueError) as error:
+        raise SourceNotAllowed(f"{_shown(target)} redirects to a refused address ({error})") from error
 
 
 def _shown(url: httpx.URL) -> str:
@@ -251,7 +251,7 @@ def _accept(response: httpx.Response, target: httpx.URL) -> None:
         return
     sentence = f"{_shown(target)} answers {status} {response.reason_phrase}".rstrip()
     if status in (408, 425, 429) or status >= 500:
-        failure = FetchFailed(sentence)
+        failure = FetchUnavailable(sentence)
         failure.retry_after = _seconds(response.headers.get("Retry-After", ""))
         raise failure
     raise FetchRejected(sentence)
@@ -283,7 +283,7 @@ def _body(response: httpx.Response, target: httpx.URL, max_bytes: int) -> bytes:
     except BodyDamaged as error:
         raise FetchRejected(f"{_shown(target)} comes in damaged {error}") from error
     if not decoder.finished:
-        raise FetchFailed(f"{_shown(target)} ends in the middle of its compressed body")
+        raise FetchUnavailable(f"{_shown(target)} ends in the middle of its compressed body")
     return bytes(body)
 
 

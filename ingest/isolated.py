@@ -20,7 +20,7 @@ from facsimile.imaging.describe import Reading, read_image
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.models.base import Model
 from facsimile.ingest import subprocesses
-from facsimile.ingest.errors import DecoderBusy, DecoderCrashed, DecoderHung
+from facsimile.ingest.errors import DecoderBusy, DecoderCrashed, DecoderTimeout
 
 #: seconds after which an image gives its quick place to the next one
 QUICK = 1.0
@@ -90,7 +90,7 @@ class IsolatedReader:
             while not child.connection.poll(_LOOK):
                 now = time.monotonic()
                 if now >= start + self._seconds:
-                    return DecoderHung(f"reading it took longer than {self._seconds:g} seconds")
+                    return DecoderTimeout(f"reading it took longer than {self._seconds:g} seconds")
                 slow = slow or (now >= start + QUICK and self._places.move_to_slow())
                 if now >= end or (now >= start + QUICK and not slow and self._places.waited_for):
                     return DecoderBusy("reading it takes long, and too many other images wait to be read")

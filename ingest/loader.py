@@ -10,7 +10,7 @@ from typing import Self
 
 from facsimile.imaging.errors import FacsimileError
 from facsimile.ingest import archives, storage
-from facsimile.ingest.errors import SourceError, SourceRefused, SourceTooLarge, SourceUnreadable
+from facsimile.ingest.errors import SourceError, SourceNotAllowed, SourceTooLarge, SourceUnreadable
 from facsimile.ingest.fetch import Fetcher, FetchLimits
 from facsimile.ingest.item import Item, shown
 from facsimile.ingest.open_source import is_remote, is_web, opened
@@ -48,7 +48,7 @@ class Loader:
         if is_web(url):
             return self._fetching().submit(url, within=within)
         refused: Future[bytes] = Future()
-        refused.set_exception(SourceRefused(_ONLY_WEB))
+        refused.set_exception(SourceNotAllowed(_ONLY_WEB))
         return refused
 
     def _begin(self, source: str) -> Future[bytes]:
@@ -73,7 +73,7 @@ class Loader:
 
     def _bytes(self, source: str) -> bytes:
         if not self._files:
-            raise SourceRefused(_ONLY_WEB)
+            raise SourceNotAllowed(_ONLY_WEB)
         archive, separator, member = source.partition(archives.SEPARATOR)
         if separator and archives.is_archive(archive):
             with opened(archive) as file:

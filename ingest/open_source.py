@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from facsimile.ingest import storage
-from facsimile.ingest.errors import SourceMissing, SourceUnreadable
+from facsimile.ingest.errors import SourceNotFound, SourceUnreadable
 
 
 def is_web(place: str) -> bool:
@@ -26,7 +26,7 @@ def is_remote(place: str) -> bool:
 def opened(place: str) -> Iterator[BinaryIO]:
     """A file, for reading at any place of it.
 
-    Raises SourceMissing, SourceRefused, SourceUnreadable; FetchFailed where a service fails.
+    Raises SourceNotFound, SourceNotAllowed, SourceUnreadable; FetchUnavailable where a service fails.
     """
     if is_remote(place):
         with storage.opened(place) as file:
@@ -38,7 +38,7 @@ def opened(place: str) -> Iterator[BinaryIO]:
                 raise SourceUnreadable(f"{place} is no regular file")
             yield file
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL in the name
-        raise SourceMissing(f"there is no {place}") from error
+        raise SourceNotFound(f"there is no {place}") from error
     except IsADirectoryError as error:
         raise SourceUnreadable(f"{place} is a folder, where a file is expected") from error
     except OSError as error:

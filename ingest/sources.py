@@ -9,7 +9,13 @@ from pathlib import Path
 
 from facsimile.imaging.record import DEFAULT_COLLECTION
 from facsimile.ingest import archives, manifests, storage
-from facsimile.ingest.errors import FetchFailed, NothingFound, SourceError, SourceMissing, SourceUnreadable
+from facsimile.ingest.errors import (
+    FetchUnavailable,
+    NothingFound,
+    SourceError,
+    SourceNotFound,
+    SourceUnreadable,
+)
 from facsimile.ingest.item import Item, Outcome, shown
 from facsimile.ingest.open_source import is_remote, is_web, opened
 from facsimile.search.index.validation import check_collection
@@ -44,7 +50,7 @@ def items(
     an http(s) URL, any URL that fsspec knows, or a list (see `facsimile.ingest.manifests`). What is no image
     by its name is passed over, and told to `passed_over`. What cannot be read is a failed outcome.
 
-    Raises SourceMissing, NothingFound, ManifestError, and SourceRefused for an unknown kind of URL.
+    Raises SourceNotFound, NothingFound, ManifestError, and SourceNotAllowed for an unknown kind of URL.
     """
     found = False
     for each in _Reader(collection, max_bytes, archive_limits, passed_over).read(source):
@@ -119,7 +125,7 @@ class _Reader:
         elif glob.has_magic(source):
             yield from self._glob(source)
         else:
-            raise SourceMissing(f"there is no {shown(source)}")
+            raise SourceNotFound(f"there is no {shown(source)}")
 
     def _local(self, path: str) -> Found:
         if Path(path).is_dir():
@@ -154,13 +160,13 @@ class _Reader:
                         limits=self._archive_limits,
                         collection=self._collection,
                     )
-        except (SourceUnreadable, FetchFailed) as error:
+        except (SourceUnreadable, FetchUnavailable) as error:
             yield self._failed(name, error)
 
     def _glob(self, pattern: str) -> Found:
         matches = sorted(glob.iglob(os.path.expanduser(pattern), recursive=True))  # noqa: PTH111, PTH207
         if not matches:
-            raise SourceMissing(f"nothing matches {shown(pattern)}")
+            raise SourceNotFound(f"nothing matches {shown(pattern)}")
         # `**` names folders beside what is in them
         recursive = "**" in pattern
         for match in matches:

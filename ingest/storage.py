@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 import fsspec
 
 from facsimile.imaging.errors import FacsimileError
-from facsimile.ingest.errors import FetchFailed, SourceMissing, SourceRefused, SourceUnreadable
+from facsimile.ingest.errors import FetchUnavailable, SourceNotAllowed, SourceNotFound, SourceUnreadable
 
 #: a URL whose parts are chained could lead round the checks of addresses
 CHAIN = "::"
@@ -26,7 +26,7 @@ def read(url: str, max_bytes: int) -> bytes:
 def opened(url: str) -> Iterator[BinaryIO]:
     """A file, for reading at any place of it.
 
-    Raises SourceMissing, SourceRefused, SourceUnreadable; FetchFailed where the service fails.
+    Raises SourceNotFound, SourceNotAllowed, SourceUnreadable; FetchUnavailable where the service fails.
     """
     with _ours(url):
         store, path = _located(url)
@@ -36,14 +36,14 @@ def opened(url: str) -> Iterator[BinaryIO]:
 
 
 def is_folder(url: str) -> bool:
-    """Whether other files lie below this one. Raises as `opened`, SourceMissing where there is nothing."""
+    """Whether other files lie below this one. Raises as `opened`, SourceNotFound where there is nothing."""
     with _ours(url):
         store, path = _located(url)
         if store.isdir(path):
             return True
         if store.exists(path):
             return False
-    raise SourceMissing(f"there is no {url}")
+    raise SourceNotFound(f"there is no {url}")
 
 
 def walk(url: str) -> Iterator[str]:
@@ -60,7 +60,7 @@ def walk(url: str) -> Iterator[str]:
 
 def _located(url: str) -> tuple[Any, str]:
     if CHAIN in url:
-        raise SourceRefused(f"{url} is a chain of addresses, which is not allowed")
+        raise SourceNotAllowed(f"{url} is a chain of addresses, which is not allowed")
     return cast(tuple[Any, str], fsspec.url_to_fs(url))
 
 
@@ -72,14 +72,14 @@ def _ours(url: str) -> Iterator[None]:
     except FacsimileError:
         raise
     except FileNotFoundError as error:
-        raise SourceMissing(f"there is no {url}") from error
+        raise SourceNotFound(f"there is no {url}") from error
     except (PermissionError, IsADirectoryError) as error:
         raise SourceUnreadable(f"{url} cannot be read ({error})") from error
     except OSError as error:
-        raise FetchFailed(f"{url} cannot be read at present ({error})") from error
+        raise FetchUnavailable(f"{url} cannot be read at present ({error})") from error
     except ImportError as error:
         raise SourceUnreadable(f"{url} needs another library ({error})") from error
     except ValueError as error:
-        raise SourceRefused(f"{url} is no address that is known here ({error})") from error
+        raise SourceNotAllowed(f"{url} is no address that is known here ({error})") from error
     except Exception as error:  # each service's library has exceptions of its own
         raise SourceUnreadable(f"{url} cannot be read ({error})") from error

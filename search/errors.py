@@ -1,16 +1,19 @@
-"""Errors of keeping and asking; both indices raise the same ones.
+"""Errors of indexing and searching; both kinds of index raise the same ones.
 
 FacsimileError
-└── StoreError                    an index cannot do what was asked
-    ├── IndexUnavailable          the service is down, busy beyond patience, or out of reach (transient)
-    ├── IndexReadOnly             the index takes no writes: blocked, or its disk is full (transient)
-    ├── IndexRefused              the service refuses these credentials or this certificate
-    ├── IndexMissing              there is no index of this name
-    ├── IndexExists               there is already one
-    ├── IndexMismatch             made by another version, or with other signatures
-    └── RecordMissing             no record has this id
-└── InvalidRequest                a question or a record that no index could take
+├── StoreError                    an index cannot do what was asked
+│   ├── IndexUnavailable          the service is down, unreachable, or too busy for too long (transient)
+│   ├── IndexReadOnly             the index takes no writes: blocked, or its disk is full (transient)
+│   ├── IndexAuthError            the service rejects these credentials or this certificate
+│   ├── IndexNotFound             there is no index of this name
+│   ├── IndexAlreadyExists        there is already one
+│   ├── IndexMismatch             made by another version, or with other signatures
+│   ├── RecordNotFound            no record has this id
+│   └── AmbiguousId               several collections have a record of this id
+└── InvalidRequest                a query or a record that no index accepts
 """
+
+from collections.abc import Iterable
 
 from facsimile.imaging.errors import FacsimileError
 
@@ -22,32 +25,32 @@ class StoreError(FacsimileError):
 
 
 class IndexUnavailable(StoreError):
-    """The service is down, out of reach, or stayed busy beyond our patience."""
+    """The service is down, unreachable, or stayed busy until the timeout."""
 
     exit_code = 3
     transient = True
 
 
 class IndexReadOnly(StoreError):
-    """The index takes no writes at present: it is blocked or its disk is full."""
+    """The index accepts no writes at present: it is blocked or its disk is full."""
 
     exit_code = 3
     transient = True
 
 
-class IndexRefused(StoreError):
-    """The service refuses these credentials or this certificate."""
+class IndexAuthError(StoreError):
+    """The service rejects these credentials or this certificate."""
 
     exit_code = 3
 
 
-class IndexMissing(StoreError):
+class IndexNotFound(StoreError):
     """There is no index of this name."""
 
     exit_code = 2
 
 
-class IndexExists(StoreError):
+class IndexAlreadyExists(StoreError):
     """There is already an index of this name."""
 
     exit_code = 2
@@ -59,13 +62,23 @@ class IndexMismatch(StoreError):
     exit_code = 2
 
 
-class RecordMissing(StoreError):
+class RecordNotFound(StoreError):
     """No record has this id."""
 
     exit_code = 1
 
 
+class AmbiguousId(StoreError):
+    """Several collections have a record of this id; `collections` names them."""
+
+    exit_code = 2
+
+    def __init__(self, sentence: str, collections: Iterable[str] = ()) -> None:
+        super().__init__(sentence)
+        self.collections = tuple(collections)
+
+
 class InvalidRequest(FacsimileError):
-    """A question or a record that no index could take; the message names the part at fault."""
+    """A query or a record that no index accepts; the message names the invalid part."""
 
     exit_code = 2

@@ -9,7 +9,7 @@ from facsimile.imaging.decode import Limits
 from facsimile.imaging.describe import describe_many
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.record import Description, ImageRecord
-from facsimile.search.errors import RecordMissing
+from facsimile.search.errors import RecordNotFound
 
 
 def descriptions(
@@ -23,7 +23,7 @@ def descriptions(
     shown = [record for record in records if record.thumbnail is not None]
     described = iter(describe_many([record.thumbnail or b"" for record in shown], limits=limits))
     return [
-        RecordMissing(f"the record {record.id} keeps no thumbnail to search with")
+        RecordNotFound(f"the record {record.id} keeps no thumbnail to search with")
         if record.thumbnail is None
         else _told(record, next(described))
         for record in records

@@ -16,7 +16,7 @@ from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.loader import THREADS, Loader
 from facsimile.ingest.open_source import is_remote
 from facsimile.ingest.pipeline import Timings, process
-from facsimile.search.errors import IndexMismatch, IndexMissing, StoreError
+from facsimile.search.errors import IndexMismatch, IndexNotFound, StoreError
 from facsimile.search.index.base import Index, Status
 from facsimile.workers import metrics
 from facsimile.workers.ledger.chunks import LEASE, Chunk, Chunks, Claim, Published, Work
@@ -160,7 +160,7 @@ class Hand:
                 if not error.transient:
                     self.close()
                 log.warning("waiting for the index", reason=str(error), error=type(error).__name__)
-                if not (error.transient or isinstance(error, IndexMissing | IndexMismatch)):
+                if not (error.transient or isinstance(error, IndexNotFound | IndexMismatch)):
                     pause = _LONGEST_PAUSE
             if self._stopping.wait(random.uniform(pause / 2, pause)):  # noqa: S311 - spreads tries, no secret
                 raise Stopping

@@ -1,45 +1,45 @@
-"""Errors of the queue.
+"""Errors of jobs, scans and the queue.
 
 FacsimileError
-└── QueueError                    work cannot be handed over, or looked up
-    ├── BrokerUnavailable         Redis is down or out of reach (transient)
-    ├── JobMissing                there is no job of this id
-    ├── JobClosed                 the job takes no more work: it is finished or was cancelled
-    ├── ScanMissing               there is no scan, or run of one, of this name
+└── QueueError                    work cannot be submitted or looked up
+    ├── BrokerUnavailable         Redis is down or unreachable (transient)
+    ├── JobNotFound               there is no job of this id
+    ├── JobClosed                 the job accepts no more work: it is finished or was cancelled
+    ├── ScanNotFound              there is no scan, or run of one, of this name
     ├── ScanClaimed               another process carries out the scan
-    ├── FindingMissing            there is no finding of this id
-    └── AllowanceMissing          the allow-list has no line of this id
+    ├── FindingNotFound           there is no finding of this id
+    └── AllowanceNotFound         the allow-list has no entry of this id
 """
 
 from facsimile.imaging.errors import FacsimileError
 
 
 class QueueError(FacsimileError):
-    """Work cannot be handed over, or looked up."""
+    """Work cannot be submitted or looked up."""
 
     exit_code = 1
 
 
 class BrokerUnavailable(QueueError):
-    """Redis is down or out of reach."""
+    """Redis is down or unreachable."""
 
     exit_code = 3
     transient = True
 
 
-class JobMissing(QueueError):
+class JobNotFound(QueueError):
     """There is no job of this id."""
 
     exit_code = 2
 
 
 class JobClosed(QueueError):
-    """The job takes no more work: it is finished or was cancelled."""
+    """The job accepts no more work: it is finished or was cancelled."""
 
     exit_code = 2
 
 
-class ScanMissing(QueueError):
+class ScanNotFound(QueueError):
     """There is no scan, or run of one, of this name."""
 
     exit_code = 2
@@ -49,13 +49,13 @@ class ScanClaimed(QueueError):
     """Another process carries out the scan."""
 
 
-class FindingMissing(QueueError):
+class FindingNotFound(QueueError):
     """There is no finding of this id."""
 
     exit_code = 2
 
 
-class AllowanceMissing(QueueError):
-    """The allow-list has no line of this id."""
+class AllowanceNotFound(QueueError):
+    """The allow-list has no entry of this id."""
 
     exit_code = 2

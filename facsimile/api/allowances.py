@@ -14,7 +14,7 @@ from facsimile.api.stages import Work
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Index
 from facsimile.search.index.state.base import State
-from facsimile.workers.errors import AllowanceMissing
+from facsimile.workers.errors import AllowanceNotFound
 from facsimile.workers.scanning import allowances as allow_list
 from facsimile.workers.scanning.allowances import Allowance, Allowances, By
 
@@ -88,7 +88,7 @@ async def disallow(name: Name, id: AllowanceId, caller: Writer, work: Work) -> R
     def removed(state: State) -> None:
         seen(state, name, caller)
         if id not in {each.id for each in _of(state, name)}:
-            raise AllowanceMissing(f"the scan {name} has no allowance {id}")
+            raise AllowanceNotFound(f"the scan {name} has no allowance {id}")
         Allowances(state).remove([id])
 
     await work.ask(removed, work.service.index.state)

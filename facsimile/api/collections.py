@@ -11,7 +11,7 @@ from facsimile.api.auth import Reader, Writer
 from facsimile.api.problems import documented
 from facsimile.api.schemas import Collection
 from facsimile.api.stages import Work
-from facsimile.search.errors import RecordMissing
+from facsimile.search.errors import RecordNotFound
 from facsimile.search.query import Filter
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
@@ -52,9 +52,9 @@ async def listing(caller: Reader, work: Work) -> Collections:
 async def remove(name: Annotated[Collection, Path()], caller: Writer, work: Work) -> Removed:
     """Forget a whole collection."""
     if not caller.sees(name):
-        raise RecordMissing(f"there is no collection {name}")
+        raise RecordNotFound(f"there is no collection {name}")
     removed = await work.ask(work.service.index.delete_where, Filter(collections=(name,)))
     if not removed:
-        raise RecordMissing(f"there is no collection {name}")
+        raise RecordNotFound(f"there is no collection {name}")
     work.metrics.changed()
     return Removed(removed=removed)

@@ -15,7 +15,7 @@ from facsimile.api.query_images import key_of
 from facsimile.api.schemas import Collection, Image, PathId, QueryCollection, terms_of
 from facsimile.api.stages import Work, Working
 from facsimile.imaging.record import ImageRecord, Key
-from facsimile.search.errors import RecordMissing
+from facsimile.search.errors import RecordNotFound
 from facsimile.search.query import Filter, Page
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
@@ -76,7 +76,7 @@ async def thumbnail(
     key = await key_of(work, caller, id, collection)
     record = await _record(work, key, full=True)
     if record.thumbnail is None:
-        raise RecordMissing(f"the record {id} keeps no thumbnail")
+        raise RecordNotFound(f"the record {id} keeps no thumbnail")
     tag = f'"{hashlib.sha256(record.thumbnail).hexdigest()[:32]}"'
     # kept by the caller alone, who asks each time whether it is still good
     headers = {
@@ -106,7 +106,7 @@ async def remove(
     async def write() -> tuple[int, Any, str]:
         key = await key_of(work, caller, id, collection)
         if not await work.ask(_deleted, work, key):
-            raise RecordMissing(f"no record has the id {id}")
+            raise RecordNotFound(f"no record has the id {id}")
         return 204, None, ""
 
     return await once(request, caller, work, idempotency_key, collection, write)
@@ -115,7 +115,7 @@ async def remove(
 async def _record(work: Working, key: Key, *, full: bool = False) -> ImageRecord:
     found = await work.ask(lambda: work.service.index.get([key], full=full))
     if key not in found:
-        raise RecordMissing(f"no record has the id {key.id}")
+        raise RecordNotFound(f"no record has the id {key.id}")
     return found[key]
 
 

@@ -12,7 +12,7 @@ from facsimile.api.auth import Caller, Reader, Writer
 from facsimile.api.problems import documented
 from facsimile.api.stages import Work
 from facsimile.search.index.state.base import State
-from facsimile.workers.errors import JobMissing
+from facsimile.workers.errors import JobNotFound
 from facsimile.workers.ledger.dead_letters import Letter, Letters
 from facsimile.workers.ledger.jobs import Job, Jobs, JobState, JobWork
 
@@ -161,7 +161,7 @@ async def cancel(job: JobId, caller: Writer, work: Work) -> Progress:
 def _found(state: State, id: str, caller: Caller) -> Job:
     job = Jobs(state).get(id)
     if not _sees(caller, job):
-        raise JobMissing(f"there is no job {id}")
+        raise JobNotFound(f"there is no job {id}")
     return job
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from facsimile.search.errors import InvalidRequest, RecordMissing
+from facsimile.search.errors import InvalidRequest, RecordNotFound
 from facsimile.search.index.state.base import Entry, Ref, State, Wanted
 from facsimile.search.index.validation import COLLECTION
 
@@ -96,10 +96,10 @@ class Keys:
             self._state.put([Entry(kind=_REQUIRED.kind, id=_REQUIRED.id)])
 
     def revoke(self, id: str) -> None:
-        """End a key. Raises RecordMissing where there is none."""
+        """End a key. Raises RecordNotFound where there is none."""
         ref = Ref(KIND, id)
         if ref not in self._state.get([ref]):
-            raise RecordMissing(f"there is no key {id}")
+            raise RecordNotFound(f"there is no key {id}")
         self._require()  # keys made by a version that did not remember this
         self._state.delete([ref])
         self._state.refresh()

@@ -26,7 +26,7 @@ from facsimile.search.errors import (
     IndexReadOnly,
     IndexUnavailable,
     InvalidRequest,
-    RecordMissing,
+    RecordNotFound,
     StoreError,
 )
 from facsimile.workers.logging import logger
@@ -68,7 +68,7 @@ KINDS: Mapping[type[FacsimileError], Kind] = {
     BrokenImage: Kind(422, "image-broken", "The image is damaged"),
     ImageTooLarge: Kind(413, "image-too-large", "The image is larger than the limit"),
     ModelError: Kind(503, "model-unavailable", "The model cannot be used at present", 60),
-    RecordMissing: Kind(404, "record-missing", "There is no such record"),
+    RecordNotFound: Kind(404, "record-missing", "There is no such record"),
     InvalidRequest: INVALID,
     IndexUnavailable: Kind(503, "index-unavailable", "The index cannot be reached at present", 5),
     IndexReadOnly: Kind(503, "index-read-only", "The index takes no writes at present", 30),

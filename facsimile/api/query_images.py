@@ -11,7 +11,7 @@ from facsimile.api.schemas import Asked, Picture
 from facsimile.api.stages import Working
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.record import Description, Key
-from facsimile.search.errors import InvalidRequest, RecordMissing
+from facsimile.search.errors import InvalidRequest, RecordNotFound
 from facsimile.search.index.base import Index
 from facsimile.search.stored_queries import descriptions
 
@@ -71,11 +71,11 @@ async def queries_of(
 
 
 async def key_of(work: Working, caller: Caller, id: str, collection: str | None) -> Key:
-    """The one record with this id that the caller may see. Raises RecordMissing, and Problem for several."""
+    """The one record with this id that the caller may see. Raises RecordNotFound, and Problem for several."""
     within = caller.within([collection] if collection else ())
     keys = await work.ask(work.service.index.keys_of, id, within)
     if not keys:
-        raise RecordMissing(f"no record has the id {id}")
+        raise RecordNotFound(f"no record has the id {id}")
     if len(keys) > 1:
         raise Problem(AMBIGUOUS, "name a collection", collections=sorted(key.collection for key in keys))
     return keys[0]
@@ -85,7 +85,7 @@ def stored(index: Index, key: Key) -> Query:
     """The signatures of a stored image; its other orientations come from its thumbnail."""
     record = index.get([key]).get(key)
     if record is None:
-        raise RecordMissing(f"no record has the id {key.id}")
+        raise RecordNotFound(f"no record has the id {key.id}")
     (description,) = descriptions([record])
     if isinstance(description, FacsimileError):
         raise description

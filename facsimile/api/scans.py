@@ -19,7 +19,7 @@ from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Index
 from facsimile.search.index.state.base import State
 from facsimile.search.query import Filter
-from facsimile.workers.errors import FindingMissing, JobMissing, ScanMissing
+from facsimile.workers.errors import FindingNotFound, JobNotFound, ScanNotFound
 from facsimile.workers.ledger.chunks import now
 from facsimile.workers.ledger.jobs import Jobs
 from facsimile.workers.scanning.allowances import Allowances
@@ -147,7 +147,7 @@ async def review(id: FindingId, decision: Decision, caller: Writer, work: Work) 
         findings = Findings(state)
         found = findings.get(id)
         if not _sees(caller, Scans(state).get(found.scan)):
-            raise FindingMissing(f"there is no finding {id}")
+            raise FindingNotFound(f"there is no finding {id}")
         return findings.review(
             id,
             state=decision.state or "",
@@ -187,7 +187,7 @@ def _name(scans: Scans, wanted: Wanted, caller: Caller) -> str:
     if not caller.collections:
         return name
     sides = (wanted.catalogue, wanted.suspects)
-    with suppress(ScanMissing):
+    with suppress(ScanNotFound):
         scan = scans.get(name)
         if (scan.catalogue, scan.suspects) == sides:
             return name
@@ -195,10 +195,10 @@ def _name(scans: Scans, wanted: Wanted, caller: Caller) -> str:
 
 
 def seen(state: State, name: str, caller: Caller) -> Scan:
-    """The scan of this name; ScanMissing where the caller may not see all of it."""
+    """The scan of this name; ScanNotFound where the caller may not see all of it."""
     scan = Scans(state).get(name)
     if not _sees(caller, scan):
-        raise ScanMissing(f"there is no scan {name}")
+        raise ScanNotFound(f"there is no scan {name}")
     return scan
 
 
@@ -211,7 +211,7 @@ def _told(state: State, scan: Scan) -> Told:
     if scan.job:
         try:
             progress = Progress.of(Jobs(state).get(scan.job))
-        except JobMissing:  # it is about to begin
+        except JobNotFound:  # it is about to begin
             progress = None
     public = {name: value for name, value in scan.as_json().items() if name != "sources"}
     return Told(**public, findings=Allowances(state).states(scan.name), progress=progress)

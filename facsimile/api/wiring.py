@@ -21,10 +21,10 @@ from facsimile.imaging.record import Description
 from facsimile.ingest.errors import (
     DecoderBusy,
     DecoderCrashed,
-    DecoderHung,
-    FetchFailed,
+    DecoderTimeout,
+    FetchUnavailable,
     SourceError,
-    SourceRefused,
+    SourceNotAllowed,
     SourceTooLarge,
 )
 from facsimile.ingest.isolated import IsolatedReader, no_model
@@ -37,12 +37,12 @@ from facsimile.search.index.opening import is_remote, model_of, open_index, sign
 from facsimile.settings import Settings
 from facsimile.version import __version__
 from facsimile.workers.errors import (
-    AllowanceMissing,
+    AllowanceNotFound,
     BrokerUnavailable,
-    FindingMissing,
+    FindingNotFound,
     JobClosed,
-    JobMissing,
-    ScanMissing,
+    JobNotFound,
+    ScanNotFound,
 )
 
 if TYPE_CHECKING:
@@ -51,18 +51,18 @@ if TYPE_CHECKING:
 #: what is wrong with an address that a request gave; failures of other servers are not ours, so no 5xx
 KINDS: Mapping[type[FacsimileError], Kind] = {
     SourceError: Kind(424, "fetch-rejected", "The address gives no image"),
-    SourceRefused: Kind(422, "url-refused", "This address may not be fetched"),
+    SourceNotAllowed: Kind(422, "url-refused", "This address may not be fetched"),
     SourceTooLarge: Kind(413, "source-too-large", "There are more bytes behind the address than the limit"),
     DecoderBusy: BUSY,
     DecoderCrashed: Kind(422, "image-unreadable", "Reading the image ends its decoder"),
-    DecoderHung: Kind(422, "image-too-slow", "Reading the image takes longer than the limit"),
-    JobMissing: Kind(404, "job-missing", "There is no such job"),
-    ScanMissing: Kind(404, "scan-missing", "There is no such scan"),
-    FindingMissing: Kind(404, "finding-missing", "There is no such finding"),
-    AllowanceMissing: Kind(404, "allowance-missing", "There is no such allowance"),
+    DecoderTimeout: Kind(422, "image-too-slow", "Reading the image takes longer than the limit"),
+    JobNotFound: Kind(404, "job-missing", "There is no such job"),
+    ScanNotFound: Kind(404, "scan-missing", "There is no such scan"),
+    FindingNotFound: Kind(404, "finding-missing", "There is no such finding"),
+    AllowanceNotFound: Kind(404, "allowance-missing", "There is no such allowance"),
     JobClosed: Kind(409, "job-closed", "The job has come to its end"),
     BrokerUnavailable: Kind(503, "queue-unavailable", "The queue cannot be reached at present", 5),
-    FetchFailed: Kind(424, "fetch-failed", "The address cannot be fetched at present", 10),
+    FetchUnavailable: Kind(424, "fetch-failed", "The address cannot be fetched at present", 10),
 }
 
 #: the names of this machine for itself

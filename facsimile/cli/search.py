@@ -169,14 +169,14 @@ def _name(picture: Item | Outcome) -> str:
 def _described(index: Facsimile, picture: Item | Outcome) -> Query | str:
     """The picture as a query, or the reason why there is none."""
     from facsimile.ingest.item import Outcome
-    from facsimile.search.errors import RecordMissing, StoreError
+    from facsimile.search.errors import RecordNotFound, StoreError
 
     if isinstance(picture, Outcome):
         return picture.reason
     try:
         return index.describe(picture.source if picture.data is None else picture.data)
     except FacsimileError as error:
-        if isinstance(error, StoreError) and not isinstance(error, RecordMissing):
+        if isinstance(error, StoreError) and not isinstance(error, RecordNotFound):
             raise
         return str(error)
 

@@ -15,7 +15,7 @@ import typer
 
 from facsimile.cli.options import IndexOption
 from facsimile.cli.output import complain, say
-from facsimile.search.errors import IndexMissing, InvalidRequest
+from facsimile.search.errors import IndexNotFound, InvalidRequest
 
 if TYPE_CHECKING:
     from facsimile.api.auth import Policy
@@ -107,7 +107,7 @@ def _listening(host: str, port: int) -> socket.socket:
 def key_policy(chosen: Settings, *, create: bool) -> Policy:
     """Whether callers have to show a key, over an index that is there, or that `create` makes.
 
-    An index that has had keys stays closed when the last one is revoked. Raises IndexMissing, and
+    An index that has had keys stays closed when the last one is revoked. Raises IndexNotFound, and
     InvalidRequest where keys are needed and none was ever made.
     """
     from facsimile.api.keys import Keys
@@ -118,8 +118,8 @@ def key_policy(chosen: Settings, *, create: bool) -> Policy:
         index = open_index(
             chosen.index, elastic, create=signatures_of(chosen.new_model()) if create else None
         )
-    except IndexMissing as error:
-        raise IndexMissing(f"{error}, and `facsimile serve --create` serves an empty one") from None
+    except IndexNotFound as error:
+        raise IndexNotFound(f"{error}, and `facsimile serve --create` serves an empty one") from None
     with index:
         if chosen.api_keys == "off":
             return "off"

@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 from urllib.parse import quote
 
-from facsimile.client.errors import Ambiguous, error_of
+from facsimile.client.errors import error_of
 from facsimile.client.models import Comparison, Image, Job, Match, Stored
 from facsimile.client.transport import Connection
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.record import DEFAULT_COLLECTION
-from facsimile.search.errors import RecordMissing
+from facsimile.search.errors import AmbiguousId, RecordNotFound
 
 if TYPE_CHECKING:
     from facsimile.imaging.describe import Probes
@@ -129,7 +129,7 @@ class Client:
         for name in [collection] if collection else self.collections():
             try:
                 told = self._server.ask("DELETE", f"/v1/collections/{_segment(name)}", once=True).json()
-            except RecordMissing:
+            except RecordNotFound:
                 continue
             removed += told["removed"]
         return removed
@@ -138,10 +138,10 @@ class Client:
         headers = {"Idempotency-Key": secrets.token_hex(16)}
         try:
             self._server.ask("DELETE", _path(id), params=_within(collection), headers=headers)
-        except RecordMissing:
+        except RecordNotFound:
             return 0
-        except Ambiguous as error:
-            return sum(self._remove(id, each) for each in error.problem["collections"])
+        except AmbiguousId as error:
+            return sum(self._remove(id, each) for each in error.collections)
         return 1
 
     # -- asking --------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ class Client:
         return Comparison.of(self._server.ask("POST", "/v1/compare", json=body).json())
 
     def get(self, id: str, *, collection: str | None = None) -> Image:
-        """A stored image. Raises RecordMissing, and Ambiguous where several collections have the id."""
+        """A stored image. Raises RecordNotFound, and AmbiguousId where several collections have the id."""
         return Image.of(self._server.ask("GET", _path(id), params=_within(collection)).json())
 
     def thumbnail(self, id: str, *, collection: str | None = None) -> bytes:
@@ -201,7 +201,7 @@ class Client:
         return counts.get(collection, 0) if collection else sum(counts.values())
 
     def job(self, id: str) -> Job:
-        """How far a job of the queue is. Raises JobMissing."""
+        """How far a job of the queue is. Raises JobNotFound."""
         return Job.of(self._server.ask("GET", f"/v1/jobs/{_segment(id)}").json())
 
     # -- life ----------------------------------------------------------------------------------------------

@@ -1,14 +1,14 @@
-"""Errors of the client: what a problem document of the server is here.
+"""Errors of the client: the exception that a problem document of the server becomes.
 
-What the embedded object raises too, keeps its class (BrokenImage, RecordMissing, InvalidRequest, …). Beside:
+What the library raises too keeps its class (BrokenImage, RecordNotFound, InvalidRequest, …). Beside these:
 
 FacsimileError
-└── ServerError                   the server does not do what was asked; `problem` is its document
-    ├── ServerUnreachable         no connection, or it broke, or no answer in time (transient)
-    ├── ServerBusy                too many requests, or a service behind it is down (transient)
-    ├── KeyRefused                no key, an unknown one, or one that may not do this
-    ├── Ambiguous                 several collections have a record of this id
-    └── RequestRefused            every other answer that is an error
+├── ServerError                   the server does not do what was asked; `problem` is its problem document
+│   ├── ServerUnreachable         no connection, a broken one, or no answer before the timeout (transient)
+│   ├── ServerBusy                too many requests, or a service that the server needs is down (transient)
+│   ├── AuthError                 the API key is missing, unknown, or lacks the permission
+│   └── ApiError                  every other error response
+└── NotSupported                  an operation of the library that a server does not offer
 """
 
 from __future__ import annotations
@@ -17,13 +17,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from facsimile.imaging.errors import BrokenImage, EmptyImage, FacsimileError, ImageTooLarge, NotAnImage
-from facsimile.ingest.errors import FetchFailed, FetchRejected, SourceRefused, SourceTooLarge
-from facsimile.search.errors import IndexReadOnly, IndexUnavailable, InvalidRequest, RecordMissing
-from facsimile.workers.errors import JobMissing
+from facsimile.ingest.errors import FetchRejected, FetchUnavailable, SourceNotAllowed, SourceTooLarge
+from facsimile.search.errors import (
+    AmbiguousId,
+    IndexReadOnly,
+    IndexUnavailable,
+    InvalidRequest,
+    RecordNotFound,
+)
+from facsimile.workers.errors import FindingNotFound, JobClosed, JobNotFound, ScanNotFound
 
 
 class ServerError(FacsimileError):
-    """The server does not do what was asked."""
+    """The server does not do what was asked; `problem` is the problem document that it sent (RFC 9457)."""
 
     def __init__(self, sentence: str, problem: Mapping[str, Any] | None = None) -> None:
         super().__init__(sentence)
@@ -31,66 +37,76 @@ class ServerError(FacsimileError):
 
 
 class ServerUnreachable(ServerError):
-    """There is no connection to the server, it broke, or no answer came in time."""
+    """There is no connection to the server, it broke, or no answer came before the timeout."""
 
     exit_code = 3
     transient = True
 
 
 class ServerBusy(ServerError):
-    """The server has too much to do for us at present, or something that it needs is down."""
+    """The server is overloaded or limits this client's rate, or a service that it needs is down."""
 
     exit_code = 3
     transient = True
 
 
-class KeyRefused(ServerError):
-    """The server wants a key, does not know this one, or does not let it do this."""
+class AuthError(ServerError):
+    """The API key is missing, unknown, or lacks the permission for this request."""
 
     exit_code = 2
 
 
-class Ambiguous(ServerError):
-    """Several collections have a record of this id: name one."""
-
-    exit_code = 2
-
-
-class RequestRefused(ServerError):
+class ApiError(ServerError):
     """The server answers with an error that has no class of its own."""
 
 
-#: by the last part of the problem's type; errors that have no document are made without one
+class NotSupported(FacsimileError):
+    """The library has this operation and a server does not offer it; the message says what to use."""
+
+    exit_code = 2
+
+
+#: by the last part of the problem's type
 KNOWN: Mapping[str, type[FacsimileError]] = {
     "image-empty": EmptyImage,
     "image-unknown": NotAnImage,
     "image-broken": BrokenImage,
     "image-too-large": ImageTooLarge,
-    "record-missing": RecordMissing,
-    "job-missing": JobMissing,
+    "record-missing": RecordNotFound,
+    "job-missing": JobNotFound,
+    "job-closed": JobClosed,
+    "scan-missing": ScanNotFound,
+    "finding-missing": FindingNotFound,
     "invalid": InvalidRequest,
     "index-unavailable": IndexUnavailable,
     "index-read-only": IndexReadOnly,
     "fetch-rejected": FetchRejected,
-    "fetch-failed": FetchFailed,
-    "url-refused": SourceRefused,
+    "fetch-failed": FetchUnavailable,
+    "url-refused": SourceNotAllowed,
     "source-too-large": SourceTooLarge,
 }
 
-_OWN: Mapping[int, type[ServerError]] = {401: KeyRefused, 403: KeyRefused, 429: ServerBusy, 503: ServerBusy}
+_BY_STATUS: Mapping[int, type[ServerError]] = {
+    401: AuthError,
+    403: AuthError,
+    429: ServerBusy,
+    503: ServerBusy,
+}
 
 
 def error_of(status: int, problem: Mapping[str, Any]) -> FacsimileError:
-    """The error that an answer with this status and problem document is."""
+    """The exception for a response with this status and problem document."""
     name = str(problem.get("type", "")).removeprefix("urn:facsimile:")
     title = str(problem.get("title", f"the server answered {status}"))
     detail = str(problem.get("detail", title))
     error: FacsimileError
-    if known := KNOWN.get(name):
+    if name == "ambiguous":
+        error = AmbiguousId(detail, problem.get("collections", ()))
+    elif known := KNOWN.get(name):
         error = known(detail)
     else:
-        kind = Ambiguous if name == "ambiguous" else _OWN.get(status, RequestRefused)
+        kind = _BY_STATUS.get(status, ApiError)
         error = kind(detail if detail == title else f"{title}: {detail}", problem)
     if request := problem.get("request_id"):
-        error.add_note(f"the server calls this request {request}")
+        error.add_note(f"request id of the server: {request}")
     return error

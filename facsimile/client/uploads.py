@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from facsimile.client.errors import KeyRefused, ServerBusy, ServerUnreachable
+from facsimile.client.errors import AuthError, ServerBusy, ServerUnreachable
 from facsimile.client.models import Stored
 from facsimile.imaging.errors import FacsimileError
 from facsimile.ingest.item import Item, Outcome, Tally
@@ -52,7 +52,7 @@ def stored_all(
 
 
 #: what no further image would fare better with
-_ENDS = (KeyRefused, ServerBusy, ServerUnreachable, StoreError)
+_ENDS = (AuthError, ServerBusy, ServerUnreachable, StoreError)
 
 
 def _stored(item: Item | Outcome, store: Store, loader: Loader) -> Outcome:

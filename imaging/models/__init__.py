@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 
-from facsimile.imaging.errors import ModelUnknown
+from facsimile.imaging.errors import ModelNotFound
 from facsimile.imaging.models.base import Device, Model, Options
 
 DEFAULT_MODEL = "facsimile"
@@ -23,7 +23,7 @@ def model(name: str = DEFAULT_MODEL, *, batch: int = 32, threads: int = 1, devic
     them changes a vector by more than rounding. A model belongs to the process that made it; others make
     their own by its name.
 
-    Raises ModelUnknown and ModelUnavailable; what is loaded late may raise the latter at the first vector.
+    Raises ModelNotFound and ModelUnavailable; what is loaded late may raise the latter at the first vector.
     """
     return _model(name, Options(batch, threads, device))
 
@@ -47,7 +47,7 @@ def _model(name: str, options: Options) -> Model:
             from facsimile.imaging.models.pytorch import TorchScript
 
             return TorchScript(file, options)
-    raise ModelUnknown(f"there is no model {name!r}; known are {', '.join(MODEL_NAMES)}")
+    raise ModelNotFound(f"there is no model {name!r}; known are {', '.join(MODEL_NAMES)}")
 
 
 if hasattr(os, "register_at_fork"):  # the threads of a network stay behind in the parent

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsimile.imaging.decode import Picture
-from facsimile.imaging.errors import ModelUnavailable, ModelUnknown
+from facsimile.imaging.errors import ModelNotFound, ModelUnavailable
 from facsimile.imaging.models.base import Model, Options, imported
 
 #: the mean and deviation of ImageNet's pictures per channel, on a scale of 0..1
@@ -76,13 +76,13 @@ class TorchVision(TorchModel):
         self._models = imported("torchvision.models", self.extra)
         self._network_name, _, weights = which.partition(":")
         if self._network_name not in self._models.list_models(module=self._models):
-            raise ModelUnknown(f"torchvision has no classification network {self._network_name!r}")
+            raise ModelNotFound(f"torchvision has no classification network {self._network_name!r}")
         known = self._models.get_model_weights(self._network_name)
         weights = weights or known.DEFAULT.name
         names = [*(one.name for one in known), "none"]
         if weights not in names:
             there = ", ".join(names)
-            raise ModelUnknown(f"{self._network_name} has no weights {weights!r}; known are {there}")
+            raise ModelNotFound(f"{self._network_name} has no weights {weights!r}; known are {there}")
         self._weights = None if weights == "none" else known[weights]
         self._transform = (self._weights or known.DEFAULT).transforms()
         self.name = f"torchvision:{which}"
@@ -116,7 +116,7 @@ class TorchVision(TorchModel):
                 raise ModelUnavailable(f"cannot load the weights of {self.identity}: {error}") from error
         layers = [name for name, layer in network.named_modules() if isinstance(layer, linear)]
         if not layers:
-            raise ModelUnknown(f"{self._network_name} has no feature layer: its last one is no linear layer")
+            raise ModelNotFound(f"{self._network_name} has no feature layer: its last one is no linear layer")
         network.set_submodule(layers[-1], identity())
         return network.eval().to(self._device)
 

@@ -9,7 +9,7 @@ from facsimile.imaging.models import model
 from facsimile.imaging.models.base import Model
 from facsimile.imaging.models.base import Options as ModelOptions
 from facsimile.imaging.phash import HASH_VERSION
-from facsimile.search.errors import IndexExists, IndexMismatch, IndexMissing, InvalidRequest
+from facsimile.search.errors import IndexAlreadyExists, IndexMismatch, IndexNotFound, InvalidRequest
 from facsimile.search.index.base import Index, Progress, Signatures, Transform
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def is_remote(location: str) -> bool:
 
 
 def create_index(location: str, signatures: Signatures, options: ElasticOptions | None = None) -> Index:
-    """A new, empty index; raises IndexExists where there is one."""
+    """A new, empty index; raises IndexAlreadyExists where there is one."""
     if is_remote(location):
         from facsimile.search.index.elastic.index import ElasticIndex
 
@@ -45,19 +45,19 @@ def create_index(location: str, signatures: Signatures, options: ElasticOptions 
 def open_index(
     location: str, options: ElasticOptions | None = None, *, create: Signatures | None = None
 ) -> Index:
-    """The index at a location; where there is none, a new one for these signatures, else IndexMissing.
+    """The index at a location; where there is none, a new one for these signatures, else IndexNotFound.
 
     Raises IndexMismatch where it keeps another kind of hash than this version computes. Its model may be
     any: see `model_of`.
     """
     try:
         return _opened(location, options)
-    except IndexMissing:
+    except IndexNotFound:
         if create is None:
             raise
     try:
         return create_index(location, create, options)
-    except IndexExists:  # another process was quicker
+    except IndexAlreadyExists:  # another process was quicker
         return _opened(location, options)
 
 
@@ -161,6 +161,6 @@ def rebuild_index(
 
 
 def destroy_index(location: str, options: ElasticOptions | None = None) -> None:
-    """Remove an index with all its records; raises IndexMissing where there is none."""
+    """Remove an index with all its records; raises IndexNotFound where there is none."""
     with _any(location, options) as index:
         index.destroy()

@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facsimile.search.errors import IndexExists, IndexMismatch, IndexMissing
+from facsimile.search.errors import IndexAlreadyExists, IndexMismatch, IndexNotFound
 from facsimile.search.index.base import Signatures
 from tests.conformance.conftest import Place
 from tests.conformance.synthetic import SIGNATURES, look, question, random_vector, record
 
 
 def test_an_index_that_is_not_there_is_missing(place: Place) -> None:
-    with pytest.raises(IndexMissing, match=r"no index"):
+    with pytest.raises(IndexNotFound, match=r"no index"):
         place.open()
 
 
 def test_a_second_index_of_the_name_is_refused(place: Place, rng: np.random.Generator) -> None:
     first = place.create()
     first.put([record("1", rng)])
-    with pytest.raises(IndexExists):
+    with pytest.raises(IndexAlreadyExists):
         place.create()
     first.refresh()
     assert first.count() == 1
@@ -80,6 +80,6 @@ def test_a_removed_index_is_missing_and_can_be_made_anew(place: Place, rng: np.r
     first = place.create()
     first.put([record("1", rng)])
     first.destroy()
-    with pytest.raises(IndexMissing):
+    with pytest.raises(IndexNotFound):
         place.open()
     assert place.create().count() == 0

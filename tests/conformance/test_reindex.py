@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from facsimile.imaging.record import ImageRecord
-from facsimile.search.errors import IndexMismatch, IndexMissing, InvalidRequest
+from facsimile.search.errors import IndexMismatch, IndexNotFound, InvalidRequest
 from facsimile.search.index.base import Index, Signatures
 from facsimile.search.index.opening import rebuild_index, stored_signatures
 from facsimile.search.query import Question
@@ -139,7 +139,9 @@ def test_programs_that_still_compute_the_old_ones_are_cut_off(
         lambda: old.get([records[0].key]),
         old.count,
     ):
-        with pytest.raises((IndexMismatch, IndexMissing), match=r"re-indexed .*start (it|this program) anew"):
+        with pytest.raises(
+            (IndexMismatch, IndexNotFound), match=r"re-indexed .*start (it|this program) anew"
+        ):
             use()
 
 
@@ -157,7 +159,7 @@ def test_searches_and_writes_go_on_all_the_while(
             try:
                 asked = question(look(records[5].bits), radius=10, vector=records[5].vector, nearest=1)
                 found = ids(index.ask([asked])[0])
-            except (IndexMismatch, IndexMissing):
+            except (IndexMismatch, IndexNotFound):
                 moved.set()
                 return
             searched += 1

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facsimile.search.errors import IndexMissing, InvalidRequest
+from facsimile.search.errors import IndexNotFound, InvalidRequest
 from facsimile.search.index.base import Index
 from facsimile.search.index.opening import rebuild_index
 from facsimile.search.index.state.base import Entry, Listing, Ref, State, Wanted
@@ -412,7 +412,7 @@ def test_state_survives_a_rebuild_and_ends_with_the_index(place: Place, rng: np.
 def test_where_the_index_is_gone_no_state_is_made(place: Place) -> None:
     index, other = place.create(), place.open()
     other.destroy()
-    with pytest.raises(IndexMissing, match=r"facsimile index create"):
+    with pytest.raises(IndexNotFound, match=r"facsimile index create"):
         index.state.put([job("1")])
     assert place.create().state.count(JOBS) == 0
 

@@ -19,6 +19,7 @@ EXPECTED = [
     ["2 new, 0 refused", "copy", "photos/a.jpg"],
     ["copy", "mirrored", "photos/a.jpg"],
     ["A harbour {'default': 1} 1", "copy mirrored", "a 400 400", "1 forgotten"],
+    [],
 ]
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 from facsimile.imaging.decode import decode
 from facsimile.imaging.describe import describe, describe_many
 from facsimile.imaging.distance import cosine
-from facsimile.imaging.errors import EmptyImage, ModelError, ModelUnavailable, ModelUnknown
+from facsimile.imaging.errors import EmptyImage, ModelError, ModelNotFound, ModelUnavailable
 from facsimile.imaging.models import DEFAULT_MODEL, model
 from facsimile.imaging.models.base import Model, Options
 from facsimile.imaging.models.bundled import WEIGHTS, Bundled
@@ -134,7 +134,7 @@ def test_there_is_no_vector_without_a_model_and_the_rest_is_the_same():
 
 @pytest.mark.parametrize("name", ["", "resnet50", "facsimile:2", "augnet:", "torchvision:", "torchscript"])
 def test_an_unknown_name_is_refused_with_the_known_ones(name):
-    with pytest.raises(ModelUnknown, match=r"facsimile, augnet, torchvision:NAME.*torchscript:FILE"):
+    with pytest.raises(ModelNotFound, match=r"facsimile, augnet, torchvision:NAME.*torchscript:FILE"):
         model(name)
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from facsimile.imaging.decode import decode
 from facsimile.imaging.describe import describe, describe_many
-from facsimile.imaging.errors import ModelUnavailable, ModelUnknown
+from facsimile.imaging.errors import ModelNotFound, ModelUnavailable
 from facsimile.imaging.models import model
 from facsimile.imaging.record import Description
 from tests.imaging.pictures import encoded, photograph
@@ -86,7 +86,7 @@ def test_the_identity_names_the_weights():
     ],
 )
 def test_what_torchvision_has_not_is_said(name, said):
-    with pytest.raises(ModelUnknown, match=said):
+    with pytest.raises(ModelNotFound, match=said):
         describe(encoded(photograph()), model=model(name, device="cpu"))
 
 

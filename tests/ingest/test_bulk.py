@@ -19,7 +19,7 @@ from facsimile.ingest.bulk import Work
 from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.pipeline import Timings, process
 from facsimile.ingest.sources import items
-from facsimile.search.errors import IndexMissing, IndexUnavailable, StoreError
+from facsimile.search.errors import IndexNotFound, IndexUnavailable, StoreError
 from facsimile.search.index.base import Signatures, Status
 from facsimile.search.index.embedded.index import EmbeddedIndex
 from tests.ingest.conftest import picture
@@ -81,7 +81,7 @@ def test_two_processes_bring_in_all_and_the_second_run_changes_nothing(folder: P
     [
         ("kill", "DecoderCrashed"),
         ("segfault", "DecoderCrashed"),
-        ("hang", "DecoderHung"),
+        ("hang", "DecoderTimeout"),
         ("defect", "DecoderCrashed"),
     ],
 )
@@ -146,7 +146,7 @@ def test_an_index_that_stays_away_ends_the_run_with_its_error(
         bulk.run(stream, away, jobs=1, on_outcome=lambda outcome: gone.touch(), patience=1)
     with pytest.raises(IndexUnavailable):  # not even once there: no patience at all
         bulk.run(items(str(folder)), away, jobs=1, patience=10_000)
-    with pytest.raises(IndexMissing):
+    with pytest.raises(IndexNotFound):
         bulk.run(items(str(folder)), work(tmp_path / "nothing"), jobs=2)
 
 

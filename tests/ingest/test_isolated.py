@@ -15,7 +15,7 @@ import pytest
 from facsimile.imaging.describe import Reading, describe_many, describe_readings
 from facsimile.imaging.errors import NotAnImage
 from facsimile.imaging.models.base import Model, Options
-from facsimile.ingest.errors import DecoderBusy, DecoderCrashed, DecoderHung
+from facsimile.ingest.errors import DecoderBusy, DecoderCrashed, DecoderTimeout
 from facsimile.ingest.isolated import IsolatedReader
 from tests.imaging.pictures import NAMES, encoded, photograph
 
@@ -89,7 +89,7 @@ def test_an_image_at_fault_fails_alone(reader):
     start = time.monotonic()
     found = isolated.read(datas)
     assert time.monotonic() - start < 20
-    kinds = [DecoderCrashed, Reading, DecoderCrashed, DecoderHung, Reading]
+    kinds = [DecoderCrashed, Reading, DecoderCrashed, DecoderTimeout, Reading]
     assert [type(one) for one in found] == kinds
     assert str(found[0]) == "the decoder crashed on it"
     assert "no luck" in str(found[2])

@@ -170,7 +170,7 @@ def test_whatever_failed_comes_back_as_it_was(
 ) -> None:
     item = Item(f"https://example.org/{text}", text, "c", words, tuple(tags), metadata)
     with FailureList(tmp_path / "f.jsonl") as failures:
-        failures.add(Outcome(item, Status.FAILED, "x", "FetchFailed", True))
+        failures.add(Outcome(item, Status.FAILED, "x", "FetchUnavailable", True))
     assert list(items(str(tmp_path / "f.jsonl"))) == [item]
 
 

@@ -77,8 +77,8 @@ def test_each_bad_image_fails_alone_with_a_sentence(tmp_path: Path, index: Index
         "good": "",
         "pipe": "SourceUnreadable",
         "folder": "SourceUnreadable",
-        "dangling": "SourceMissing",
-        "missing": "SourceMissing",
+        "dangling": "SourceNotFound",
+        "missing": "SourceNotFound",
     }
     assert all(outcome.reason for outcome in outcomes if outcome.status is FAILED)
     assert index.count() == 1
@@ -186,14 +186,14 @@ def test_object_stores_are_read(index: Index, loader: Loader) -> None:
     finally:
         store.rm("/pipeline", recursive=True)
     assert statuses(outcomes) == [ADDED, FAILED]
-    assert outcomes[1].error == "SourceMissing"
+    assert outcomes[1].error == "SourceNotFound"
 
 
 def test_strangers_reach_no_files(photos: Path, index: Index) -> None:
     with Loader(files=False) as loader:
         items = [Item(str(photos / "a.JPG")), Item("memory://x/a.jpg"), Item("http://127.0.0.1/a.jpg")]
         outcomes = bring(items, index, loader)
-    assert [outcome.error for outcome in outcomes] == ["SourceRefused"] * 3
+    assert [outcome.error for outcome in outcomes] == ["SourceNotAllowed"] * 3
 
 
 def test_bytes_in_hand_need_no_place(index: Index, loader: Loader) -> None:

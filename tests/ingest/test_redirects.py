@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from facsimile.imaging.errors import FacsimileError
-from facsimile.ingest.errors import FetchRejected, SourceError, SourceRefused
+from facsimile.ingest.errors import FetchRejected, SourceError, SourceNotAllowed
 from facsimile.ingest.fetch import Fetcher, FetchLimits
 from facsimile.ingest.item import Item
 from facsimile.ingest.loader import Loader
@@ -68,7 +68,7 @@ def test_a_redirect_to_nowhere_is_the_error_of_its_image_alone(web: Web, locatio
     bad = redirect(web, location.encode())
     with Loader(OPEN) as loader:
         refused, loaded = loader.load([Item(bad), Item(good)])
-    assert isinstance(refused, SourceRefused | FetchRejected)
+    assert isinstance(refused, SourceNotAllowed | FetchRejected)
     assert not refused.transient
     assert "/hop" in str(refused) or "host" in str(refused) or "name" in str(refused)
     assert len(str(refused)) < 1000
@@ -77,7 +77,7 @@ def test_a_redirect_to_nowhere_is_the_error_of_its_image_alone(web: Web, locatio
 
 @pytest.mark.parametrize("url", ["http://" + each if ":" not in each else each for each in NOWHERE])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with Fetcher(OPEN) as fetcher, pytest.raises((SourceRefused, FetchRejected)) as refused:
+    with Fetcher(OPEN) as fetcher, pytest.raises((SourceNotAllowed, FetchRejected)) as refused:
         fetcher.fetch(url)
     assert not refused.value.transient
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from facsimile.ingest.errors import NothingFound, SourceMissing, SourceRefused
+from facsimile.ingest.errors import NothingFound, SourceNotAllowed, SourceNotFound
 from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.sources import all_items, count, items
 from tests.ingest.conftest import picture
@@ -93,7 +93,7 @@ def test_a_name_that_is_not_utf8_fails_alone(photos: Path) -> None:
 
 @pytest.mark.parametrize("source", ["/no/such/place", "no-such-*.jpg", "memory://nothing/here", "a\0b"])
 def test_what_is_missing_is_said_at_once(source: str) -> None:
-    with pytest.raises(SourceMissing):
+    with pytest.raises(SourceNotFound):
         next(items(source))
 
 
@@ -108,7 +108,7 @@ def test_an_empty_folder_and_one_without_images_are_no_silence(tmp_path: Path) -
 
 def test_a_mistyped_source_is_said_before_the_first_image_comes(photos: Path) -> None:
     stream = all_items([str(photos), str(photos / "missing")])
-    with pytest.raises(SourceMissing):
+    with pytest.raises(SourceNotFound):
         next(stream)
     twice = list(all_items([str(photos), str(photos / "b.jpg")]))
     assert len(twice) == 6
@@ -120,7 +120,7 @@ def test_a_web_address_is_one_item_and_nothing_is_fetched_yet() -> None:
 
 @pytest.mark.parametrize("source", ["nonsense://a/b.jpg", "simplecache::http://10.0.0.1/a.jpg"])
 def test_addresses_of_unknown_kind_are_refused(source: str) -> None:
-    with pytest.raises(SourceRefused):
+    with pytest.raises(SourceNotAllowed):
         list(items(source))
 
 

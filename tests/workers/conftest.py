@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 import facsimile
-from facsimile.workers.errors import JobMissing
+from facsimile.workers.errors import JobNotFound
 from tests.facsimile.shell import Shell
 
 #: images of a run: many chunks, so that a fault strikes in their midst
@@ -115,7 +115,7 @@ class Site:
     def _asked(self, job: str) -> Any:
         try:
             return self.job(job)
-        except JobMissing:  # the first message of another service makes theirs
+        except JobNotFound:  # the first message of another service makes theirs
             return {"job": job, "accepted": 0, "pending": 0, "added": 0, "finished": None}
 
     def shown(self) -> None:

@@ -15,7 +15,7 @@ from facsimile.ingest.loader import Loader
 from facsimile.ingest.pipeline import process
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.state.base import Entry
-from facsimile.workers.errors import ScanMissing
+from facsimile.workers.errors import ScanNotFound
 from facsimile.workers.ledger.chunks import now
 from facsimile.workers.scanning.hosts import checked_site
 from tests.facsimile.shell import Shell
@@ -103,7 +103,7 @@ def test_what_no_finding_can_meet_is_refused_in_a_sentence(case: Case) -> None:
                 index.scanning.allow(where)
         with pytest.raises(InvalidRequest, match=r"no work 0/coffee\.png in the collection works"):
             index.scanning.allow({"work": "0/coffee.png"}, scan="works")
-        with pytest.raises(ScanMissing):
+        with pytest.raises(ScanNotFound):
             index.scanning.allow({"site": "partner.example"}, scan="work")
         assert list(index.scanning.allowances.all()) == []
         assert reported(index) == ALL

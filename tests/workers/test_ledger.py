@@ -94,7 +94,7 @@ class World:
         if fate == "bad":
             return Outcome(item, Status.FAILED, "no picture", "NotAnImage")
         if fate == "flaky":
-            return Outcome(item, Status.FAILED, "busy", "FetchFailed", transient=True)
+            return Outcome(item, Status.FAILED, "busy", "FetchUnavailable", transient=True)
         status = Status.UNCHANGED if item.source in self.indexed else Status.ADDED
         self.indexed.add(item.source)
         return Outcome(item, status)

@@ -35,7 +35,11 @@ def test_messages_of_other_services(site: Site, pictures: Path) -> None:
     found = site.until("intake", lambda job: job["accepted"] == 4 and not job["pending"])
     assert (found["state"], found["added"], found["failed"]) == ("open", 1, 3)
     letters = site.shell("letters", "--job", "intake", "--json").lines
-    assert sorted(letter["error"] for letter in letters) == ["MessageError", "MessageError", "SourceRefused"]
+    assert sorted(letter["error"] for letter in letters) == [
+        "MessageError",
+        "MessageError",
+        "SourceNotAllowed",
+    ]
     site.shown()
     assert site.shell.json("search", third, "--json")["matches"] == []
     assert site.shell.json("search", first)["matches"][0]["id"] == "inline"

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from facsimile.scans import rules
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.query import Filter
-from facsimile.workers.errors import FindingMissing
+from facsimile.workers.errors import FindingNotFound
 from facsimile.workers.ledger.chunks import now
 from facsimile.workers.scanning.compare import Comparer
 from facsimile.workers.scanning.plan import Planner
@@ -207,7 +207,7 @@ def test_reviews_survive_repeats(case: Case) -> None:
         assert {each.id for each in index.scanning.findings.all(states=["dismissed"])} == {first.id}
         with pytest.raises(InvalidRequest, match="no state 'gone'"):
             index.scanning.findings.review(first.id, state="gone")
-        with pytest.raises(FindingMissing):
+        with pytest.raises(FindingNotFound):
             index.scanning.findings.review("nothing", state="open")
 
 

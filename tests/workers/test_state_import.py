@@ -82,7 +82,7 @@ def decided(location: str, folder: Path) -> str:
         chunks.record([Chunk(id="images/0", job="images", items=(Item("/gone.jpg"),), accepted=1)])
         claim = chunks.claim("images/0", "test")
         assert not isinstance(claim, list)
-        chunks.finish(claim, [Outcome(claim.chunk.items[0], Status.FAILED, "no such file", "SourceMissing")])
+        chunks.finish(claim, [Outcome(claim.chunk.items[0], Status.FAILED, "no such file", "SourceNotFound")])
         jobs.close("images")
         state.refresh()
         jobs.fold("images", index.index.refresh)

@@ -17,7 +17,7 @@ from typing import Any
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.state.base import Entry, Ref, State, Wanted
 from facsimile.search.secrets import without_url_secrets
-from facsimile.workers.errors import JobClosed, JobMissing
+from facsimile.workers.errors import JobClosed, JobNotFound
 from facsimile.workers.ledger.chunks import COUNTS, Chunks, ChunkState, now
 from facsimile.workers.ledger.chunks import KIND as CHUNK
 from facsimile.workers.ledger.dead_letters import Letters
@@ -168,7 +168,7 @@ class Jobs:
     def forget(self, id: str, *, running: bool = False) -> None:
         """Forget a job that has come to its end, with its dead letters.
 
-        Raises JobMissing, and JobClosed while it runs. With `running` neither matters: what is under way is
+        Raises JobNotFound, and JobClosed while it runs. With `running` neither matters: what is under way is
         not counted, and what is left of a job goes, too.
         """
         if not running and self._stored(id).term("over") != "yes":
@@ -198,13 +198,13 @@ class Jobs:
     def _stored(self, id: str) -> Entry:
         entry = self.state.get([Ref(KIND, id)]).get(Ref(KIND, id))
         if entry is None:
-            raise JobMissing(f"there is no job {id}")
+            raise JobNotFound(f"there is no job {id}")
         return entry
 
     # -- progress ------------------------------------------------------------------------------------------
 
     def get(self, id: str) -> Job:
-        """How far a job is. Raises JobMissing."""
+        """How far a job is. Raises JobNotFound."""
         self.state.refresh()
         return self._job(self._stored(id))
 

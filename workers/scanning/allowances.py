@@ -147,7 +147,7 @@ def allow(index: Index, where: Mapping[str, str], *, scan: str = "", note: str =
     """Put something on the list of an index.
 
     Raises InvalidRequest also where there is no such record or collection, among the suspects and works of
-    the scan if one is named, and ScanMissing where there is no such scan.
+    the scan if one is named, and ScanNotFound where there is no such scan.
     """
     conditions = _checked(where)
     sides = Scans(index.state).get(scan) if scan else None

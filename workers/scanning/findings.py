@@ -18,7 +18,7 @@ from facsimile.search.index.base import Status
 from facsimile.search.index.state.base import Entry, Ref, State, Wanted
 from facsimile.search.match import Match, Verdict
 from facsimile.search.proof import SAME_SCENE
-from facsimile.workers.errors import FindingMissing, QueueError
+from facsimile.workers.errors import FindingNotFound, QueueError
 from facsimile.workers.ledger.chunks import now
 from facsimile.workers.scanning.scans import Run
 
@@ -154,10 +154,10 @@ class Findings:
                 outcomes[written.id] = Status.UPDATED if written.ref in stored else Status.ADDED
 
     def get(self, id: str) -> Finding:
-        """One finding. Raises FindingMissing."""
+        """One finding. Raises FindingNotFound."""
         entry = self._state.get([Ref(KIND, id)]).get(Ref(KIND, id))
         if entry is None:
-            raise FindingMissing(f"there is no finding {id}")
+            raise FindingNotFound(f"there is no finding {id}")
         return Finding(entry)
 
     def all(
@@ -212,7 +212,7 @@ class Findings:
     def review(self, id: str, *, state: str = "", comment: str = "", reviewer: str = "") -> Finding:
         """Decide about a finding, or say something about it; each goes into its history.
 
-        Raises FindingMissing, and InvalidRequest for a state that there is none of.
+        Raises FindingNotFound, and InvalidRequest for a state that there is none of.
         """
         if state and state not in set(Review):
             raise InvalidRequest(f"no state {state!r}: there are {', '.join(Review)}")

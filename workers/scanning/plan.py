@@ -11,7 +11,7 @@ from facsimile.ingest.item import Item
 from facsimile.search.index.base import Index
 from facsimile.search.index.state.base import Ref
 from facsimile.search.query import Filter
-from facsimile.workers.errors import JobMissing, ScanClaimed
+from facsimile.workers.errors import JobNotFound, ScanClaimed
 from facsimile.workers.ledger.chunks import Chunk, Chunks, Published, Work, now
 from facsimile.workers.ledger.jobs import Jobs, JobWork, new_id
 from facsimile.workers.scanning.lease import Claim
@@ -65,7 +65,7 @@ class Planner:
         try:
             published = self._recorded(claim, rules)
             claim.move(Phase.COMPARING)
-        except (ScanClaimed, JobMissing):  # whoever takes a plan over forgets its job
+        except (ScanClaimed, JobNotFound):  # whoever takes a plan over forgets its job
             self._drop(saved.job)
             return None
         return published

@@ -22,7 +22,7 @@ from facsimile.search.index.state.base import Entry, Ref, State, Wanted
 from facsimile.search.proof import Policy
 from facsimile.search.ranking import Thresholds
 from facsimile.search.secrets import without_url_secrets
-from facsimile.workers.errors import ScanMissing
+from facsimile.workers.errors import ScanNotFound
 from facsimile.workers.ledger.chunks import now
 from facsimile.workers.ledger.jobs import checked
 
@@ -198,10 +198,10 @@ class Scans:
         self._state = state
 
     def get(self, name: str) -> Scan:
-        """A scan. Raises ScanMissing."""
+        """A scan. Raises ScanNotFound."""
         entry = self._state.get([Ref(KIND, name)]).get(Ref(KIND, name))
         if entry is None:
-            raise ScanMissing(f"there is no scan {name}")
+            raise ScanNotFound(f"there is no scan {name}")
         return _scan(entry)
 
     def all(self) -> Iterator[Scan]:
@@ -251,17 +251,17 @@ class Scans:
                 return saved
 
     def schedule(self, name: str, seconds: int) -> Scan:
-        """Let workers start a scan every so many seconds, from now on; 0: no more. Raises ScanMissing."""
+        """Let workers start a scan every so many seconds, from now on; 0: no more. Raises ScanNotFound."""
         while True:
             due = now() + 1000 * seconds if seconds else 0
             if saved := self.save(self.get(name).replaced(every=seconds, due=due)):
                 return saved
 
     def run(self, id: str) -> Run:
-        """A run. Raises ScanMissing."""
+        """A run. Raises ScanNotFound."""
         entry = self._state.get([Ref(RUN, id)]).get(Ref(RUN, id))
         if entry is None:
-            raise ScanMissing(f"there is no run {id}")
+            raise ScanNotFound(f"there is no run {id}")
         return Run.of(entry)
 
 

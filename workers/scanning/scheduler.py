@@ -9,7 +9,7 @@ from facsimile.imaging.errors import FacsimileError
 from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.sources import items
 from facsimile.search.index.base import Index
-from facsimile.workers.errors import JobClosed, JobMissing, QueueError
+from facsimile.workers.errors import JobClosed, JobNotFound, QueueError
 from facsimile.workers.ledger.chunks import Published, now
 from facsimile.workers.ledger.jobs import Jobs, JobState, new_id
 from facsimile.workers.logging import logger
@@ -88,7 +88,7 @@ class Conductor:
         elif scan.phase is Phase.READING:
             try:
                 job = self._jobs.get(scan.job)
-            except JobMissing:
+            except JobNotFound:
                 job = None
             if job is None or job.state is JobState.OPEN:
                 if scan.lease < now() and (taken := self._scans.save(scan.replaced(lease=now() + LEASE))):

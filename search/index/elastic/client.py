@@ -24,10 +24,10 @@ from urllib3 import Timeout
 from urllib3.exceptions import ConnectTimeoutError
 
 from facsimile.search.errors import (
-    IndexExists,
-    IndexMissing,
+    IndexAlreadyExists,
+    IndexAuthError,
+    IndexNotFound,
     IndexReadOnly,
-    IndexRefused,
     IndexUnavailable,
     InvalidRequest,
     StoreError,
@@ -174,7 +174,7 @@ def error_of(error: ApiError | TransportError, server: str) -> StoreError | Inva
         body = error.body if isinstance(error.body, Mapping) else {}
         return fault(error.status_code, body.get("error"), server)
     if isinstance(error, TlsError):
-        return IndexRefused(
+        return IndexAuthError(
             f"no safe connection to {server}: {_short(error)}; "
             "check http or https, the certificate of the server and the CA file"
         )
@@ -192,17 +192,17 @@ def fault(status: int, detail: object, server: str) -> StoreError | InvalidReque
         (BLOCKED, IndexReadOnly(f"the index takes no writes now: {reason}")),
         (
             MISSING,
-            IndexMissing(
+            IndexNotFound(
                 f"there is no such index on {server}, or it was re-indexed for other signatures: "
                 "make one with `facsimile index create`, or start this program anew"
             ),
         ),
-        ("resource_already_exists_exception", IndexExists(f"{server} already has it: {reason}")),
+        ("resource_already_exists_exception", IndexAlreadyExists(f"{server} already has it: {reason}")),
     ):
         if kind == known:
             return error
     if status in (401, 403):
-        return IndexRefused(f"{server} refuses these credentials ({status}): check the API key or user")
+        return IndexAuthError(f"{server} refuses these credentials ({status}): check the API key or user")
     if status == 404:
         return StoreError(f"{server} does not know this request (404): check the address")
     if status in (408, 429) or status >= 500:

@@ -65,7 +65,7 @@ class ElasticIndex(Index):
 
     @classmethod
     def create(cls, location: str, signatures: Signatures, options: ElasticOptions | None = None) -> Self:
-        """Make an empty index at `http(s)://HOST:PORT/NAME`; raises IndexExists where there is one."""
+        """Make an empty index at `http(s)://HOST:PORT/NAME`; raises IndexAlreadyExists where there is one."""
         options = options or ElasticOptions()
         index = cls(ElasticLocation.parse(location), signatures, options)
         life.create(index._client, index._place, signatures, options)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from facsimile.search.errors import IndexExists, IndexMismatch, IndexMissing
+from facsimile.search.errors import IndexAlreadyExists, IndexMismatch, IndexNotFound
 from facsimile.search.index.base import Signatures
 from facsimile.search.index.elastic.client import Client, ElasticOptions
 from facsimile.search.index.elastic.location import ElasticLocation
@@ -35,11 +35,11 @@ class Physical:
 
 
 def find(client: Client, location: ElasticLocation) -> Physical:
-    """The physical index behind the name. Raises IndexMissing, or IndexMismatch where it is not ours."""
+    """The physical index behind the name. Raises IndexNotFound, or IndexMismatch where it is not ours."""
     try:
         found = client.indices.get(index=location.name)
-    except IndexMissing:
-        raise IndexMissing(f"there is no index {location}; `facsimile index create` makes one") from None
+    except IndexNotFound:
+        raise IndexNotFound(f"there is no index {location}; `facsimile index create` makes one") from None
     with client.reading():
         (physical, facts), *more = found.items()
         made = made_by(facts["mappings"])
@@ -68,9 +68,9 @@ def check(location: ElasticLocation, physical: Physical, signatures: Signatures 
 def create(
     client: Client, location: ElasticLocation, signatures: Signatures, options: ElasticOptions
 ) -> None:
-    """Make an empty index. Raises IndexExists where the name is taken."""
+    """Make an empty index. Raises IndexAlreadyExists where the name is taken."""
     if client.indices.exists(index=location.name):
-        raise IndexExists(f"there is already an index {location}")
+        raise IndexAlreadyExists(f"there is already an index {location}")
     client.indices.create(
         index=f"{location.name}-v1",
         aliases={location.name: {}, sealed_name(location.name, signatures): {}},

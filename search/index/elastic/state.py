@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from facsimile.imaging.record import Key
-from facsimile.search.errors import IndexExists, IndexMissing
+from facsimile.search.errors import IndexAlreadyExists, IndexNotFound
 from facsimile.search.index.elastic.bulk import Done, Operation, bulk, deleting, runs
 from facsimile.search.index.elastic.client import MISSING, Client, ElasticOptions, fault
 from facsimile.search.index.elastic.documents import document_id
@@ -91,15 +91,15 @@ class ElasticState(State):
     def _bulk(self, operations: Sequence[Operation]) -> list[Done]:
         try:
             return bulk(self._client, self._alias, operations)
-        except IndexMissing:
+        except IndexNotFound:
             self._create()
             return bulk(self._client, self._alias, operations)
 
     def _create(self) -> None:
-        """Make the index of the state. Raises IndexMissing where there is none of records."""
+        """Make the index of the state. Raises IndexNotFound where there is none of records."""
         if not self._client.indices.exists(index=self._location.name):
-            raise IndexMissing(f"there is no index {self._location}; `facsimile index create` makes one")
-        with suppress(IndexExists):  # another process was quicker
+            raise IndexNotFound(f"there is no index {self._location}; `facsimile index create` makes one")
+        with suppress(IndexAlreadyExists):  # another process was quicker
             self._client.indices.create(
                 index=state_index(self._location),
                 aliases={self._alias: {}},
@@ -111,7 +111,7 @@ class ElasticState(State):
 
     def delete(self, refs: Iterable[Ref]) -> None:
         operations = [deleting(Key(*ref)) for ref in distinct(refs)]
-        with suppress(IndexMissing):
+        with suppress(IndexNotFound):
             for each in bulk(self._client, self._alias, operations):
                 if each.status not in (200, 404):
                     raise fault(each.status, {"type": each.kind, "reason": each.reason}, self._client.server)

@@ -12,7 +12,13 @@ from typing import Self
 import orjson
 
 from facsimile.imaging.record import ImageRecord, Key
-from facsimile.search.errors import IndexExists, IndexMismatch, IndexMissing, IndexReadOnly, InvalidRequest
+from facsimile.search.errors import (
+    IndexAlreadyExists,
+    IndexMismatch,
+    IndexNotFound,
+    IndexReadOnly,
+    InvalidRequest,
+)
 from facsimile.search.index.base import (
     Index,
     IndexInfo,
@@ -55,20 +61,20 @@ class EmbeddedIndex(Index):
 
     @classmethod
     def create(cls, path: str | Path, signatures: Signatures) -> Self:
-        """Make an empty index in this folder (made where missing); IndexExists where there is one."""
+        """Make an empty index in this folder (made where missing); IndexAlreadyExists where there is one."""
         folder = Path(path)
         with translated(folder):
             make_folder(folder)
         index = cls(folder, signatures)
         with index._store.writing(create=True) as connection:
             if stored_layout(connection):
-                raise IndexExists(f"there already is an index in {folder}")
+                raise IndexAlreadyExists(f"there already is an index in {folder}")
             create_tables(connection, signatures)
         return index
 
     @classmethod
     def open(cls, path: str | Path, signatures: Signatures | None = None) -> Self:
-        """The index in this folder; IndexMissing where there is none.
+        """The index in this folder; IndexNotFound where there is none.
 
         IndexMismatch where it was made by another version or with other signatures than these; None takes
         those it was made with.
@@ -89,7 +95,7 @@ class EmbeddedIndex(Index):
 
     @classmethod
     def stored(cls, path: str | Path) -> tuple[int, Signatures]:
-        """Layout and signatures of the index in this folder; IndexMissing where there is none."""
+        """Layout and signatures of the index in this folder; IndexNotFound where there is none."""
         folder = Path(path)
         stored = None
         with translated(folder):
@@ -98,7 +104,7 @@ class EmbeddedIndex(Index):
             with closing(Store(folder, None)) as store, store.reading() as connection:
                 stored = stored_layout(connection)
         if stored is None:
-            raise IndexMissing(f"there is no index in {folder}; `facsimile index create` makes one")
+            raise IndexNotFound(f"there is no index in {folder}; `facsimile index create` makes one")
         return stored
 
     @classmethod

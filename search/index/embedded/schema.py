@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from facsimile.search.errors import IndexMissing, IndexReadOnly, IndexUnavailable, InvalidRequest, StoreError
+from facsimile.search.errors import IndexNotFound, IndexReadOnly, IndexUnavailable, InvalidRequest, StoreError
 from facsimile.search.index.base import Signatures
 from facsimile.search.index.embedded.permissions import DATABASE, make_file, may_write
 
@@ -196,7 +196,7 @@ def _translation(folder: Path, database: str, error: sqlite3.Error) -> StoreErro
         case sqlite3.SQLITE_FULL:
             return IndexReadOnly(f"the disk of {folder} is full: nothing of this write was kept")
         case sqlite3.SQLITE_CANTOPEN if not (folder / database).exists():
-            return IndexMissing(f"there is no index in {folder}; `facsimile index create` makes one")
+            return IndexNotFound(f"there is no index in {folder}; `facsimile index create` makes one")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN as code:
             done = "opened" if code == sqlite3.SQLITE_CANTOPEN else "written"
             return IndexReadOnly(f"{folder} cannot be {done}: {error}; check its permissions")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from facsimile.search.errors import IndexMismatch, IndexMissing
+from facsimile.search.errors import IndexMismatch, IndexNotFound
 from facsimile.search.index.embedded.connections import Connections
 from facsimile.search.index.embedded.permissions import DATABASE
 from facsimile.search.index.embedded.schema import STATE, run_statements
@@ -165,7 +165,7 @@ class EmbeddedState(State):
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         if not (self._folder / DATABASE).exists():
-            raise IndexMissing(f"there is no index in {self._folder}; `facsimile index create` makes one")
+            raise IndexNotFound(f"there is no index in {self._folder}; `facsimile index create` makes one")
         with self._connections.writing(create=not self._path.exists()) as connection:
             if not self._made(connection):
                 run_statements(connection, TABLES)

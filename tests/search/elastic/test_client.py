@@ -15,9 +15,9 @@ import pytest
 
 from facsimile.imaging.errors import FacsimileError
 from facsimile.search.errors import (
-    IndexMissing,
+    IndexAuthError,
+    IndexNotFound,
     IndexReadOnly,
-    IndexRefused,
     IndexUnavailable,
     InvalidRequest,
     StoreError,
@@ -57,7 +57,7 @@ def test_each_error_of_the_transport_has_one_of_ours(kind: type[Exception]):
 def test_the_transport_errors_that_matter_are_told_apart():
     assert isinstance(error_of(elasticsearch.ConnectionError("x"), SERVER), IndexUnavailable)
     assert isinstance(error_of(elasticsearch.ConnectionTimeout("x"), SERVER), IndexUnavailable)
-    assert isinstance(error_of(elasticsearch.SSLError("x"), SERVER), IndexRefused)
+    assert isinstance(error_of(elasticsearch.SSLError("x"), SERVER), IndexAuthError)
     assert isinstance(error_of(elasticsearch.SerializationError("x"), SERVER), IndexUnavailable)
 
 
@@ -74,12 +74,12 @@ def test_each_error_of_the_server_has_one_of_ours(kind: type[elasticsearch.ApiEr
 @pytest.mark.parametrize(
     ("status", "kind", "expected"),
     [
-        (401, "security_exception", IndexRefused),
-        (403, "security_exception", IndexRefused),
+        (401, "security_exception", IndexAuthError),
+        (403, "security_exception", IndexAuthError),
         (403, "cluster_block_exception", IndexReadOnly),
         (429, "cluster_block_exception", IndexReadOnly),
         (429, "es_rejected_execution_exception", IndexUnavailable),
-        (404, "index_not_found_exception", IndexMissing),
+        (404, "index_not_found_exception", IndexNotFound),
         (400, "search_phase_execution_exception", InvalidRequest),
         (503, "search_phase_execution_exception", IndexUnavailable),
     ],
@@ -163,7 +163,10 @@ def serving(
 )
 def test_refused_credentials_are_sent_but_never_shown(options: ElasticOptions, sent: str):
     handler = type("Refusing", (Answer,), {"authorizations": []})
-    with serving(handler) as port, pytest.raises(IndexRefused, match="refuses these credentials") as refusal:
+    with (
+        serving(handler) as port,
+        pytest.raises(IndexAuthError, match="refuses these credentials") as refusal,
+    ):
         ElasticIndex.open(f"http://127.0.0.1:{port}/pictures", SIGNATURES, options)
     assert handler.authorizations == [sent]
     for secret in ("c2VjcmV0", "hunter2", "bWU6aHVudGVyMg=="):
@@ -202,7 +205,7 @@ def test_a_certificate_counts_only_where_it_is_trusted(certificate: Path):
     handler = type("Refusing", (Answer,), {"authorizations": []})
     with serving(handler, context) as port:
         location = f"https://127.0.0.1:{port}/pictures"
-        with pytest.raises(IndexRefused, match="certificate"):
+        with pytest.raises(IndexAuthError, match="certificate"):
             ElasticIndex.open(location, SIGNATURES, ElasticOptions(api_key="c2VjcmV0"))
         assert handler.authorizations == [], "the key must not go to a server that is not trusted"
         for trusting in (
@@ -210,7 +213,7 @@ def test_a_certificate_counts_only_where_it_is_trusted(certificate: Path):
             ElasticOptions(ca_fingerprint=fingerprint.strip()),
             ElasticOptions(verify_certs=False),
         ):
-            with pytest.raises(IndexRefused, match="credentials"):
+            with pytest.raises(IndexAuthError, match="credentials"):
                 ElasticIndex.open(location, SIGNATURES, trusting)
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from facsimile.imaging.record import Key
 from facsimile.search.errors import (
-    IndexExists,
+    IndexAlreadyExists,
     IndexMismatch,
-    IndexMissing,
+    IndexNotFound,
     IndexReadOnly,
     IndexUnavailable,
     InvalidRequest,
@@ -147,7 +147,7 @@ def test_writing_to_an_index_that_was_removed_does_not_make_one(
         lambda: index.get([Key("default", "1")]),
         index.refresh,
     ):
-        with pytest.raises(IndexMissing):
+        with pytest.raises(IndexNotFound):
             use()
     assert not raw.indices.get(index=f"{location.rpartition('/')[2]}*").body
 
@@ -157,7 +157,7 @@ def test_an_index_of_someone_else_is_left_alone(raw: elasticsearch.Elasticsearch
     raw.indices.create(index=name, mappings={"dynamic": "strict"})
     with pytest.raises(IndexMismatch, match="no index of Facsimile"):
         ElasticIndex.open(location)
-    with pytest.raises(IndexExists):
+    with pytest.raises(IndexAlreadyExists):
         ElasticIndex.create(location, SIGNATURES)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from facsimile.imaging.record import ImageRecord
-from facsimile.search.errors import IndexMismatch, IndexMissing, IndexReadOnly, InvalidRequest, StoreError
+from facsimile.search.errors import IndexMismatch, IndexNotFound, IndexReadOnly, InvalidRequest, StoreError
 from facsimile.search.index.base import Signatures, Status
 from facsimile.search.index.elastic.client import ElasticOptions
 from facsimile.search.index.elastic.documents import document, document_id
@@ -107,7 +107,7 @@ def test_other_signatures_cut_off_those_who_still_compute_the_old_ones(location:
     )
     np.testing.assert_array_equal(new.get([records[0].key])[records[0].key].vector, vector)
     for use in (lambda: old.put([record("x", rng)]), lambda: old.ask([question(look(records[0].bits))])):
-        with pytest.raises(IndexMissing, match="other signatures"):
+        with pytest.raises(IndexNotFound, match="other signatures"):
             use()
     with pytest.raises(IndexMismatch, match="facsimile index reindex --model"):
         ElasticIndex.open(location, SIGNATURES)

@@ -166,11 +166,11 @@ def test_several_processes_write_and_one_reads(tmp_path: Path) -> None:
 
 def test_processes_that_make_the_same_index_agree_on_one(tmp_path: Path) -> None:
     maker = (
-        "import sys\nfrom facsimile.search.errors import IndexExists\n"
+        "import sys\nfrom facsimile.search.errors import IndexAlreadyExists\n"
         "from facsimile.search.index.embedded.index import EmbeddedIndex\n"
         "from tests.conformance.synthetic import SIGNATURES\n"
         "try: EmbeddedIndex.create(sys.argv[1], SIGNATURES); print('made')\n"
-        "except IndexExists: print('exists')\n"
+        "except IndexAlreadyExists: print('exists')\n"
     )
     makers = [
         subprocess.Popen(

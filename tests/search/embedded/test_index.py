@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from facsimile.imaging.distance import hamming
 from facsimile.imaging.record import ImageRecord, Key
-from facsimile.search.errors import IndexMissing, IndexReadOnly, InvalidRequest, StoreError
+from facsimile.search.errors import IndexNotFound, IndexReadOnly, InvalidRequest, StoreError
 from facsimile.search.index.base import Signatures
 from facsimile.search.index.embedded.index import EmbeddedIndex
 from facsimile.search.query import Filter, Question
@@ -303,7 +303,7 @@ def test_a_database_that_cannot_be_written_is_told(folder: Path, rng: np.random.
 def test_a_half_made_index_is_missing_and_can_be_made(folder: Path) -> None:
     folder.mkdir()
     (folder / "records.sqlite").touch()
-    with pytest.raises(IndexMissing, match="index create"):
+    with pytest.raises(IndexNotFound, match="index create"):
         EmbeddedIndex.open(folder)
     assert EmbeddedIndex.create(folder, SIGNATURES).count() == 0
 
@@ -315,7 +315,7 @@ def test_a_folder_that_vanishes_is_told(folder: Path, rng: np.random.Generator) 
     shutil.rmtree(folder)
     with pytest.raises(StoreError, match="closed"):
         index.count()
-    with pytest.raises(IndexMissing):
+    with pytest.raises(IndexNotFound):
         EmbeddedIndex.open(folder)
 
 
