@@ -59,9 +59,11 @@ from facsimile.workers.errors import (
     FindingNotFound,
     JobClosed,
     JobNotFound,
+    NotWorkedOn,
     QueueError,
     ScanClaimed,
     ScanNotFound,
+    WorkerDied,
 )
 
 __all__ = [
@@ -99,6 +101,7 @@ __all__ = [
     "ModelUnavailable",
     "NotAnImage",
     "NotSupported",
+    "NotWorkedOn",
     "NothingFound",
     "QueueError",
     "RecordNotFound",
@@ -113,4 +116,5 @@ __all__ = [
     "SourceTooLarge",
     "SourceUnreadable",
     "StoreError",
+    "WorkerDied",
 ]

@@ -25,6 +25,7 @@ from facsimile.workers.queue.app import make_app, publisher
 from facsimile.workers.queue.broker import Broker
 from facsimile.workers.queue.producer import Producer
 from facsimile.workers.queue.redrive import put_back
+from facsimile.workers.scanning.compare import HANDLERS
 from facsimile.workers.scanning.scans import Run, Scan
 from facsimile.workers.scanning.scheduler import Conductor
 from facsimile.workers.scanning.scheduler import Means as Conducting
@@ -85,14 +86,12 @@ class Queue:
 
     def conductor(self, index: Index, announce: Callable[[Scan, Run], None]) -> Conductor:
         """What starts scans and brings them further, as workers do."""
-        from facsimile.scans import rules
-
         means = Conducting(
             publish=self._publish,
             waiting=self._broker.waiting,
             limit=self._settings.queue_limit,
             max_bytes=self._settings.max_bytes,
-            rules=partial(rules, self._settings),
+            rules=self._settings.scan_rules,
             announce=announce,
         )
         return Conductor(index, means)
@@ -149,7 +148,6 @@ class Queue:
 
 def worker_app(location: str, chosen: Settings) -> Celery:
     """The Celery application of a worker or a beat. Nothing is opened before the first task."""
-    from facsimile.scans import rules
     from facsimile.workers.tasks import WorkerOptions, register
 
     options = chosen.elastic if is_remote(location) else None
@@ -157,6 +155,7 @@ def worker_app(location: str, chosen: Settings) -> Celery:
     means = Means(
         open_index=partial(open_index, location, options),
         open_loader=lambda trusted: Loader(chosen.fetching, files=trusted),
+        handlers=HANDLERS,
         open_model=partial(model_of, wanted=chosen.model, options=chosen.running),
         limits=chosen.limits,
         item_seconds=chosen.image_seconds,
@@ -170,7 +169,7 @@ def worker_app(location: str, chosen: Settings) -> Celery:
             max_inline_bytes=chosen.queue_inline_bytes,
             queue_limit=chosen.queue_limit,
             max_bytes=chosen.max_bytes,
-            rules=partial(rules, chosen),
+            rules=chosen.scan_rules,
             endpoint=chosen.endpoint,
             trusted=chosen.queue_files,
         ),

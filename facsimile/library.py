@@ -74,7 +74,9 @@ class Facsimile:
         """The scans of this index, and what they found."""
         from facsimile.scans import Scanning
 
-        return Scanning(self)
+        return Scanning(
+            self.index, self.settings, open_index=self.opener, ingest=self.ingest, queue=lambda: self.queue
+        )
 
     @cached_property
     def queue(self) -> Queue:

@@ -18,22 +18,22 @@ from facsimile.search.index.state.base import Wanted
 from facsimile.search.index.validation import check_collection
 from facsimile.search.query import Filter
 from facsimile.settings import Settings
-from facsimile.version import __version__
 from facsimile.workers.chunk_worker import Means
 from facsimile.workers.errors import JobClosed, JobNotFound
 from facsimile.workers.ledger.jobs import Job
 from facsimile.workers.scanning.allowances import Allowance, Allowances, allow
+from facsimile.workers.scanning.compare import HANDLERS
 from facsimile.workers.scanning.findings import KIND, Findings
 from facsimile.workers.scanning.left_out import LeftOut
 from facsimile.workers.scanning.notifications import announcer
 from facsimile.workers.scanning.run import carry_out
-from facsimile.workers.scanning.scans import Phase, Rules, Run, Scan, Scans
+from facsimile.workers.scanning.scans import Phase, Run, Scan, Scans
 from facsimile.workers.webhook import Webhooks
 
 if TYPE_CHECKING:
     from facsimile.ingest.fetch import FetchLimits
     from facsimile.ingest.item import Outcome, Tally
-    from facsimile.library import Facsimile
+    from facsimile.job_queue import Queue
 
 
 #: seconds between two looks at what workers do
@@ -74,16 +74,31 @@ class Scanned:
 
 
 class Scanning:
-    """The scans and findings of an index."""
+    """The scans and findings of an index.
 
-    def __init__(self, library: Facsimile) -> None:
-        self._library = library
-        self._index = library.index
-        self.scans = Scans(library.index.state)
-        self.findings = Findings(library.index.state)
-        self.allowances = Allowances(library.index.state)
-        self.webhooks = Webhooks(library.index.state, library.settings.endpoint)
-        self.announce = announcer(library.index.state, self.webhooks)
+    `open_index` opens the index in another process, `ingest` is that of `Facsimile`, and `queue` is called
+    when workers are wanted.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        chosen: Settings,
+        *,
+        open_index: Callable[[], Index],
+        ingest: Callable[..., Tally],
+        queue: Callable[[], Queue],
+    ) -> None:
+        self._index = index
+        self._settings = chosen
+        self._open_index = open_index
+        self._ingest = ingest
+        self._queue = queue
+        self.scans = Scans(index.state)
+        self.findings = Findings(index.state)
+        self.allowances = Allowances(index.state)
+        self.webhooks = Webhooks(index.state, chosen.endpoint)
+        self.announce = announcer(index.state, self.webhooks)
 
     def opened(
         self,
@@ -130,7 +145,7 @@ class Scanning:
         """Read suspects, and compare what is new on either side, in processes of this machine."""
         read = None
         if sources:
-            read = self._library.ingest(
+            read = self._ingest(
                 *sources, collection=scan.suspects, jobs=jobs, recheck=scan.recheck, on_outcome=on_outcome
             )
             if read.interrupted:
@@ -139,7 +154,7 @@ class Scanning:
 
     def hand_over(self, scan: Scan) -> bool:
         """Let the workers carry out a run; False where one is under way already. Raises BrokerUnavailable."""
-        queue = self._library.queue
+        queue = self._queue()
         queue.ping()  # a run that is begun without a queue would wait for its lease to end
         return queue.conductor(self._index, self.announce).start(scan)
 
@@ -148,12 +163,12 @@ class Scanning:
         jobs: dict[str, Job] = {}
         while (scan := self.scans.get(name)).phase is not Phase.IDLE:
             with suppress(JobNotFound):
-                jobs[scan.job] = self._library.queue.watch(scan.job)
+                jobs[scan.job] = self._queue().watch(scan.job)
                 on_progress(jobs[scan.job])
             time.sleep(_LOOK)
         if not scan.run:
             raise JobClosed(f"the scan {name} was cancelled")
-        last = {id: self._library.queue.jobs.get(id) for id in jobs}
+        last = {id: self._queue().jobs.get(id) for id in jobs}
         return self._scanned(scan, [self.scans.run(scan.run)], list(last.values()), None)
 
     def compare(
@@ -165,19 +180,20 @@ class Scanning:
         on_progress: Callable[[Job], None] = lambda job: None,
     ) -> Scanned:
         """Compare what is new on either side, in processes of this machine."""
-        library = self._library
+        chosen = self._settings
         means = Means(
-            open_index=library.opener,
-            open_loader=partial(_loader, library.settings.fetching),
-            limits=library.settings.limits,
-            lease=library.settings.queue_lease,
+            open_index=self._open_index,
+            open_loader=partial(_loader, chosen.fetching),
+            handlers=HANDLERS,
+            limits=chosen.limits,
+            lease=chosen.queue_lease,
         )
         jobs = carry_out(
             scan.name,
-            rules(library.settings, self._index, scan.similar),
+            chosen.scan_rules(self._index, scan.similar),
             self._index,
             means,
-            processes=processes or library.settings.processes,
+            processes=processes or chosen.processes,
             announce=self.announce,
             on_progress=on_progress,
         )
@@ -192,17 +208,6 @@ class Scanning:
         new = sum(self._index.state.count(Wanted(kind=KIND, terms={"run": (run.id,)})) for run in runs)
         left_out = sum(LeftOut(self._index.state).count(run.id) for run in runs)
         return Scanned(scan=scan, run=runs[-1], jobs=tuple(jobs), new=new, left_out=left_out, read=read)
-
-
-def rules(chosen: Settings, index: Index, similar: bool) -> Rules:
-    """What the settings want comparisons to go by."""
-    return Rules(
-        signatures=index.signatures,
-        thresholds=chosen.thresholds,
-        policy=chosen.verification,
-        similar=similar,
-        program=__version__,
-    )
 
 
 def _absolute(source: str) -> str:

@@ -21,12 +21,15 @@ from facsimile.imaging.models.base import Options as ModelOptions
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.proof import Policy
 from facsimile.search.ranking import Thresholds
+from facsimile.version import __version__
 
 if TYPE_CHECKING:
     from facsimile.api.service import Options as ApiOptions
     from facsimile.ingest.archives import ArchiveLimits
     from facsimile.ingest.fetch import FetchLimits
+    from facsimile.search.index.base import Index
     from facsimile.search.index.elastic.client import ElasticOptions
+    from facsimile.workers.scanning.scans import Rules
     from facsimile.workers.webhook import Endpoint
 
 MEGA = 1_000_000
@@ -196,6 +199,18 @@ class Settings(BaseSettings):
     def running(self) -> ModelOptions:
         """How a network runs in one process."""
         return ModelOptions(self.model_batch, self.model_threads, self.model_device)
+
+    def scan_rules(self, index: Index, similar: bool) -> Rules:
+        """What scans of an index go by, with or without what is only similar."""
+        from facsimile.workers.scanning.scans import Rules
+
+        return Rules(
+            signatures=index.signatures,
+            thresholds=self.thresholds,
+            policy=self.verification,
+            similar=similar,
+            program=__version__,
+        )
 
     def new_model(self, name: str | None = None) -> Model | None:
         """The model of a new index; None for hashes alone."""

@@ -60,24 +60,32 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one item. `error` is the class of the error, `reason` its sentence.
+    """What became of one item. `error_type` is the class of the error that ended it, `reason` its sentence.
 
-    `transient` tells whether the same item may succeed later without a change, `changed` whether its place
-    held other bytes before.
+    `changed` tells whether its place held other bytes before.
     """
 
     item: Item
     status: Status
     reason: str = ""
-    error: str = ""
-    transient: bool = False
+    error_type: type[FacsimileError] | None = None
     changed: bool = False
+
+    @property
+    def error(self) -> str:
+        """The name of the error's class; empty without an error."""
+        return self.error_type.__name__ if self.error_type else ""
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same item may succeed later without a change."""
+        return self.error_type is not None and self.error_type.transient
 
     @classmethod
     def failed(cls, item: Item, error: FacsimileError) -> Self:
         """The outcome of an item that an error ended."""
         reason = without_url_secrets(str(error))
-        return cls(item.without_data(), Status.FAILED, reason, type(error).__name__, error.transient)
+        return cls(item.without_data(), Status.FAILED, reason, type(error))
 
 
 @dataclass(slots=True)

@@ -245,4 +245,4 @@ def _record(item: Item, description: Description) -> ImageRecord:
 
 
 def _outcome(item: Item, written: Written) -> Outcome:
-    return Outcome(item.without_data(), written.status, written.reason, written.error, written.transient)
+    return Outcome(item.without_data(), written.status, written.reason, written.error_type)

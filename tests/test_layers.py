@@ -96,6 +96,43 @@ def test_imports_go_leftwards_and_libraries_stay_at_home(path: Path) -> None:
         )
 
 
+#: inside the room of workers: what one folder may not import
+APART = {
+    "workers/ledger": ("facsimile.workers.queue", "facsimile.workers.scanning"),
+    "workers/queue": ("facsimile.workers.scanning",),
+    "workers/chunk_worker.py": ("facsimile.workers.queue", "facsimile.workers.scanning"),
+}
+
+
+@pytest.mark.parametrize("place", APART)
+def test_the_queue_does_not_know_scanning(place: str) -> None:
+    for path in MODULES:
+        if name_of(path).startswith(place):
+            wrong = [each for each in modules_of(tree_of(path)) if each.startswith(APART[place])]
+            assert not wrong, name_of(path)
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    """Those inside functions count, and those for annotations."""
+    named = {installed_name(path): path for path in MODULES}
+    imports: dict[str, set[str]] = {}
+    for name, path in named.items():
+        found = set()
+        for module in modules_of(tree_of(path)):
+            found.add(module if module in named else module.rpartition(".")[0])
+        imports[name] = found & named.keys() - {name}
+    while leaves := [name for name, found in imports.items() if not found & imports.keys()]:
+        for name in leaves:
+            del imports[name]
+    assert not imports
+
+
+def installed_name(path: Path) -> str:
+    """What a module is imported as."""
+    name = name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    return name if name.partition(".")[0] == "facsimile" else f"facsimile.{name}"
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_only_the_settings_read_the_environment(path: Path) -> None:
     if name_of(path) == "facsimile/settings.py":
@@ -110,8 +147,7 @@ def test_modules_are_short_and_say_what_they_are_for(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     assert len(source.splitlines()) <= LONGEST
     tree = ast.parse(source)
-    if source.strip():
-        assert ast.get_docstring(tree), "a module without a docstring"
+    assert ast.get_docstring(tree), "a module without a docstring"
     missing = [name for name, node in public(tree) if not ast.get_docstring(node)]
     assert not missing
 

@@ -1,10 +1,10 @@
-"""What a worker process does with a chunk: claim it, bring its items in or compare them, count the ends."""
+"""What a worker process does with a chunk: claim it, ingest it or call its handler, count the ends."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
@@ -21,7 +21,6 @@ from facsimile.search.index.base import Index, Status
 from facsimile.workers import metrics
 from facsimile.workers.ledger.chunks import LEASE, Chunk, Chunks, Claim, Published, Work
 from facsimile.workers.logging import bound, logger
-from facsimile.workers.scanning.compare import compared
 from facsimile.workers.watchdog import Guard
 
 #: the longest pause between two tries while the index is away, in seconds
@@ -43,15 +42,22 @@ class Stopping(Exception):
     """The worker shuts down while it waits for the index."""
 
 
+#: does a chunk whose items are all in the index already; one outcome for each. Raises the errors of
+#: `facsimile.search.errors` where the index as a whole fails, and is then called again
+Handler = Callable[[Chunk, Index, Limits], list[Outcome]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
     """How a worker process gets what it needs; opened in the process that uses it, with the first chunk.
 
-    `open_loader` gets whether the items may name files. `item_seconds` is the longest time for one image.
+    `open_loader` gets whether the items may name files. `handlers` do chunks of other work than ingest.
+    `item_seconds` is the longest time for one image.
     """
 
     open_index: Callable[[], Index]
     open_loader: Callable[[bool], Loader]
+    handlers: Mapping[Work, Handler] = field(default_factory=dict)
     open_model: Callable[[Index], Model | None] = hashes_alone
     limits: Limits = field(default_factory=Limits)
     item_seconds: float = 60.0
@@ -102,7 +108,8 @@ class Hand:
     def _outcomes(self, chunk: Chunk, guard: Guard) -> list[Outcome]:
         """What became of each item; what is done when the index goes away is not done again."""
         if chunk.work is not Work.INGEST:
-            return self.patiently(lambda: compared(chunk, self.index, self._means.limits))
+            handler = self._means.handlers[chunk.work]
+            return self.patiently(lambda: handler(chunk, self.index, self._means.limits))
         outcomes: list[Outcome] = []
         for items in portions(chunk.items):
             outcomes += self.patiently(partial(self._processed, chunk, items, guard))

@@ -8,7 +8,9 @@ FacsimileError
     ├── ScanNotFound              there is no scan, or run of one, of this name
     ├── ScanClaimed               another process carries out the scan
     ├── FindingNotFound           there is no finding of this id
-    └── AllowanceNotFound         the allow-list has no entry of this id
+    ├── AllowanceNotFound         the allow-list has no entry of this id
+    ├── WorkerDied                reading an image ended its worker, again and again
+    └── NotWorkedOn               an image was still to be worked on when its index was exported
 """
 
 from facsimile.imaging.errors import FacsimileError
@@ -59,3 +61,11 @@ class AllowanceNotFound(QueueError):
     """The allow-list has no entry of this id."""
 
     exit_code = 2
+
+
+class WorkerDied(QueueError):
+    """Reading an image ended its worker, again and again."""
+
+
+class NotWorkedOn(QueueError):
+    """An image was still to be worked on when its index was exported."""

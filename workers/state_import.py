@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from facsimile.ingest.item import Outcome
 from facsimile.search.index.base import Status
 from facsimile.search.index.state.base import Entry, State
+from facsimile.workers.errors import NotWorkedOn
 from facsimile.workers.ledger.chunks import COUNTS, Chunks, ChunkState, Work, chunk_of, done, letters_of
 from facsimile.workers.ledger.chunks import KIND as CHUNK
 from facsimile.workers.ledger.jobs import INTAKE, JobState
@@ -88,7 +89,7 @@ def _halted_chunk(entry: Entry) -> Entry:
     chunk = chunk_of(entry)
     if chunk.work is not Work.INGEST:
         return done(entry, {"cancelled": len(chunk.items)})
-    failed = [Outcome(item, Status.FAILED, REASON, "NotWorkedOn") for item in chunk.items]
+    failed = [Outcome(item, Status.FAILED, REASON, NotWorkedOn) for item in chunk.items]
     return done(entry, {}, letters_of(chunk, enumerate(failed)))
 
 

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from facsimile.api import collections, compat, health, idempotency, images_read, images_write, search, web
+from facsimile.api import (
+    allowances,
+    collections,
+    compat,
+    health,
+    idempotency,
+    images_read,
+    images_write,
+    jobs,
+    scans,
+    search,
+    web,
+)
 from facsimile.api.auth import Door, Policy
 from facsimile.api.keys import Keys
 from facsimile.api.metrics import Metrics
 from facsimile.api.middleware.body_limits import BodyLimits
 from facsimile.api.middleware.disconnects import Leaving
 from facsimile.api.middleware.request_context import Edge
-from facsimile.api.problems import Kind, Problems
+from facsimile.api.problems import Problems
 from facsimile.api.request_bodies import hoisted
 from facsimile.api.service import Options, Service
 from facsimile.api.stages import Working
@@ -27,6 +39,9 @@ from facsimile.workers.logging import logger
 #: seconds between two sweeps of what has been kept for long enough
 SWEEP = 3600.0
 
+#: the modules with the routes, in the order of the OpenAPI document
+ROUTES = (search, images_write, images_read, collections, jobs, scans, allowances, health, compat, web)
+
 log = logger(__name__)
 
 
@@ -35,22 +50,19 @@ def create_app(
     options: Options | None = None,
     *,
     keys: Policy = "auto",
-    routers: Iterable[APIRouter] = (),
-    kinds: Mapping[type[FacsimileError], Kind] | None = None,
     metrics: Metrics | None = None,
     abandon: Callable[[], object] = lambda: None,
     version: str = "1",
 ) -> FastAPI:
     """The application over an opened service, which stays the caller's to close.
 
-    `keys` says whether callers need one of the index's API keys. `routers` bring further routes (jobs, scans,
-    a page), `kinds` say what the errors are that the room of the service knows and this one does not.
-    `metrics` are given where several processes count together. `abandon` is called at the end where work
-    hangs, which no thread can be stopped at.
+    `keys` says whether callers need one of the index's API keys. `metrics` are given where
+    several processes count together. `abandon` is called at the end where work hangs, which no thread can be
+    stopped at.
     """
     options = options or Options()
     metrics = metrics or Metrics()
-    problems = Problems(kinds, {compat.PREFIX: compat.fault})
+    problems = Problems({compat.PREFIX: compat.fault})
     working = Working(service, options, metrics)
 
     @asynccontextmanager
@@ -77,10 +89,8 @@ def create_app(
     app.state.problems = problems
     app.state.readiness = health.Readiness(service)
     app.state.door = Door(Keys(service.index.state), options.rate, keys)
-    for module in (search, images_write, images_read, collections, health, compat, web):
+    for module in ROUTES:
         app.include_router(module.router)
-    for router in routers:
-        app.include_router(router)
     problems.install(app)
     app.add_middleware(Leaving)
     app.add_middleware(BodyLimits, options=options)

@@ -18,9 +18,9 @@ from facsimile.api.auth import Caller, Reader, Writer
 from facsimile.api.problems import Problems
 from facsimile.api.query_images import Query
 from facsimile.api.request_bodies import form, form_body
-from facsimile.api.service import Draft
 from facsimile.api.stages import Work, Working
 from facsimile.imaging.record import Key
+from facsimile.ingest.item import Item
 from facsimile.search.comparison import compare as compared
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.finder import Request as Question
@@ -131,11 +131,11 @@ async def add(request: Request, caller: Writer, work: Work) -> Envelope:
     given = await _Form.of(request)
     path, metadata = given.text("filepath"), given.metadata()
     data, url = await given.image(work)
-    draft = Draft(data=data, source=url, id=path, collection=caller.target(None), metadata=metadata)
-    (outcome,) = await work.write([draft])
+    item = Item(url, id=path, collection=caller.target(None), metadata=metadata, data=data)
+    (outcome,) = await work.write([item])
     if outcome.status is Status.FAILED:
         problems: Problems = request.app.state.problems
-        raise problems.named(outcome.error, outcome.reason)
+        raise problems.of_outcome(outcome)
     return _done("add")
 
 

@@ -26,10 +26,11 @@ from facsimile.api.schemas import (
     path_of,
     thumbnail_of,
 )
-from facsimile.api.service import Draft, Outcome, Submit
+from facsimile.api.service import Submit
 from facsimile.api.stages import Work, Working
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.record import Key
+from facsimile.ingest.item import Item, Outcome
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Status
 from facsimile.search.index.validation import source_faults
@@ -154,25 +155,25 @@ async def add_batch(
     targets = [caller.target(each.collection) if each.collection else within for each in wanted.images]
 
     async def write() -> tuple[int, Any, str]:
-        drafts: list[Draft | FacsimileError] = [Draft(data=data, collection=within) for data in uploads]
+        items: list[Item | FacsimileError] = [Item("", collection=within, data=data) for data in uploads]
         fetched = iter(await work.fetch_all([each.url for each in wanted.images if each.url is not None]))
         for each, target in zip(wanted.images, targets, strict=True):
-            drafts.append(await _drafted(work, each, target, fetched))
-        ready = [draft for draft in drafts if isinstance(draft, Draft)]
+            items.append(await _given(work, each, target, fetched))
+        ready = [item for item in items if isinstance(item, Item)]
         if (submit := _queue(work, wait)) and ready:
             return await _submitted(work, submit, ready)
         outcomes = iter(await work.write(ready) if ready else [])
         problems: Problems = request.app.state.problems
         told = [
-            _told(draft, next(outcomes), problems, request.state.request_id)
-            if isinstance(draft, Draft)
+            _told(item, next(outcomes), problems, request.state.request_id)
+            if isinstance(item, Item)
             else BatchStored.One(
                 id=None,
                 collection=target,
                 status=Status.FAILED,
-                error=problems.document(request.state.request_id, draft),
+                error=problems.document(request.state.request_id, item),
             )
-            for draft, target in zip(drafts, [within] * len(uploads) + targets, strict=True)
+            for item, target in zip(items, [within] * len(uploads) + targets, strict=True)
         ]
         counts = {str(status): sum(one.status is status for one in told) for status in Status}
         return 200, BatchStored(outcomes=told, **counts).model_dump(mode="json"), ""
@@ -216,14 +217,14 @@ async def _store_one(
     target = caller.target(wanted.collection)
 
     async def write() -> tuple[int, Any, str]:
-        draft = _draft(wanted, await bytes_of(work, wanted, files.get("image", [])), target)
+        item = _item(wanted, await bytes_of(work, wanted, files.get("image", [])), target)
         if submit := _queue(work, wait):
-            return await _submitted(work, submit, [draft])
-        (outcome,) = await work.write([draft])
+            return await _submitted(work, submit, [item])
+        (outcome,) = await work.write([item])
         if outcome.status is Status.FAILED:
             problems: Problems = request.app.state.problems
-            raise problems.named(outcome.error, outcome.reason)
-        named = _key(draft)
+            raise problems.of_outcome(outcome)
+        named = _key(item)
         stored = Stored(
             id=named.id, collection=named.collection, status=outcome.status, thumbnail=thumbnail_of(named)
         )
@@ -234,40 +235,40 @@ async def _store_one(
     return await once(request, caller, work, key, what, write)
 
 
-async def _drafted(work: Working, wanted: NewImage, target: str, fetched: Any) -> Draft | FacsimileError:
-    """The draft of an image of a batch, or why there is none; `fetched` has the bytes behind the URLs."""
+async def _given(work: Working, wanted: NewImage, target: str, fetched: Any) -> Item | FacsimileError:
+    """The item of an image of a batch, or why there is none; `fetched` has the bytes behind the URLs."""
     if wanted.url is None:
         try:
-            return _draft(wanted, await bytes_of(work, wanted), target)
+            return _item(wanted, await bytes_of(work, wanted), target)
         except InvalidRequest as error:
             return error
     data = next(fetched)
     if wanted.image_base64 is not None:
         return InvalidRequest("give one image: `image_base64` or `url`")
-    return _draft(wanted, data, target) if isinstance(data, bytes) else data
+    return _item(wanted, data, target) if isinstance(data, bytes) else data
 
 
-def _draft(wanted: NewImage, data: bytes, target: str) -> Draft:
-    return Draft(
-        data=data,
-        source=wanted.source or wanted.url or "",
+def _item(wanted: NewImage, data: bytes, target: str) -> Item:
+    return Item(
+        wanted.source or wanted.url or "",
         id=wanted.id,
         collection=target,
         title=wanted.title,
         tags=tuple(wanted.tags),
         metadata=wanted.metadata,
+        data=data,
     )
 
 
-def _key(draft: Draft) -> Key:
-    return Key(draft.collection, draft.id or _sha256(draft.data))
+def _key(item: Item) -> Key:
+    return Key(item.collection, item.id or _sha256(item.data or b""))
 
 
-def _told(draft: Draft, outcome: Outcome, problems: Problems, request_id: str) -> BatchStored.One:
-    key = _key(draft)
+def _told(item: Item, outcome: Outcome, problems: Problems, request_id: str) -> BatchStored.One:
+    key = _key(item)
     error: Problem | None = None
     if outcome.status is Status.FAILED:
-        error = problems.named(outcome.error, outcome.reason)
+        error = problems.of_outcome(outcome)
     return BatchStored.One(
         id=key.id,
         collection=key.collection,
@@ -283,8 +284,8 @@ def _queue(work: Working, wait: bool | None) -> Submit | None:
     return None if wait else work.service.submit
 
 
-async def _submitted(work: Working, submit: Submit, drafts: Sequence[Draft]) -> tuple[int, Any, str]:
-    job = await work.ask(submit, drafts)
+async def _submitted(work: Working, submit: Submit, items: Sequence[Item]) -> tuple[int, Any, str]:
+    job = await work.ask(submit, items)
     url = f"/v1/jobs/{job}"
     return 202, Queued(job=job, status_url=url).model_dump(), url
 

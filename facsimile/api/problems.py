@@ -22,12 +22,30 @@ from facsimile.imaging.errors import (
     ModelError,
     NotAnImage,
 )
+from facsimile.ingest.errors import (
+    DecoderBusy,
+    DecoderCrashed,
+    DecoderTimeout,
+    FetchUnavailable,
+    SourceError,
+    SourceNotAllowed,
+    SourceTooLarge,
+)
+from facsimile.ingest.item import Outcome
 from facsimile.search.errors import (
     IndexReadOnly,
     IndexUnavailable,
     InvalidRequest,
     RecordNotFound,
     StoreError,
+)
+from facsimile.workers.errors import (
+    AllowanceNotFound,
+    BrokerUnavailable,
+    FindingNotFound,
+    JobClosed,
+    JobNotFound,
+    ScanNotFound,
 )
 from facsimile.workers.logging import logger
 
@@ -61,7 +79,7 @@ FAULT = Kind(500, "fault", "Something is wrong with this server")
 BUSY = Kind(503, "busy", "There is too much to do at present", 1)
 TOO_LONG = Kind(503, "timeout", "The work took too long", 5)
 
-#: which errors of the rooms below are which problem; the nearest base class counts
+#: which errors are which problem; the nearest base class counts
 KINDS: Mapping[type[FacsimileError], Kind] = {
     EmptyImage: Kind(422, "image-empty", "The image has no bytes"),
     NotAnImage: Kind(415, "image-unknown", "The bytes are no image that can be read here"),
@@ -73,9 +91,22 @@ KINDS: Mapping[type[FacsimileError], Kind] = {
     IndexUnavailable: Kind(503, "index-unavailable", "The index cannot be reached at present", 5),
     IndexReadOnly: Kind(503, "index-read-only", "The index takes no writes at present", 30),
     StoreError: Kind(503, "index-unusable", "The index cannot be used as it is", 60),
+    # what is wrong with an address that a request gave; failures of other servers are not ours, so no 5xx
+    SourceError: Kind(424, "fetch-rejected", "The address gives no image"),
+    SourceNotAllowed: Kind(422, "url-refused", "This address may not be fetched"),
+    SourceTooLarge: Kind(413, "source-too-large", "There are more bytes behind the address than the limit"),
+    FetchUnavailable: Kind(424, "fetch-failed", "The address cannot be fetched at present", 10),
+    DecoderBusy: BUSY,
+    DecoderCrashed: Kind(422, "image-unreadable", "Reading the image ends its decoder"),
+    DecoderTimeout: Kind(422, "image-too-slow", "Reading the image takes longer than the limit"),
+    JobNotFound: Kind(404, "job-missing", "There is no such job"),
+    ScanNotFound: Kind(404, "scan-missing", "There is no such scan"),
+    FindingNotFound: Kind(404, "finding-missing", "There is no such finding"),
+    AllowanceNotFound: Kind(404, "allowance-missing", "There is no such allowance"),
+    JobClosed: Kind(409, "job-closed", "The job has come to its end"),
+    BrokerUnavailable: Kind(503, "queue-unavailable", "The queue cannot be reached at present", 5),
     FacsimileError: FAULT,
 }
-
 
 #: parts at fault that one answer tells, and characters of the name and of the sentence of each
 MAX_ERRORS = 20
@@ -119,28 +150,21 @@ Dialect = Callable[[int, str, Mapping[str, str]], Response]
 
 
 class Problems:
-    """Turns errors into answers. `kinds` are those of rooms that this one does not know, `dialects` the
-    forms that the routes under a prefix have."""
+    """Turns errors into answers. `dialects` are the forms that the routes under a prefix have."""
 
-    def __init__(
-        self,
-        kinds: Mapping[type[FacsimileError], Kind] | None = None,
-        dialects: Mapping[str, Dialect] | None = None,
-    ) -> None:
-        self._kinds = {**KINDS, **(kinds or {})}
-        self._named = {error.__name__: kind for error, kind in self._kinds.items()}
+    def __init__(self, dialects: Mapping[str, Dialect] | None = None) -> None:
         self._dialects = dialects or {}
 
     def of(self, error: FacsimileError) -> Problem:
         """The problem that an error is; what is our own fault is told to the log alone."""
-        kind = next(self._kinds[base] for base in type(error).__mro__ if base in self._kinds)
-        return self._told(kind, str(error))
+        return self._told(type(error), str(error))
 
-    def named(self, error: str, reason: str) -> Problem:
-        """The same by the name of the error's class."""
-        return self._told(self._named.get(error, FAULT), reason)
+    def of_outcome(self, outcome: Outcome) -> Problem:
+        """The problem that ended an item."""
+        return self._told(outcome.error_type or FacsimileError, outcome.reason)
 
-    def _told(self, kind: Kind, sentence: str) -> Problem:
+    def _told(self, error: type[FacsimileError], sentence: str) -> Problem:
+        kind = next(KINDS[base] for base in error.__mro__ if base in KINDS)
         if kind.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return Problem(kind, sentence)
         log.error("problem", kind=kind.name, reason=sentence)

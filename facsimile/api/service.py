@@ -5,39 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 from facsimile.imaging.errors import FacsimileError
-from facsimile.imaging.record import DEFAULT_COLLECTION, Description
+from facsimile.imaging.record import Description
+from facsimile.ingest.item import Item, Outcome
 from facsimile.search.finder import Finder
-from facsimile.search.index.base import Index, Signatures, Status
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Draft:
-    """An image to store. Without an `id` it is named by the SHA-256 of its bytes; `source` may be empty."""
-
-    data: bytes = field(repr=False)
-    source: str = ""
-    id: str | None = None
-    collection: str = DEFAULT_COLLECTION
-    title: str = ""
-    tags: tuple[str, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Outcome(Protocol):
-    """What became of a draft; `error` is the class of the error that ended it, `reason` its sentence."""
-
-    @property
-    def status(self) -> Status: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def error(self) -> str: ...
-    @property
-    def transient(self) -> bool: ...
-
+from facsimile.search.index.base import Index, Signatures
 
 #: reads the signatures of images, the errors of bad ones in their places
 Describe = Callable[[Sequence[bytes]], "Sequence[Description | FacsimileError]"]
@@ -45,11 +18,11 @@ Describe = Callable[[Sequence[bytes]], "Sequence[Description | FacsimileError]"]
 #: the bytes behind an address that a stranger gave, to come; raises where it must not or cannot be fetched
 Fetch = Callable[[str], Future[bytes]]
 
-#: stores images now, one outcome for each; raises only where the index as a whole fails
-Write = Callable[[Sequence[Draft]], Sequence[Outcome]]
+#: stores images, given with their bytes; one outcome for each; raises only where the index as a whole fails
+Write = Callable[[Sequence[Item]], Sequence[Outcome]]
 
 #: has images stored later by a queue; the answer is the id of the job
-Submit = Callable[[Sequence[Draft]], str]
+Submit = Callable[[Sequence[Item]], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

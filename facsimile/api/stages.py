@@ -14,9 +14,10 @@ from fastapi import Depends, Request
 
 from facsimile.api.concurrency import Places, Stage
 from facsimile.api.metrics import Metrics
-from facsimile.api.service import Draft, Options, Outcome, Service
+from facsimile.api.service import Options, Service
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.record import Description
+from facsimile.ingest.item import Item, Outcome
 
 T = TypeVar("T")
 
@@ -78,12 +79,12 @@ class Working:
         """The signatures of images, as one piece of work."""
         return await self._describe.run(self.service.describe, datas)
 
-    async def write(self, drafts: Sequence[Draft]) -> Sequence[Outcome]:
+    async def write(self, items: Sequence[Item]) -> Sequence[Outcome]:
         """Store images; they are found by the next search."""
-        return await self._describe.run(self._written, drafts)
+        return await self._describe.run(self._written, items)
 
-    def _written(self, drafts: Sequence[Draft]) -> Sequence[Outcome]:
-        outcomes = self.service.write(drafts)
+    def _written(self, items: Sequence[Item]) -> Sequence[Outcome]:
+        outcomes = self.service.write(items)
         self.service.index.refresh()
         self.metrics.changed()
         for outcome in outcomes:

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facsimile.api import allowances, jobs, scans
 from facsimile.api.app import create_app
 from facsimile.api.auth import Policy
 from facsimile.api.metrics import Metrics
-from facsimile.api.problems import BUSY, Kind
-from facsimile.api.service import Draft, Service
+from facsimile.api.service import Service
 from facsimile.imaging.describe import describe_readings
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.models import model as make_model
 from facsimile.imaging.record import Description
-from facsimile.ingest.errors import (
-    DecoderBusy,
-    DecoderCrashed,
-    DecoderTimeout,
-    FetchUnavailable,
-    SourceError,
-    SourceNotAllowed,
-    SourceTooLarge,
-)
 from facsimile.ingest.isolated import IsolatedReader, no_model
 from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.loader import Loader
@@ -36,34 +25,9 @@ from facsimile.search.finder import Finder
 from facsimile.search.index.opening import is_remote, model_of, open_index, signatures_of, stored_signatures
 from facsimile.settings import Settings
 from facsimile.version import __version__
-from facsimile.workers.errors import (
-    AllowanceNotFound,
-    BrokerUnavailable,
-    FindingNotFound,
-    JobClosed,
-    JobNotFound,
-    ScanNotFound,
-)
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-
-#: what is wrong with an address that a request gave; failures of other servers are not ours, so no 5xx
-KINDS: Mapping[type[FacsimileError], Kind] = {
-    SourceError: Kind(424, "fetch-rejected", "The address gives no image"),
-    SourceNotAllowed: Kind(422, "url-refused", "This address may not be fetched"),
-    SourceTooLarge: Kind(413, "source-too-large", "There are more bytes behind the address than the limit"),
-    DecoderBusy: BUSY,
-    DecoderCrashed: Kind(422, "image-unreadable", "Reading the image ends its decoder"),
-    DecoderTimeout: Kind(422, "image-too-slow", "Reading the image takes longer than the limit"),
-    JobNotFound: Kind(404, "job-missing", "There is no such job"),
-    ScanNotFound: Kind(404, "scan-missing", "There is no such scan"),
-    FindingNotFound: Kind(404, "finding-missing", "There is no such finding"),
-    AllowanceNotFound: Kind(404, "allowance-missing", "There is no such allowance"),
-    JobClosed: Kind(409, "job-closed", "The job has come to its end"),
-    BrokerUnavailable: Kind(503, "queue-unavailable", "The queue cannot be reached at present", 5),
-    FetchUnavailable: Kind(424, "fetch-failed", "The address cannot be fetched at present", 10),
-}
 
 #: the names of this machine for itself
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -90,14 +54,8 @@ def opened(location: str, chosen: Settings, *, create: bool = False) -> tuple[Se
     def describe(datas: Sequence[bytes]) -> Sequence[Description | FacsimileError]:
         return describe_readings(reader.read(datas), model=model)
 
-    def write(drafts: Sequence[Draft]) -> list[Outcome]:
-        return process(
-            [_item(draft) for draft in drafts],
-            index=index,
-            loader=loader,
-            limits=chosen.limits,
-            describe=describe,
-        )
+    def write(items: Sequence[Item]) -> list[Outcome]:
+        return process(items, index=index, loader=loader, limits=chosen.limits, describe=describe)
 
     queue = Queue(index, chosen) if chosen.api_queue else None
     service = Service(
@@ -107,7 +65,7 @@ def opened(location: str, chosen: Settings, *, create: bool = False) -> tuple[Se
         fetch=partial(loader.fetch, within=chosen.api_seconds),
         write=write,
         stored=partial(stored_signatures, location, elastic),
-        submit=None if queue is None else lambda drafts: queue.submit([_item(draft) for draft in drafts]),
+        submit=queue.submit if queue else None,
         checks={} if queue is None else {"queue": queue.ping},
         close=reader.close,
     )
@@ -136,21 +94,7 @@ def application(
         service,
         options,
         keys=keys,
-        kinds=KINDS,
-        routers=[jobs.router, scans.router, allowances.router],
         metrics=Metrics(shared),
         abandon=abandon,
         version=__version__,
-    )
-
-
-def _item(draft: Draft) -> Item:
-    return Item(
-        draft.source,
-        id=draft.id,
-        collection=draft.collection,
-        title=draft.title,
-        tags=draft.tags,
-        metadata=draft.metadata,
-        data=draft.data,
     )

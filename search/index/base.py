@@ -50,20 +50,24 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The outcome of writing one record; `transient` tells whether the same write may succeed later.
+    """The outcome of writing one record.
 
-    `error` is the class of the error that ended it, `reason` its sentence.
+    `error_type` is the class of the error that ended it, `reason` its sentence.
     """
 
     status: Status
     reason: str = ""
-    transient: bool = False
-    error: str = ""
+    error_type: type[FacsimileError] | None = None
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same write may succeed later."""
+        return self.error_type is not None and self.error_type.transient
 
     @classmethod
     def failed(cls, error: FacsimileError) -> Self:
         """The outcome of a record that an error ended."""
-        return cls(Status.FAILED, str(error), error.transient, type(error).__name__)
+        return cls(Status.FAILED, str(error), type(error))
 
 
 @dataclass(frozen=True, slots=True)

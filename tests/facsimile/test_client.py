@@ -10,7 +10,6 @@ import pytest
 
 import facsimile
 from facsimile.api import problems
-from facsimile.api.wiring import KINDS
 from facsimile.client.errors import (
     KNOWN,
     ApiError,
@@ -22,6 +21,7 @@ from facsimile.imaging.errors import BrokenImage, NotAnImage
 from facsimile.ingest.errors import SourceNotAllowed, SourceNotFound
 from facsimile.search.errors import AmbiguousId, InvalidRequest, RecordNotFound
 from facsimile.search.evaluation.attacks import attack
+from facsimile.workers.errors import JobNotFound
 from tests.facsimile.api.conftest import Thread, picture, start
 
 __all__ = ["start"]
@@ -130,7 +130,7 @@ def test_stored_images_are_read_listed_counted_and_forgotten(client):
     assert client.count() == 0
 
 
-def test_errors_have_the_classes_of_the_embedded_object(client, tmp_path):
+def test_errors_have_the_classes_of_the_embedded_object(api, client, tmp_path):
     with pytest.raises(BrokenImage):
         client.search(picture()[:900])
     with pytest.raises(SourceNotFound):
@@ -142,14 +142,16 @@ def test_errors_have_the_classes_of_the_embedded_object(client, tmp_path):
     with pytest.raises(InvalidRequest, match="limit") as raised:
         client.search(picture(), limit=1000)
     assert "request id of the server" in raised.value.__notes__[0]
-    with pytest.raises(ApiError):
+    with pytest.raises(JobNotFound):
         client.job("nobody")
+    with pytest.raises(ApiError), facsimile.Client(f"{api.url}/nowhere") as lost:
+        lost.collections()
     with pytest.raises(InvalidRequest):
         facsimile.Client("localhost:8000")
 
 
 def test_problems_of_the_server_are_known_by_their_names():
-    named = {kind.name: error for table in (problems.KINDS, KINDS) for error, kind in table.items()}
+    named = {kind.name: error for error, kind in problems.KINDS.items()}
     for name, error in KNOWN.items():
         assert issubclass(error, named[name]), name
 

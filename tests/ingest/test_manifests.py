@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facsimile.ingest.errors import ManifestError
+from facsimile.imaging.errors import BrokenImage
+from facsimile.ingest.errors import FetchUnavailable, ManifestError
 from facsimile.ingest.failures import FailureList
 from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.sources import items
@@ -131,7 +132,7 @@ def test_parquet_without_its_library_names_the_command(
 
 def test_a_list_of_failures_is_a_list_of_images(tmp_path: Path) -> None:
     item = Item("/a/line\nbreak.jpg", "id/1", "c", "A title", ("x;y", "z"), {"reason": "mine", "n": 1})
-    failed = Outcome(item, Status.FAILED, "the file is cut short", "BrokenImage")
+    failed = Outcome(item, Status.FAILED, "the file is cut short", BrokenImage)
     path = tmp_path / "failures.jsonl"
     with FailureList(path) as failures:
         failures.add(failed)
@@ -147,7 +148,7 @@ def test_a_run_may_read_the_list_that_it_writes_anew(tmp_path: Path) -> None:
             known = list(items(str(path))) if path.exists() else [Item("/a.jpg")]
             for each in known:
                 assert isinstance(each, Item)
-                failures.add(Outcome(each, Status.FAILED, "still", "BrokenImage"))
+                failures.add(Outcome(each, Status.FAILED, "still", BrokenImage))
     assert list(items(str(path))) == [Item("/a.jpg")]
 
 
@@ -170,7 +171,7 @@ def test_whatever_failed_comes_back_as_it_was(
 ) -> None:
     item = Item(f"https://example.org/{text}", text, "c", words, tuple(tags), metadata)
     with FailureList(tmp_path / "f.jsonl") as failures:
-        failures.add(Outcome(item, Status.FAILED, "x", "FetchUnavailable", True))
+        failures.add(Outcome(item, Status.FAILED, "x", FetchUnavailable))
     assert list(items(str(tmp_path / "f.jsonl"))) == [item]
 
 

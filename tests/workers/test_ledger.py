@@ -12,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from facsimile.imaging.errors import NotAnImage
 from facsimile.imaging.phash import HASH_VERSION
+from facsimile.ingest.errors import FetchUnavailable
 from facsimile.ingest.item import Item, Outcome
 from facsimile.search.index.base import Signatures, Status
 from facsimile.search.index.embedded.index import EmbeddedIndex
@@ -92,9 +94,9 @@ class World:
     def outcome(self, item: Item) -> Outcome:
         fate = item.source.partition("-")[2]
         if fate == "bad":
-            return Outcome(item, Status.FAILED, "no picture", "NotAnImage")
+            return Outcome(item, Status.FAILED, "no picture", NotAnImage)
         if fate == "flaky":
-            return Outcome(item, Status.FAILED, "busy", "FetchUnavailable", transient=True)
+            return Outcome(item, Status.FAILED, "busy", FetchUnavailable)
         status = Status.UNCHANGED if item.source in self.indexed else Status.ADDED
         self.indexed.add(item.source)
         return Outcome(item, status)

@@ -15,6 +15,7 @@ import pytest
 PROGRAM = """
 import multiprocessing, os, signal, sys
 from pathlib import Path
+from facsimile.ingest.errors import FetchUnavailable
 from facsimile.settings import share_metrics
 
 folder = Path(sys.argv[1])
@@ -27,7 +28,7 @@ from facsimile.workers import metrics
 
 def child(dies):
     good = [Outcome(Item("/a"), Status.ADDED), Outcome(Item("/b"), Status.UNCHANGED)]
-    bad = [Outcome(Item("/c"), Status.FAILED, "x"), Outcome(Item("/d"), Status.FAILED, "x", transient=True)]
+    bad = [Outcome(Item("/c"), Status.FAILED, "x"), Outcome(Item("/d"), Status.FAILED, "x", FetchUnavailable)]
     metrics.stages(Timings(load=1, decode=2, hash=3, model=4, write=5))
     metrics.chunk(good + bad, 0.2, counted=True, tries=2)
     metrics.chunk(good, 0.2, counted=False)

@@ -128,11 +128,9 @@ def test_a_scan_that_was_cancelled_starts_over(site: Site, catalogue: Path, pict
 KEEPER = """
 import sys
 import facsimile
-from functools import partial
-from facsimile.scans import rules
 from facsimile.workers.scanning.scheduler import Conductor, Means
 with facsimile.open(sys.argv[1], create=False, model="none") as index:
-    wanted = partial(rules, index.settings)
+    wanted = index.settings.scan_rules
     means = Means(publish=list, waiting=lambda: 0, limit=10, max_bytes=10**6, rules=wanted)
     conductor = Conductor(index.index, means)
     sys.stdin.readline()

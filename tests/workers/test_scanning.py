@@ -11,7 +11,6 @@ from uuid import uuid4
 import pytest
 from PIL import Image, ImageOps
 
-from facsimile.scans import rules
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.query import Filter
 from facsimile.workers.errors import FindingNotFound
@@ -284,7 +283,7 @@ def test_one_of_several_processes_plans_a_run(case: Case) -> None:
         case.suspect("late.jpg", edited("coffee.png"))
         case.bring_in(index, case.suspects, "suspects-works")
         scans, planner = index.scanning.scans, Planner(index.index)
-        wanted = rules(index.settings, index.index, False)
+        wanted = index.settings.scan_rules(index.index, False)
         idle = scans.get("works")
         planned = planner.plan(idle, wanted)
         assert planned is not None

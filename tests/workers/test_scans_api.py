@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from facsimile.api import allowances
-from facsimile.api import jobs as job_routes
-from facsimile.api import scans as scan_routes
-from facsimile.scans import rules
 from facsimile.search.index.opening import open_index
 from facsimile.settings import changed
 from facsimile.workers.chunk_worker import Means as Working
 from facsimile.workers.local_runner import work_off
 from facsimile.workers.scanning.allowances import Allowances
+from facsimile.workers.scanning.compare import HANDLERS
 from facsimile.workers.scanning.scans import Phase, Scans
 from facsimile.workers.scanning.scheduler import Conductor, Means
 from tests.facsimile.api.conftest import Running, picture, start
@@ -36,7 +32,7 @@ def api(start: Callable[..., Running], tmp_path: Path) -> Running:
     with case.open() as index:
         case.bring_in(index, case.works, "works")
         case.bring_in(index, case.suspects, "crawl")
-    return start(keys=True, routers=[job_routes.router, scan_routes.router, allowances.router])
+    return start(keys=True)
 
 
 def carried_out(api: Running, tmp_path: Path) -> None:
@@ -47,11 +43,12 @@ def carried_out(api: Running, tmp_path: Path) -> None:
         waiting=lambda: 0,
         limit=10,
         max_bytes=10**7,
-        rules=partial(rules, changed({"model": "none"})),
+        rules=changed({"model": "none"}).scan_rules,
     )
     working = Working(
         open_index=lambda: open_index(str(tmp_path / "index")),
         open_loader=lambda trusted: pytest.fail("nothing is read"),
+        handlers=HANDLERS,
     )
     scans = Scans(index.state)
     for _ in range(10):

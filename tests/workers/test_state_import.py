@@ -15,6 +15,7 @@ import pytest
 import facsimile
 from facsimile.api.idempotency import KIND as IDEMPOTENCY
 from facsimile.api.keys import Keys
+from facsimile.ingest.errors import FetchUnavailable, SourceNotFound
 from facsimile.ingest.item import Item, Outcome
 from facsimile.search.errors import StoreError
 from facsimile.search.export import PASSING, lasting, load, save
@@ -82,7 +83,7 @@ def decided(location: str, folder: Path) -> str:
         chunks.record([Chunk(id="images/0", job="images", items=(Item("/gone.jpg"),), accepted=1)])
         claim = chunks.claim("images/0", "test")
         assert not isinstance(claim, list)
-        chunks.finish(claim, [Outcome(claim.chunk.items[0], Status.FAILED, "no such file", "SourceNotFound")])
+        chunks.finish(claim, [Outcome(claim.chunk.items[0], Status.FAILED, "no such file", SourceNotFound)])
         jobs.close("images")
         state.refresh()
         jobs.fold("images", index.index.refresh)
@@ -165,7 +166,7 @@ def under_way(state: State) -> None:
     later = chunks.claim("images/1", "busy")
     assert not isinstance(claim, list) and not isinstance(later, list)
     broken = [
-        Outcome(item, Status.FAILED, "busy", "SourceUnavailable", transient=bool(place % 2))
+        Outcome(item, Status.FAILED, "busy", FetchUnavailable if place % 2 else SourceNotFound)
         for place, item in enumerate(later.chunk.items)
     ]
     chunks.finish(later, broken)

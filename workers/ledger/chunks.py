@@ -21,6 +21,7 @@ from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.message import format_item, item_of
 from facsimile.search.index.base import Status
 from facsimile.search.index.state.base import Entry, Ref, State
+from facsimile.workers.errors import WorkerDied
 from facsimile.workers.ledger.dead_letters import letter_of
 
 KIND = "chunk"
@@ -163,7 +164,7 @@ class Chunks:
 
     def _bury(self, chunk: Chunk, entry: Entry) -> None:
         reason = f"reading it ended its worker {DEATHS} times"
-        failed = [Outcome(item, Status.FAILED, reason, "WorkerDied") for item in chunk.items]
+        failed = [Outcome(item, Status.FAILED, reason, WorkerDied) for item in chunk.items]
         self._done(entry, {}, letters_of(chunk, enumerate(failed)))
 
     # -- during the work -----------------------------------------------------------------------------------

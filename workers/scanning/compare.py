@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from facsimile.imaging.decode import Limits
@@ -16,6 +16,7 @@ from facsimile.search.match import Match, Verdict
 from facsimile.search.query import Filter
 from facsimile.search.stored_queries import descriptions
 from facsimile.search.verification import reach
+from facsimile.workers.chunk_worker import Handler
 from facsimile.workers.ledger.chunks import Chunk, Work
 from facsimile.workers.scanning.findings import Findings, Hit
 from facsimile.workers.scanning.left_out import LeftOut
@@ -48,6 +49,10 @@ def compared(chunk: Chunk, index: Index, limits: Limits) -> list[Outcome]:
     ended = comparer.works(keys) if chunk.work is Work.WORKS else comparer.suspects(keys)
     LeftOut(index.state).record(run.id, chunk.id, len(comparer.left_out))
     return [_outcome(item, ended.get(key)) for item, key in zip(chunk.items, keys, strict=True)]
+
+
+#: what workers that take part in scans need
+HANDLERS: Mapping[Work, Handler] = {Work.SUSPECTS: compared, Work.WORKS: compared}
 
 
 def _outcome(item: Item, ended: Status | FacsimileError | None) -> Outcome:

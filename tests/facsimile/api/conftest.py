@@ -20,7 +20,7 @@ from facsimile.api.auth import Policy
 from facsimile.api.keys import Keys
 from facsimile.api.rate_limit import Rates
 from facsimile.api.service import Options, Service
-from facsimile.api.wiring import KINDS, opened
+from facsimile.api.wiring import opened
 from facsimile.settings import Settings, changed
 from tests.imaging.pictures import NAMES, encoded, photograph
 from tests.ingest.conftest import web
@@ -99,7 +99,6 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
             keys: bool = False,
             policy: Policy | None = None,
             settings: dict[str, Any] | None = None,
-            routers: Any = (),
             service_changes: dict[str, Any] | None = None,
             **options: Any,
         ) -> Running:
@@ -109,7 +108,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
             stack.callback(service.index.close)
             stack.callback(loader.close)
             needed: Policy = policy or ("on" if keys else "auto")
-            app = create_app(service, Options(**options), keys=needed, kinds=KINDS, routers=routers)
+            app = create_app(service, Options(**options), keys=needed)
             thread = Thread(app)
             stack.callback(thread.stop)
             url = f"http://127.0.0.1:{thread.port}"

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from facsimile.api import jobs
 from facsimile.search.evaluation.attacks import attack
 from facsimile.search.index.state.base import Ref
 from facsimile.workers.ledger.jobs import Jobs
@@ -277,7 +276,7 @@ def test_a_key_is_asked_for_kept_for_the_tab_and_shows_its_collections_alone(sta
 
 
 def test_jobs_are_shown_where_there_are_some(start, visit):
-    api = start(routers=[jobs.router])
+    api = start()
     state = api.service.index.state
     id = Jobs(state).start(sources=["photos"])
     ref = Ref("job", id)

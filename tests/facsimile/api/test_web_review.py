@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 
 import facsimile
-from facsimile.api import jobs
-from facsimile.api import scans as scan_routes
 from facsimile.imaging.decode import Limits
 from facsimile.imaging.record import Key
 from facsimile.ingest.item import Item
@@ -63,7 +61,7 @@ def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def api(start: Callable[..., Running], scanned: Path) -> Running:
     """A server over that index, with nothing decided."""
-    running = start(str(scanned), policy="off", routers=[jobs.router, scan_routes.router])
+    running = start(str(scanned), policy="off")
     state = running.service.index.state
     entries = sorted(state.all(Wanted(kind=KIND)), key=lambda entry: entry.body["suspect"]["id"])
     state.put(
@@ -286,7 +284,7 @@ def test_many_findings_come_part_by_part(api: Running, visit: Open) -> None:
 def test_a_key_decides_in_its_name_and_errors_are_one_sentence(
     start: Callable[..., Running], scanned: Path, visit: Open
 ) -> None:
-    api = start(str(scanned), keys=True, routers=[scan_routes.router])
+    api = start(str(scanned), keys=True)
     for scopes, refused in ((("read",), True), (("read", "write"), False)):
         text = api.key(*scopes)["Authorization"].removeprefix("Bearer ")
         page = visit(f"{api.url}/#review")
