@@ -27,9 +27,9 @@ from benchmarks.accuracy.descriptor import similarities
 from benchmarks.accuracy.fit import Candidates, Floats, Score, fitted
 from benchmarks.accuracy.ours import Hash, Network
 from benchmarks.accuracy.pictures import CALIBRATION_SEED, Files, Item, held_out, opened
+from datasets.photographs import BURSTS
 from facsimile.search.evaluation.attacks import ATTACKS
 from facsimile.search.ranking import Thresholds
-from training.data import BURSTS
 
 ORIGINALS = 200
 

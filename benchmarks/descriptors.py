@@ -3,7 +3,7 @@
     python benchmarks/descriptors.py DATASET --cache CACHE --work WORK [--augnet] [--report docs]
 
 DATASET is a folder of pictures in folders, such as Caltech101; CACHE is the folder of `python -m
-training.data`, which fixes the split (made there where it is missing). Edited files and the values of
+datasets.photographs`, which fixes the split (made there where it is missing). Edited files and the values of
 descriptors are kept in WORK, so that a run goes on where it was, and new weights cost only their own time.
 `--augnet` adds the comparison with AugNet on a part of the pictures, from what `benchmarks.accuracy.augnet`
 has left in WORK. Prints the tables; `--report` puts them into `accuracy.md` of that folder as well, with

@@ -20,7 +20,7 @@ from PIL import Image
 import facsimile
 from benchmarks.accuracy.attacks_web import crop
 from benchmarks.accuracy.pictures import beside, opened
-from training.data import BURSTS
+from datasets.photographs import BURSTS
 
 _CROP = "crop of "
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.families --work WORK [--templates 2] [--members 4] [--kinds form,meme,…]
 
-The families are rendered (`training/rendered`): forms, receipts, windows, codes, signs, memes, shelves, …
+The families are rendered (`datasets/rendered`): forms, receipts, windows, codes, signs, memes, shelves, …
 Members share a template and differ in their contents, so no ordered pair of a family is a copy. Beside them
 stand edited copies of the members, which are. The whole product decides each pair, as `facsimile compare`
 does. Pairs that are called copies wrongly are painted side by side in WORK, to be looked at. Photographs
@@ -23,14 +23,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from datasets.rendered import KINDS
+from datasets.rendered.difference import differ
 from facsimile.imaging.describe import describe_many
 from facsimile.imaging.models import model
 from facsimile.imaging.record import Description
 from facsimile.search.comparison import compare
 from facsimile.search.evaluation.attacks import attack
 from facsimile.search.match import Verdict
-from training.families import differ
-from training.rendered import KINDS
 
 #: edits that every kind of picture meets
 EDITS = (

@@ -26,6 +26,7 @@ from PIL import Image
 import facsimile
 from benchmarks.accuracy.attacks_web import DISGUISES
 from benchmarks.accuracy.pictures import beside, opened
+from datasets.photographs import BURSTS
 from facsimile.imaging.record import Description
 from facsimile.library import Facsimile
 from facsimile.search.finder import Finder, Request
@@ -33,7 +34,6 @@ from facsimile.search.match import Verdict
 from facsimile.search.query import Filter
 from facsimile.search.stored_queries import descriptions
 from facsimile.search.verification import reach, verified
-from training.data import BURSTS
 
 #: one suspect in so many is a copy, and one in so many is new at the second scan
 _COPIES, _NEW = 20, 100

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.data import Bytes, Library
-from training.dice import resized
+from datasets.photographs import Bytes, Library
+from datasets.rendered import KINDS, LEFT_OUT, Photos
+from datasets.rendered.difference import differ
 from training.gather import SIDE
-from training.rendered import KINDS, LEFT_OUT, Photos
 
 SIBLINGS = 6
 TEMPLATES = 32
@@ -40,12 +40,6 @@ def photos_of(library: Library, part: str) -> Photos:
         return image.resize((round(192 * wide), 192) if wide >= 1 else (192, round(192 / wide)))
 
     return photo
-
-
-def differ(first: Bytes, second: Bytes) -> bool:
-    """Whether two pictures still differ in more than traces at the size that a network sees."""
-    a, b = (resized(image, 96, 96).astype(np.int16) for image in (first, second))
-    return float((np.abs(a - b).max(axis=2) > 48).mean()) > 0.006
 
 
 def family(kind: str, seed: str, photos: Photos, siblings: int = SIBLINGS) -> list[Bytes]:

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from training.data import DUPLICATE_DISTANCE, Bytes, near_pairs
+from datasets.photographs import DUPLICATE_DISTANCE, Bytes, near_pairs
 
 SIDE = 256
 SMALLEST = 192

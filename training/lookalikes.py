@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from datasets.photographs import Bytes
+from datasets.rendered import LEFT_OUT
 from training.attacks import attack
-from training.data import Bytes
 from training.gather import listed_held_out
-from training.rendered import LEFT_OUT
 
 Floats = NDArray[np.float32]
 Embed = Callable[[Bytes], Floats]

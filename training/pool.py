@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data import Bytes, Library
+from datasets.photographs import Bytes, Library
 from training.gather import HELD_OUT, SOURCES, joined, listed_held_out
 
 

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.data import Bytes
+from datasets.photographs import Bytes
 from training.edits import Editor
 from training.losses import Batch, copy_losses
 from training.network import CopyNetwork, NetworkConfig
@@ -371,7 +371,10 @@ def parser() -> argparse.ArgumentParser:
     )
     add = result.add_argument
     add(
-        "--cache", type=Path, required=True, help="folder made by training.data and training.validate prepare"
+        "--cache",
+        type=Path,
+        required=True,
+        help="folder of datasets.photographs and training.validate",
     )
     add("--run", type=Path, required=True, help="folder for the checkpoint and the log")
     add("--start", type=Path, help="begin a new stage from this checkpoint's weights")

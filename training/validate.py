@@ -9,7 +9,7 @@ training.validate run --cache ... --checkpoint ...`` (or ``--onnx ...``) scores 
 Queries: every held-out original under every attack. Index: the originals, the held-out distractors, and
 training pictures up to ``INDEX_SIZE``. Negatives: held-out pictures that are not in the index and are not
 near to any picture in it; the "plain" ones are outside the folders of look-alikes
-(``training.data.BURSTS``).
+(``datasets.photographs.BURSTS``).
 
 Figures: µAP is the micro average precision of the best match of every query and every negative;
 ``recall@0fp`` is the share of queries whose best match is right and scores above every negative's best
@@ -31,8 +31,8 @@ import onnxruntime  # type: ignore[import-untyped]
 import torch
 from numpy.typing import NDArray
 
+from datasets.photographs import Bytes, Library, Split, open_rgb, square
 from training.attacks import ATTACKS, attack
-from training.data import Bytes, Library, Split, open_rgb, square
 from training.lookalikes import as_json, evaluate_alike, prepare_alike
 from training.lookalikes import table as table_alike
 from training.network import load_network

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from benchmarks.accuracy.pictures import opened
+from datasets.photographs import BURSTS
 from facsimile.imaging.describe import describe, looks
 from facsimile.imaging.models import model
 from facsimile.imaging.record import Description, ImageRecord
 from facsimile.search.evaluation.attacks import ATTACKS, attack
 from facsimile.search.query import Variant
 from facsimile.search.ranking import nearest
-from training.data import BURSTS
 
 Picture = Image.Image
 

@@ -1,8 +1,9 @@
 """The pictures of the benchmark: who is indexed, who asks, and the edited files.
 
-The split is that of the training code (`training.data`), so that what is called unseen here was never trained
-on, and its rule for near-duplicates: a negative within 60 of 256 hash bits of an indexed picture, in any
-orientation, or listed after a look in `training/near_duplicates.json`, is a copy in truth and is left out.
+The split is the one that training has (`datasets.photographs`), so that what is called unseen here was never
+trained on, and its rule for near-duplicates: a negative within 60 of 256 hash bits of an indexed picture, in
+any orientation, or listed after a look in `datasets/near_duplicates.json`, is a copy in truth and is left
+out.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from datasets.photographs import Library, build
 from facsimile.imaging.decode import Picture, decode
 from facsimile.search.evaluation.attacks import ATTACKS, attack
-from training.data import Library, build
 
 #: originals, unseen distractors, then training pictures up to this many
 INDEX_SIZE = 5000

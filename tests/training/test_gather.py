@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.data import CACHE_SIZE, near_pairs
+from datasets.photographs import CACHE_SIZE, near_pairs
 from training.gather import SIDE, Source, build, decode, files_of_git, listed_held_out
 from training.pool import Pool
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.families import differ, family, plan
+from datasets.rendered import KINDS, LEFT_OUT
+from datasets.rendered.difference import differ
+from training.families import family, plan
 from training.gather import SIDE
-from training.rendered import KINDS, LEFT_OUT
 
 
 def photos(rng):

@@ -3,7 +3,7 @@
 The cache holds every picture once as a ``CACHE_SIZE`` square of RGB bytes (squashed by area averaging, as the
 product does), so that training reads one memory-mapped array instead of decoding files.
 
-Command line: ``python -m training.data --dataset <pictures> --cache <folder>``.
+Command line: ``python -m datasets.photographs --dataset <pictures> --cache <folder>``.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ import random
 import numpy as np
 from PIL import Image, ImageDraw
 
-from training.rendered import base
-from training.rendered.base import Kind, Photos
+from datasets.rendered import base
+from datasets.rendered.base import Kind, Photos
 
 
 def chart(template: random.Random, content: random.Random, photos: Photos) -> Image.Image:

@@ -7,12 +7,12 @@ objects), and ``photos`` gives photographs for the kinds that show some.
 
 from __future__ import annotations
 
-from training.rendered.base import Kind, Photos
-from training.rendered.codes import CODES
-from training.rendered.graphics import GRAPHICS
-from training.rendered.papers import PAPERS
-from training.rendered.scenes import SCENES
-from training.rendered.screens import SCREENS
+from datasets.rendered.base import Kind, Photos
+from datasets.rendered.codes import CODES
+from datasets.rendered.graphics import GRAPHICS
+from datasets.rendered.papers import PAPERS
+from datasets.rendered.scenes import SCENES
+from datasets.rendered.screens import SCREENS
 
 KINDS: dict[str, Kind] = {kind.__name__: kind for kind in PAPERS + SCREENS + CODES + GRAPHICS + SCENES}
 

@@ -7,8 +7,8 @@ import random
 from PIL import Image, ImageDraw
 from PIL.ImageDraw import ImageDraw as Draw
 
-from training.rendered import base
-from training.rendered.base import Colour, Kind, Photos
+from datasets.rendered import base
+from datasets.rendered.base import Colour, Kind, Photos
 
 
 def scheme(rng: random.Random) -> tuple[Colour, Colour, Colour, Colour]:

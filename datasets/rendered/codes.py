@@ -7,8 +7,8 @@ import random
 import numpy as np
 from PIL import Image
 
-from training.rendered import base
-from training.rendered.base import Kind, Photos
+from datasets.rendered import base
+from datasets.rendered.base import Kind, Photos
 
 
 def matrix_code(template: random.Random, content: random.Random, photos: Photos) -> Image.Image:

@@ -6,8 +6,8 @@ import random
 
 from PIL import Image
 
-from training.rendered import base
-from training.rendered.base import Kind, Photos
+from datasets.rendered import base
+from datasets.rendered.base import Kind, Photos
 
 
 def letter(template: random.Random, content: random.Random, photos: Photos) -> Image.Image:

@@ -1,0 +1,1 @@
+"""Data sets that training and benchmarks share: photographs with their split, and rendered look-alikes."""
