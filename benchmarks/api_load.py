@@ -96,9 +96,9 @@ class Bench:
         ]
         self.times: dict[str, list[float]] = defaultdict(list)
         self.work: dict[str, float] = defaultdict(float)
-        self._finder = Finder(index.index, index.settings.thresholds, index.settings.verification)
-        self._finder.heard = self._heard
-        self._request = index.request(limit=11)
+        self._finder = Finder(
+            index.index, index.settings.thresholds, index.settings.verification, observer=self._observe
+        )
         self._bare = (
             connect(ElasticLocation.parse(location), ElasticOptions()) if is_remote(location) else None
         )
@@ -109,14 +109,14 @@ class Bench:
             self._calls.append(calls)
         self.times.clear()
 
-    def _heard(self, what: str, number: float) -> None:
+    def _observe(self, what: str, number: float) -> None:
         self.times[what].append(number if what == "candidates" else number * 1000)
 
     def _in_process(self, question: bytes | str) -> None:
         start = time.perf_counter()
-        query = self.index.describe(question)
-        self._heard("describe", time.perf_counter() - start)
-        self._finder.search_many([query.description], self._request)
+        query = self.index.queries.read(question)
+        self._observe("describe", time.perf_counter() - start)
+        self._finder.search(query)
 
     def _again(self, calls: Sequence[Call]) -> None:
         for args, keywords in calls:

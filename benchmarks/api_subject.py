@@ -57,7 +57,7 @@ def filled(index: Facsimile, datas: Sequence[bytes], count: int) -> None:
     """Bring the records in, where the index has none."""
     if index.index.count() >= count:
         return
-    described = [index.describe(data).description for data in datas]
+    described = [index.queries.read(data).description for data in datas]
     start = time.perf_counter()
     for records in made_up(described, count - STORED):
         index.index.put(records)

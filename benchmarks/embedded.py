@@ -21,10 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
+from facsimile.imaging.describe import HashQuery
 from facsimile.imaging.record import ImageRecord
 from facsimile.search.index.base import Signatures
 from facsimile.search.index.embedded.index import EmbeddedIndex
-from facsimile.search.query import Filter, Question, Variant
+from facsimile.search.query import Filter, IndexQuery
 
 BATCH = 1000
 
@@ -92,12 +93,12 @@ def measure(folder: Path, count: int, dims: int, thumbnail: int, questions: int)
 
     def by_hash(_: int, filter: Filter | None = None) -> None:
         bits = rng.integers(0, 256, (16, 32), dtype=np.uint8)
-        variants = tuple(Variant(each, ()) for each in bits)
-        index.ask([Question(variants, radius=90, limit=100, filter=filter or Filter())])
+        variants = tuple(HashQuery(each, ()) for each in bits)
+        index.ask([IndexQuery(variants, radius=90, limit=100, filter=filter or Filter())])
 
     def by_vector(_: int) -> None:
         vector = rng.normal(size=dims).astype(np.float32)
-        index.ask([Question((), 0, 0, vector=vector / np.linalg.norm(vector), nearest=100)])
+        index.ask([IndexQuery((), 0, 0, vector=vector / np.linalg.norm(vector), nearest=100)])
 
     row = [
         f"{count:,}",

@@ -19,11 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.accuracy.pictures import beside, opened
-from facsimile.imaging.describe import describe, looks
+from facsimile.imaging.describe import describe, hash_queries
 from facsimile.imaging.models import model
 from facsimile.imaging.record import Description, ImageRecord
 from facsimile.search.proof import Policy, Proof
-from facsimile.search.query import Variant
 from facsimile.search.ranking import Thresholds, nearest
 from facsimile.search.verification import Verifier, second_look
 
@@ -56,7 +55,7 @@ def proofs(
     for name in names[:asked]:
         query = described[name]
         verifier = Verifier(query, policy)
-        variants = [Variant(look.bits, (), look.orientation, look.trimmed) for look in looks(query)]
+        variants = hash_queries(query)
         cosines = vectors @ query.vector
         found = 0
         for place in np.argsort(-cosines)[:60]:

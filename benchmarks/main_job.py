@@ -70,12 +70,11 @@ def ingest_rate(location: str, folder: Path, jobs: int) -> tuple[float, int]:
 def recall(index: Facsimile, originals: list[Path]) -> tuple[dict[str, float], list[dict[str, object]]]:
     """Share of edited copies whose original comes first, by edit, and the cases where it does not."""
     shares, misses = {}, []
-    request = index.request()
     for edit in EDITS:
         found = 0
         for path in originals:
-            query = index.describe(attack(path.read_bytes(), edit))
-            matches = index.search_described([query], request)[0]
+            query = index.queries.read(attack(path.read_bytes(), edit))
+            matches = index.finder.search(query)
             if matches and str(path) in matches[0].record.sources:
                 found += 1
             else:
@@ -98,13 +97,12 @@ def recall(index: Facsimile, originals: list[Path]) -> tuple[dict[str, float], l
 def search_times(index: Facsimile, originals: list[Path]) -> dict[str, float]:
     """Milliseconds of describing a query and of the search beside it."""
     describing, searching = [], []
-    request = index.request()
     for path in originals:
         data = attack(path.read_bytes(), "jpeg_q30")
         start = time.perf_counter()
-        query = index.describe(data)
+        query = index.queries.read(data)
         middle = time.perf_counter()
-        index.search_described([query], request)
+        index.finder.search(query)
         describing.append(middle - start)
         searching.append(time.perf_counter() - middle)
     quantiles = statistics.quantiles(searching, n=20)

@@ -29,8 +29,9 @@ from benchmarks.accuracy.pictures import beside, opened
 from datasets.photographs import BURSTS
 from facsimile.imaging.record import Description
 from facsimile.library import Facsimile
-from facsimile.search.finder import Finder, Request
+from facsimile.search.finder import Finder
 from facsimile.search.match import Verdict
+from facsimile.search.params import SearchParams
 from facsimile.search.query import Filter
 from facsimile.search.stored_queries import descriptions
 from facsimile.search.verification import reach, verified
@@ -172,8 +173,8 @@ def pace(library: Facsimile, suspects: int) -> dict[str, Any]:
     drawn = np.random.default_rng(3).permutation(len(records))[:suspects]
     full = list(index.get([records[place].key for place in drawn]).values())
     queries = [each for each in descriptions(full) if isinstance(each, Description)]
-    request = Request(limit=20, filter=Filter(("works",)), verify=False)
-    answers = Finder(index, reach(thresholds, policy), policy).search_many(queries, request)
+    params = SearchParams(limit=20, collections=("works",), verify=False)
+    answers = Finder(index, reach(thresholds, policy), policy).search_many(queries, params)
     unsure = [[match for match in found if match.verdict is not Verdict.IDENTICAL] for found in answers]
     pairs = sum(min(len(found), policy.candidates) for found in unsure)
     start = time.process_time()

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, get_args
+from typing import TYPE_CHECKING, Self
 
-from facsimile.imaging.describe import Probes, describe
+from facsimile.imaging.describe import Probes
 from facsimile.imaging.errors import FacsimileError
-from facsimile.imaging.models.base import Model
 from facsimile.imaging.orientation import ORIENTATIONS
-from facsimile.imaging.record import DEFAULT_COLLECTION, Description, Key
+from facsimile.imaging.record import DEFAULT_COLLECTION
+from facsimile.ingest.presence import located, modified
+from facsimile.query_reader import ImageInput, QueryReader
 from facsimile.search.errors import InvalidRequest, RecordNotFound
-from facsimile.search.finder import MAX_LIMIT, Finder, Request
+from facsimile.search.finder import Finder
 from facsimile.search.index.base import Index
 from facsimile.search.index.opening import is_remote, model_of, open_index, signatures_of
 from facsimile.search.match import Match
-from facsimile.search.query import Filter
+from facsimile.search.params import SearchParams
+from facsimile.search.query import Filter, QueryImage
 from facsimile.search.ranking import Mode
-from facsimile.search.stored_queries import descriptions
 from facsimile.settings import Settings, changed, settings
 
 if TYPE_CHECKING:
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from facsimile.search.duplicates.cluster import Cluster
     from facsimile.search.errors import StoreError
     from facsimile.workers.ledger.jobs import Job
-
-Image = bytes | str | Path
 
 
 def open(location: str | Path | None = None, *, create: bool = True, **changes: object) -> Facsimile:
@@ -62,7 +62,10 @@ class Facsimile:
         self._open_model = partial(model_of, wanted=chosen.model, options=chosen.running)
         self._model = self._open_model(self.index)
         self._location = location
-        self._finder = Finder(self.index, chosen.thresholds, chosen.verification)
+        self.finder = Finder(
+            self.index, chosen.thresholds, chosen.verification, limits=chosen.limits, locate=located
+        )
+        self.queries = QueryReader(chosen, self._model, self.finder.stored_query)
 
     @property
     def opener(self) -> Callable[[], Index]:
@@ -140,11 +143,19 @@ class Facsimile:
         return tally
 
     def remove(self, *ids: str, collection: str | None = None) -> int:
-        """Forget the records with these ids, or, without ids, a whole collection; how many there were."""
-        if not ids:
-            return self.index.delete_where(Filter(collections=(collection,) if collection else ()))
+        """Delete the records with these ids or, without ids, a whole collection; returns how many there were.
+
+        Ids of which there is no record are skipped. Raises AmbiguousId, before anything is deleted, where
+        several collections have a record of an id and `collection` is not given.
+        """
         within = (collection,) if collection else ()
-        removed = self.index.delete([key for id in ids for key in self.index.keys_of(id, within)])
+        if not ids:
+            return self.index.delete_where(Filter(collections=within))
+        keys = []
+        for id in ids:
+            with suppress(RecordNotFound):
+                keys.append(self.finder.key_of(id, within))
+        removed = self.index.delete(keys)
         self.index.refresh()
         return removed
 
@@ -177,86 +188,54 @@ class Facsimile:
 
     def search(
         self,
-        image: Image,
+        image: ImageInput | None = None,
         *,
         limit: int = 10,
-        collections: Sequence[str] = (),
-        filter: Mapping[str, str] | None = None,
-        text: str = "",
         mode: Mode = "copies",
+        collections: Sequence[str] = (),
+        filter: Mapping[str, str | Sequence[str]] | None = None,
+        text: str = "",
         orientations: Sequence[str] = ORIENTATIONS,
         probes: Probes = 2,
         verify: bool = True,
+        min_score: float = 0.0,
     ) -> list[Match]:
-        """Where this picture occurs, best first; with the mode `similar`, what looks like it."""
-        request = self.request(
+        """The stored images that are copies of this one, best first; with the mode `similar`, that resemble
+        it.
+
+        Without an image, the records whose title or tags hold the words of the text. `SearchParams` describes
+        the options. Raises SourceError, ImageError, RecordNotFound, AmbiguousId, InvalidRequest, StoreError.
+        """
+        params = SearchParams(
             limit=limit,
-            collections=collections,
-            filter=filter,
-            text=text,
             mode=mode,
+            collections=collections,
+            filter=filter or {},
+            text=text,
             orientations=orientations,
             probes=probes,
             verify=verify,
+            min_score=min_score,
         )
-        return self.search_described([self.describe(image)], request)[0]
+        if image is None:
+            if not text:
+                raise InvalidRequest("give an image or a text to search for")
+            return self.finder.search_text(params)
+        return self.finder.search(self.queries.read(image), params)
 
-    def search_described(self, queries: Sequence[Query], request: Request) -> list[list[Match]]:
-        """The matches of each query; a stored picture does not find itself."""
-        wider = dataclasses.replace(request, limit=request.limit + 1)
-        answers = self._finder.search_many([query.description for query in queries], wider)
-        return [
-            _located([match for match in matches if match.record.key != query.key][: request.limit])
-            for query, matches in zip(queries, answers, strict=True)
-        ]
+    def search_many(
+        self, images: Sequence[ImageInput], params: SearchParams | None = None
+    ) -> list[list[Match] | FacsimileError]:
+        """The matches of several images, by one request to the index; the error of one that cannot be
+        read."""
+        queries = self.queries.read_many(images)
+        readable = [query for query in queries if isinstance(query, QueryImage)]
+        found = iter(self.finder.search_many(readable, params) if readable else [])
+        return [next(found) if isinstance(query, QueryImage) else query for query in queries]
 
-    def search_words(self, request: Request) -> list[Match]:
-        """The records whose title or tags hold the words of the request."""
-        return _located(self._finder.search_words(request))
-
-    def request(
-        self,
-        *,
-        limit: int = 10,
-        collections: Sequence[str] = (),
-        filter: Mapping[str, str] | None = None,
-        text: str = "",
-        mode: Mode = "copies",
-        orientations: Sequence[str] = ORIENTATIONS,
-        probes: Probes = 2,
-        verify: bool = True,
-    ) -> Request:
-        """The parts of a search, checked: raises InvalidRequest for one that makes no sense."""
-        if not 1 <= limit <= MAX_LIMIT:
-            raise InvalidRequest(f"a limit is 1 to {MAX_LIMIT}, not {limit}")
-        if mode not in get_args(Mode):
-            raise InvalidRequest(f"a mode is {' or '.join(get_args(Mode))}, not {mode!r}")
-        if unknown := set(orientations) - set(ORIENTATIONS):
-            raise InvalidRequest(f"no orientation {min(unknown)!r}: there are {', '.join(ORIENTATIONS)}")
-        if probes not in (0, 1, 2, 3, "all"):
-            raise InvalidRequest(f"probes are 0 to 3 or 'all', not {probes!r}")
-        terms = {key: (value,) for key, value in (filter or {}).items()}
-        return Request(
-            limit=limit,
-            mode=mode,
-            filter=Filter(tuple(collections), terms),
-            orientations=tuple(orientations),
-            probes=probes,
-            words=text,
-            verify=verify,
-        )
-
-    def compare(self, first: Image, second: Image, *, verify: bool = True) -> Comparison:
-        """Every distance of two pictures, and the verdict that a search would give."""
-        from facsimile.search.comparison import compare
-
-        return compare(
-            self.describe(first).description,
-            self.describe(second).description,
-            self.settings.thresholds,
-            self.settings.verification,
-            verify=verify,
-        )
+    def compare(self, first: ImageInput, second: ImageInput, *, verify: bool = True) -> Comparison:
+        """Every distance of two images, and the verdict of a search for the second that meets the first."""
+        return self.finder.compare(self.queries.read(first), self.queries.read(second), verify=verify)
 
     def duplicates(
         self,
@@ -272,7 +251,6 @@ class Facsimile:
         `radius` is the Hamming distance that is a copy without further proof (the threshold `copy`).
         `scenes` adds the pairs of the same scene, which are not merged.
         """
-        from facsimile.ingest.presence import located, modified
         from facsimile.search.duplicates.clustering import clusters
         from facsimile.search.duplicates.pairs import Rules
 
@@ -291,27 +269,11 @@ class Facsimile:
         """How many records there are."""
         return self.index.count(Filter(collections=(collection,) if collection else ()))
 
-    def describe(self, image: Image) -> Query:
-        """The signatures of an image that is asked about. Raises SourceError, ImageError, RecordNotFound."""
-        if isinstance(image, str) and image.startswith("id:"):
-            return self._stored(image.removeprefix("id:"))
-        return described(image, self.settings, self._model)
-
-    def _stored(self, id: str) -> Query:
-        keys = self.index.keys_of(id)
-        records = self.index.get(keys)
-        if not records:
-            raise RecordNotFound(f"no record has the id {id}")
-        key, record = next(iter(records.items()))
-        (told,) = descriptions([record], limits=self.settings.limits)
-        if isinstance(told, FacsimileError):
-            raise told
-        return Query(told, key)
-
     # -- life ----------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
+        self.queries.close()
         if "queue" in self.__dict__:
             self.queue.close()
         self.index.close()
@@ -323,31 +285,3 @@ class Facsimile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Query:
-    """A described picture to ask about; `key` names its record where it is a stored one."""
-
-    description: Description
-    key: Key | None = None
-
-
-def _located(matches: Sequence[Match]) -> list[Match]:
-    """The matches with those of their places marked as gone whose file is not on this machine."""
-    from facsimile.ingest.presence import located
-
-    return [dataclasses.replace(match, record=located(match.record)) for match in matches]
-
-
-def described(image: Image, chosen: Settings, model: Model | None) -> Query:
-    """The signatures of an image that is in no index. Raises SourceError, ImageError, ModelError."""
-    from facsimile.ingest.item import Item
-    from facsimile.ingest.loader import Loader
-
-    item = Item("", data=image) if isinstance(image, bytes) else Item(str(image))
-    with Loader(chosen.fetching) as loader:
-        answer = loader.load([item])[0]
-    if isinstance(answer, FacsimileError):
-        raise answer
-    return Query(describe(answer, limits=chosen.limits, model=model))

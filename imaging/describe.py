@@ -33,17 +33,21 @@ Failure = TypeVar("Failure", bound=FacsimileError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """One way to look at a query picture.
+class HashQuery:
+    """One hash of a query image: one of its orientations, whole, trimmed or a panel of it.
 
-    `bits` is 32 uint8, `terms` those that a candidate must share one of, `orientation` the turn or flip that
-    was applied, `trimmed` whether flat margins were cut before.
+    `bits` is 32 uint8. `terms` are band terms, of which a candidate must share one. `orientation` is the turn
+    or flip that was applied to the query (see `facsimile.imaging.orientation`), `trimmed` whether flat
+    margins were cut before, `part` whether it is the hash of a panel of the query (see
+    `facsimile.imaging.panels`), `panels` whether it is compared with the panels of stored images, too.
     """
 
     bits: NDArray[np.uint8]
-    terms: tuple[str, ...]
-    orientation: str
-    trimmed: bool
+    terms: tuple[str, ...] = ()
+    orientation: str = "upright"
+    trimmed: bool = False
+    part: bool = False
+    panels: bool = False
 
 
 def describe(data: bytes, *, limits: Limits | None = None, model: Model | None = None) -> Description:
@@ -182,54 +186,62 @@ class Reading:
         )
 
 
-def looks(
-    description: Description, *, orientations: Sequence[str] = ORIENTATIONS, probes: Probes = 2
-) -> list[Look]:
-    """The ways to ask for a described picture: whole and trimmed, in each orientation, with their terms.
+def hash_queries(
+    description: Description,
+    *,
+    orientations: Sequence[str] = ORIENTATIONS,
+    probes: Probes = 2,
+    panels: bool = False,
+) -> list[HashQuery]:
+    """The hashes of a described image, whole and trimmed, in each orientation, with their band terms.
 
-    None where the picture is blank (`quality` 0). `probes` is the number of doubtful bits a band, or "all".
+    Empty where the image is blank (`quality` 0). `probes` is the number of doubtful bits that each band
+    flips, or "all". With `panels` those in the orientations of `IN_PAGES` are compared with stored panels,
+    too.
     """
     if description.quality == 0:
         return []
-    found: list[Look] = []
+    found: list[HashQuery] = []
     for spectrum, trimmed in ((description.spectrum, False), (description.spectrum_trimmed, True)):
         if spectrum is not None:
-            found += looks_of_spectrum(spectrum, orientations, probes, trimmed=trimmed)
+            for orientation, bits, terms in _oriented(spectrum, orientations, probes):
+                in_pages = panels and orientation in IN_PAGES
+                found.append(HashQuery(bits, terms, orientation, trimmed, panels=in_pages))
     return _distinct(found)
 
 
-def looks_of_panels(description: Description, probes: Probes = 2) -> list[Look]:
-    """The ways to ask for the pictures in a described page; mostly none."""
+def hash_queries_of_panels(description: Description, probes: Probes = 2) -> list[HashQuery]:
+    """The hashes of the panels of a described page; mostly none."""
     if description.quality == 0:
         return []
     return [
-        look
+        HashQuery(bits, terms, orientation, part=True)
         for spectrum in description.spectra_panels
-        for look in looks_of_spectrum(spectrum, IN_PAGES, probes, trimmed=True)
+        for orientation, bits, terms in _oriented(spectrum, IN_PAGES, probes)
     ]
 
 
-def looks_of_spectrum(
-    spectrum: NDArray[np.float32], orientations: Sequence[str], probes: Probes, *, trimmed: bool
-) -> Iterator[Look]:
-    """A spectrum [16, 16] in each orientation, with its terms."""
+def _oriented(
+    spectrum: NDArray[np.float32], orientations: Sequence[str], probes: Probes
+) -> Iterator[tuple[str, NDArray[np.uint8], tuple[str, ...]]]:
+    """A spectrum [16, 16] in each orientation: its hash and band terms."""
     for orientation in orientations:
         oriented = orient_spectrum(spectrum, orientation)
         bits = phash.bits_of(oriented)
         terms = bands.neighbours(bits) if probes == "all" else bands.probed(oriented, probes)
-        yield Look(bits, terms, orientation, trimmed)
+        yield orientation, bits, terms
 
 
-def looks_of_bits(
+def hash_queries_of_bits(
     bits: NDArray[np.uint8],
     bits_trimmed: NDArray[np.uint8] | None = None,
     *,
     orientations: Sequence[str] = ORIENTATIONS,
     all_neighbours: bool = False,
-) -> list[Look]:
-    """The ways to ask for a stored record, of which only the hashes are known.
+) -> list[HashQuery]:
+    """The hashes of a stored record, of which no spectrum is known.
 
-    Flips and turns are approximate then (see `orient_bits`), and there are no doubtful bits to vary.
+    Flips and turns are approximate (see `orient_bits`), and there are no doubtful bits to flip.
     """
     terms_of = bands.neighbours if all_neighbours else bands.terms
     found = []
@@ -238,13 +250,13 @@ def looks_of_bits(
             continue
         for orientation in orientations:
             oriented = orient_bits(hash, orientation)
-            found.append(Look(oriented, terms_of(oriented), orientation, trimmed))
+            found.append(HashQuery(oriented, terms_of(oriented), orientation, trimmed))
     return _distinct(found)
 
 
-def _distinct(looks: list[Look]) -> list[Look]:
-    """The first look of each hash: a symmetric picture is its own mirror image."""
-    first: dict[bytes, Look] = {}
-    for look in looks:
-        first.setdefault(look.bits.tobytes(), look)
+def _distinct(queries: list[HashQuery]) -> list[HashQuery]:
+    """The first query of each hash: a symmetric image is its own mirror image."""
+    first: dict[bytes, HashQuery] = {}
+    for query in queries:
+        first.setdefault(query.bits.tobytes(), query)
     return list(first.values())

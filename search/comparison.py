@@ -6,12 +6,11 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from facsimile.imaging.describe import looks
+from facsimile.imaging.describe import hash_queries
 from facsimile.imaging.distance import cosine, hamming
 from facsimile.imaging.record import BITS, Description, ImageRecord
 from facsimile.search.match import Match
 from facsimile.search.proof import Policy, Proof
-from facsimile.search.query import Variant
 from facsimile.search.ranking import Thresholds, accepted, hash_distance, judge, nearest, shown
 from facsimile.search.verification import Verifier, confirmed
 
@@ -63,7 +62,7 @@ def compare(
 ) -> Comparison:
     """Every distance of two pictures; the second is the one asked about, the first the stored one."""
     thresholds, policy = thresholds or Thresholds(), policy or Policy()
-    views = tuple(Variant(look.bits, (), look.orientation, look.trimmed) for look in looks(second))
+    views = hash_queries(second)
     record = ImageRecord.of(first)
     near = nearest(views, record)
     proof = Verifier(second, policy).proof(record) if verify else None

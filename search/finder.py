@@ -1,161 +1,207 @@
-"""The query: describe the picture, ask the index, rank, answer."""
+"""Searching: from a described image to ranked, verified matches."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from time import perf_counter
 
-from facsimile.imaging.describe import IN_PAGES, Probes, looks, looks_of_panels
-from facsimile.imaging.orientation import ORIENTATIONS
-from facsimile.imaging.record import Description, ImageRecord
-from facsimile.search.errors import InvalidRequest
+from facsimile.imaging.decode import Limits
+from facsimile.imaging.describe import HashQuery, hash_queries, hash_queries_of_panels
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.record import Description, ImageRecord, Key
+from facsimile.search.candidates import candidates
+from facsimile.search.comparison import Comparison, compare
+from facsimile.search.errors import AmbiguousId, InvalidRequest, RecordNotFound
 from facsimile.search.index.base import Index
-from facsimile.search.match import Match
+from facsimile.search.match import Match, Verdict
+from facsimile.search.params import SearchParams
 from facsimile.search.proof import Policy
-from facsimile.search.query import Filter, Question, Variant
-from facsimile.search.ranking import Mode, Thresholds, accepted, fused, judge, shown
+from facsimile.search.query import IndexQuery, QueryImage
+from facsimile.search.ranking import Thresholds, accepted, fused, judge, shown
+from facsimile.search.stored_queries import descriptions
 from facsimile.search.verification import reach, verified
 
-#: candidates by hash that are wanted beyond the limit of the answer, since exact ranking may reorder them
+#: candidates by hash beyond the limit of the answer, since exact ranking may reorder them
 _SPARE = 40
 
-#: most matches in one answer
-MAX_LIMIT = 1000
+#: receives what a search measured: seconds of the steps `ask`, `rank` and `verify`, the number of
+#: `candidates`
+Observer = Callable[[str, float], None]
+
+#: marks the places of a record that are gone
+Locate = Callable[[ImageRecord], ImageRecord]
+
+#: held during CPU-bound work; re-usable, such as a semaphore
+CpuLimit = AbstractContextManager[object]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """How to search.
-
-    `mode`: see `facsimile.search.ranking.judge`. `probes`: 0 to 3 bits nearest the median that each band also
-    asks flipped, or `all` for every one-bit neighbour, with which no pair within Hamming distance 31 is
-    missed (more terms, slower). `words`: of title and tags, joined by reciprocal rank fusion. `verify`: prove
-    the best candidates by geometry, in the mode `copies`. `pages`: bring stored pages that may show the
-    picture without that, too, for whoever verifies them.
-    """
-
-    limit: int = 10
-    mode: Mode = "copies"
-    filter: Filter = field(default_factory=Filter)
-    orientations: tuple[str, ...] = ORIENTATIONS
-    probes: Probes = 2
-    words: str = ""
-    verify: bool = True
-    pages: bool = False
-
-
-#: hears what a search did: `ask`, `rank` and `verify` in seconds, and the number of `candidates` of a query
-Heard = Callable[[str, float], None]
+def _ignore(step: str, value: float) -> None:
+    pass
 
 
 class Finder:
-    """Finds the copies of a picture in an index; whoever measures it sets `heard`.
+    """Searches an index: the one place where a query is built, ranked and verified.
 
-    Whoever asks from many threads sets `turn`: what computes is done within it.
+    `limits` are those of reading the thumbnails of stored images. `locate` marks the places of a match that
+    are gone. `observer` receives timings. Where many threads search, `cpu_limit` is a semaphore that is held
+    during CPU-bound work. Every method raises the errors of `facsimile.search.errors`.
     """
 
     def __init__(
-        self, index: Index, thresholds: Thresholds | None = None, policy: Policy | None = None
+        self,
+        index: Index,
+        thresholds: Thresholds | None = None,
+        policy: Policy | None = None,
+        *,
+        limits: Limits | None = None,
+        locate: Locate = lambda record: record,
+        observer: Observer = _ignore,
+        cpu_limit: CpuLimit | None = None,
     ) -> None:
         self.index = index
         self.thresholds = thresholds or Thresholds()
         self.policy = policy or Policy()
-        self.heard: Heard = lambda what, number: None
-        self.turn: AbstractContextManager[object] = nullcontext()
+        self._limits = limits
+        self._locate = locate
+        self._observe = observer
+        self._cpu_limit: CpuLimit = cpu_limit or nullcontext()
 
-    def search(self, query: Description, request: Request | None = None) -> list[Match]:
-        """The matches of one picture, best first."""
-        return self.search_many([query], request)[0]
+    def search(self, query: QueryImage | Description, params: SearchParams | None = None) -> list[Match]:
+        """The matches of one image, best first."""
+        return self.search_many([query], params)[0]
 
     def search_many(
-        self, queries: Sequence[Description], request: Request | None = None
+        self, queries: Sequence[QueryImage | Description], params: SearchParams | None = None
     ) -> list[list[Match]]:
-        """The matches of each picture, best first, by one request to the index for them all.
+        """The matches of each image, best first, by one request to the index for all of them.
 
-        Raises the errors of `facsimile.search.errors`.
+        A stored image (a `QueryImage` with a key) does not match itself.
         """
-        request = request or Request()
-        with self.turn:
-            views = [self._views(query, request) for query in queries]
+        params = params or SearchParams()
+        images = [query if isinstance(query, QueryImage) else QueryImage(query) for query in queries]
+        asked = [image.description for image in images]
+        with self._cpu_limit:
+            hashes = [self._hash_queries(query, params) for query in asked]
         start = perf_counter()
-        candidates = self.index.ask(
-            [self._question(query, view, request) for query, view in zip(queries, views, strict=True)]
+        found = candidates(
+            self.index,
+            asked,
+            [self._index_query(*each, params) for each in zip(images, hashes, strict=True)],
+            params.records,
         )
-        same = self.index.ask_bytes(
-            [digest for query in queries for digest in _digests(query)], request.filter
-        )
-        by_words = self._by_words(request)
-        self._told("ask", start)
-        answers = []
-        with self.turn:
-            start = perf_counter()
-            for query, view, found in zip(queries, views, candidates, strict=True):
-                exact = [record for digest in _digests(query) for record in same.get(digest, ())]
-                records = {record.key: record for record in [*exact, *found]}
-                self.heard("candidates", len(records))
-                answers.append(judge(query, view, records.values(), self._reach(request), request.mode))
-            start = self._told("rank", start)
-            if _verifies(request):
-                answers = verified(self.index, queries, answers, self.thresholds, self.policy)
-                answers = [accepted(matches, self.thresholds) for matches in answers]
-                self._told("verify", start)
-        if request.words:
-            answers = [fused(matches, by_words) for matches in answers]
+        by_text = self._by_text(params)
+        self._observe_step("ask", start)
+        with self._cpu_limit:
+            answers = self._ranked(asked, hashes, found, params)
         return [
-            shown(query, matches[: request.limit], self.thresholds)
-            for query, matches in zip(queries, answers, strict=True)
+            self._answer(image, fused(matches, by_text) if params.text else matches, params)
+            for image, matches in zip(images, answers, strict=True)
         ]
 
-    def search_words(self, request: Request) -> list[Match]:
-        """The records that the words of the request find, best first."""
-        return fused([], self._by_words(request))[: request.limit]
+    def search_text(self, params: SearchParams) -> list[Match]:
+        """The records whose title or tags hold the words of the text, best first."""
+        return self._located(fused([], self._by_text(params))[: params.limit])
 
-    def _told(self, step: str, start: float) -> float:
-        """Tell how long a step took; the answer is the start of the next."""
+    def compare(
+        self, first: QueryImage | Description, second: QueryImage | Description, *, verify: bool = True
+    ) -> Comparison:
+        """Every distance of two images, and the verdict of a search for the second that meets the first."""
+        one, other = (each.description if isinstance(each, QueryImage) else each for each in (first, second))
+        with self._cpu_limit:
+            return compare(one, other, self.thresholds, self.policy, verify=verify)
+
+    def key_of(self, id: str, collections: Sequence[str] = ()) -> Key:
+        """The key of the one record with this id, in all or the given collections.
+
+        Raises RecordNotFound, and AmbiguousId where several collections have such a record.
+        """
+        keys = self.index.keys_of(id, collections)
+        if not keys:
+            raise RecordNotFound(f"there is no record with the id {id}")
+        if len(keys) > 1:
+            names = sorted(key.collection for key in keys)
+            raise AmbiguousId(f"the id {id} is in several collections: {', '.join(names)}", names)
+        return keys[0]
+
+    def stored_query(self, id: str, collections: Sequence[str] = ()) -> QueryImage:
+        """A stored image as a query, by its id; its other orientations come from its thumbnail.
+
+        Raises as `key_of`, and RecordNotFound where the record has no thumbnail.
+        """
+        key = self.key_of(id, collections)
+        record = self.index.get([key]).get(key)
+        if record is None:
+            raise RecordNotFound(f"there is no record with the id {id}")
+        with self._cpu_limit:
+            (description,) = descriptions([record], limits=self._limits)
+        if isinstance(description, FacsimileError):
+            raise description
+        return QueryImage(description, key)
+
+    def _ranked(
+        self,
+        queries: Sequence[Description],
+        hashes: Sequence[Sequence[HashQuery]],
+        found: Sequence[Sequence[ImageRecord]],
+        params: SearchParams,
+    ) -> list[list[Match]]:
+        """The candidates of each query, ranked and verified."""
+        start = perf_counter()
+        answers = []
+        for query, variants, records in zip(queries, hashes, found, strict=True):
+            self._observe("candidates", len(records))
+            answers.append(judge(query, variants, records, self._reach(params), params.mode))
+        start = self._observe_step("rank", start)
+        if params.verifies:
+            answers = verified(self.index, queries, answers, self.thresholds, self.policy)
+            answers = [accepted(matches, self.thresholds) for matches in answers]
+            self._observe_step("verify", start)
+        return answers
+
+    def _answer(self, image: QueryImage, matches: Sequence[Match], params: SearchParams) -> list[Match]:
+        """The matches that are returned, with the distances that are shown."""
+        kept = [
+            match
+            for match in matches
+            if match.record.key != image.key
+            and (match.score >= params.min_score or match.verdict is Verdict.TEXT)
+        ]
+        return self._located(shown(image.description, kept[: params.limit], self.thresholds))
+
+    def _located(self, matches: Sequence[Match]) -> list[Match]:
+        return [dataclasses.replace(match, record=self._locate(match.record)) for match in matches]
+
+    def _observe_step(self, step: str, start: float) -> float:
+        """Report the seconds of a step; returns the start of the next one."""
         now = perf_counter()
-        self.heard(step, now - start)
+        self._observe(step, now - start)
         return now
 
-    def _reach(self, request: Request) -> Thresholds:
-        return reach(self.thresholds, self.policy) if _verifies(request) else self.thresholds
+    def _reach(self, params: SearchParams) -> Thresholds:
+        return reach(self.thresholds, self.policy) if params.verifies else self.thresholds
 
-    def _by_words(self, request: Request) -> list[ImageRecord]:
-        if not request.words:
+    def _by_text(self, params: SearchParams) -> list[ImageRecord]:
+        if not params.text:
             return []
-        return self.index.ask_words(request.words, request.limit + _SPARE, request.filter)
+        return self.index.ask_words(params.text, params.limit + _SPARE, params.records)
 
-    def _views(self, query: Description, request: Request) -> tuple[Variant, ...]:
-        parts = looks_of_panels(query, request.probes) if _verifies(request) else []
-        pages = _verifies(request) or (request.pages and request.mode == "copies")
-        return tuple(
-            Variant(
-                look.bits,
-                look.terms,
-                look.orientation,
-                look.trimmed,
-                panels=pages and look.orientation in IN_PAGES,
-            )
-            for look in looks(query, orientations=request.orientations, probes=request.probes)
-        ) + tuple(Variant(look.bits, look.terms, look.orientation, part=True) for look in parts)
+    def _hash_queries(self, query: Description, params: SearchParams) -> tuple[HashQuery, ...]:
+        in_pages = params.verifies or (params.panels and params.mode == "copies")
+        wholes = hash_queries(query, orientations=params.orientations, probes=params.probes, panels=in_pages)
+        parts = hash_queries_of_panels(query, params.probes) if params.verifies else []
+        return (*wholes, *parts)
 
-    def _question(self, query: Description, view: tuple[Variant, ...], request: Request) -> Question:
-        wanted = request.limit + _SPARE
+    def _index_query(
+        self, image: QueryImage, variants: tuple[HashQuery, ...], params: SearchParams
+    ) -> IndexQuery:
+        query = image.description
+        wanted = params.limit + _SPARE + (image.key is not None)  # a stored image finds itself, too
         vector = query.vector if self.index.signatures.dims and query.quality else None
-        if request.mode == "similar":
+        if params.mode == "similar":
             if not self.index.signatures.dims:
-                raise InvalidRequest(
-                    "this index keeps no vectors, so it cannot be asked for similar pictures"
-                )
-            view = ()
+                raise InvalidRequest("this index has no vectors, so it cannot search for similar images")
+            variants = ()
         nearest = 0 if vector is None else wanted
-        return Question(view, self._reach(request).similar, wanted, request.filter, vector, nearest)
-
-
-def _verifies(request: Request) -> bool:
-    return request.verify and request.mode == "copies"
-
-
-def _digests(query: Description) -> tuple[str, ...]:
-    return (query.sha256, query.pixels)
+        return IndexQuery(variants, self._reach(params).similar, wanted, params.records, vector, nearest)

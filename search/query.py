@@ -1,4 +1,4 @@
-"""What is asked of an index: plain values that both indices understand."""
+"""Queries as plain values: the image that is searched for, and what both kinds of index answer."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facsimile.imaging.record import Description, ImageRecord
+from facsimile.imaging.describe import HashQuery
+from facsimile.imaging.record import Description, ImageRecord, Key
 
 #: filter keys that name a field of the record; any other key names a path in the metadata
 FIELDS = frozenset({"id", "sha256", "source", "format", "tags"})
 
 
-#: a picture that is asked about: a described one, or a stored one that carries what it was described as
+#: a query image: a described one, or a stored record, which carries its signatures
 Asked = Description | ImageRecord
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which records count. Empty means all.
+    """Which records match. Empty means all.
 
     `collections`: any of them. `terms`: for each key, the record has at least one of the values. A key is
     one of `FIELDS` or a dotted path into the metadata (`camera.model`, also spelled `metadata.camera.model`);
-    values compare as text, numbers as JSON writes them, true and false in small letters. `under`: a place
-    that the record has or had begins so.
+    values compare as text, numbers as JSON writes them, true and false in small letters. `under`: a
+    prefix of one of the places that the record has or had.
     """
 
     collections: tuple[str, ...] = ()
@@ -39,32 +40,23 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Variant:
-    """One way to look at the query picture: its hash and the terms that a candidate must share one of.
+class QueryImage:
+    """A described image to search for. `key` names its record where it is a stored one, which does not match
+    itself."""
 
-    `bits` is 32 uint8. `orientation` names the turn or flip that was applied (see
-    `facsimile.imaging.orientation`), `trimmed` says whether flat margins were cut before, `part` whether it
-    is only a panel of the picture (see facsimile.imaging.panels), `panels` whether it is compared with the
-    panels of stored pictures, too.
-    """
-
-    bits: NDArray[np.uint8]
-    terms: tuple[str, ...]
-    orientation: str = "upright"
-    trimmed: bool = False
-    part: bool = False
-    panels: bool = False
+    description: Description
+    key: Key | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Question:
-    """One query picture, as an index sees it.
+class IndexQuery:
+    """One query image, as an index sees it.
 
-    `radius` is the largest Hamming distance of a candidate by hash; `limit` how many of those are wanted.
-    `vector` is L2-normalised float32; the `nearest` records by cosine are wanted beside them.
+    `variants` are its hashes, `radius` the largest Hamming distance of a candidate by hash, `limit` the
+    number of those. `vector` is L2-normalised float32; the `nearest` records by cosine are candidates, too.
     """
 
-    variants: tuple[Variant, ...]
+    variants: tuple[HashQuery, ...]
     radius: int
     limit: int
     filter: Filter = field(default_factory=Filter)
@@ -74,14 +66,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Part of a listing, and where the next part begins (None at the end)."""
+    """One page of a listing, and the cursor of the next page (None at the end)."""
 
     records: list[ImageRecord]
     cursor: str | None
 
 
 def text_of(value: Any) -> str:
-    """A metadata leaf as the text that filters compare."""
+    """A metadata value as the text that filters compare."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

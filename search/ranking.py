@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsimile.imaging import distance
-from facsimile.imaging.describe import IN_PAGES
+from facsimile.imaging.describe import IN_PAGES, HashQuery
 from facsimile.imaging.orientation import ORIENTATIONS, inverse, orient_bits
 from facsimile.imaging.record import BITS, ImageRecord, Key, begins_alike
 from facsimile.search.match import FIRST_PAGE_ALIKE, Match, Verdict
-from facsimile.search.query import Asked, Variant
+from facsimile.search.query import Asked
 from facsimile.search.score import score
 
 #: what a search looks for: copies of the picture, or pictures that look like it
@@ -57,7 +57,7 @@ class Nearest:
     panel: bool = False
 
 
-def nearest(variants: Sequence[Variant], record: ImageRecord) -> Nearest | None:
+def nearest(variants: Sequence[HashQuery], record: ImageRecord) -> Nearest | None:
     """The smallest Hamming distance over the variants and the record's hashes; the first wins a tie."""
     if not variants or not record.quality:
         return None
@@ -66,7 +66,7 @@ def nearest(variants: Sequence[Variant], record: ImageRecord) -> Nearest | None:
     return Nearest(hamming, variant.orientation, variant.trimmed or column == 1, variant.part)
 
 
-def _nearest_panel(variants: Sequence[Variant], record: ImageRecord) -> Nearest | None:
+def _nearest_panel(variants: Sequence[HashQuery], record: ImageRecord) -> Nearest | None:
     """The same over the variants that ask for panels, and the panels of the record."""
     if not len(record.panels) or not record.quality:  # as most records
         return None
@@ -77,7 +77,7 @@ def _nearest_panel(variants: Sequence[Variant], record: ImageRecord) -> Nearest 
     return Nearest(hamming, variant.orientation, variant.trimmed, panel=True)
 
 
-def _least(variants: Sequence[Variant], stored: NDArray[np.uint8]) -> tuple[int, Variant, int]:
+def _least(variants: Sequence[HashQuery], stored: NDArray[np.uint8]) -> tuple[int, HashQuery, int]:
     """The smallest distance of the variants to hashes [N, 32]: of which variant, to which of the hashes."""
     asked = np.stack([variant.bits for variant in variants])
     table = distance.hamming(asked[:, None, :], stored[None, :, :])
@@ -128,7 +128,7 @@ def _least_turned(first: NDArray[np.uint8], second: NDArray[np.uint8], orientati
 
 def judge(
     query: Asked,
-    variants: Sequence[Variant],
+    variants: Sequence[HashQuery],
     records: Iterable[ImageRecord],
     thresholds: Thresholds,
     mode: Mode = "copies",
@@ -153,7 +153,7 @@ def _within(match: Match, thresholds: Thresholds) -> bool:
 
 def _judged(
     query: Asked,
-    variants: Sequence[Variant],
+    variants: Sequence[HashQuery],
     record: ImageRecord,
     thresholds: Thresholds,
     mode: Mode,
@@ -190,7 +190,7 @@ def _judged(
     )
 
 
-def _near(variants: Sequence[Variant], record: ImageRecord, thresholds: Thresholds) -> Nearest | None:
+def _near(variants: Sequence[HashQuery], record: ImageRecord, thresholds: Thresholds) -> Nearest | None:
     """The nearest hashes; those of parts of either picture count where the whole is too far."""
     whole = nearest([variant for variant in variants if not variant.part], record)
     if whole and whole.hamming <= thresholds.similar:

@@ -1,4 +1,4 @@
-"""Stored pictures as queries: what only a picture's bytes tell is told again by its thumbnail."""
+"""Stored images as queries: what an index does not store is computed again from the thumbnail."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from facsimile.search.errors import RecordNotFound
 def descriptions(
     records: Sequence[ImageRecord], *, limits: Limits | None = None
 ) -> list[Description | FacsimileError]:
-    """The signatures of records that carry their thumbnails, with the error of each that cannot be told.
+    """The descriptions of records that carry their thumbnails, or the error of each that has none.
 
-    All that the index keeps is taken from there; only the spectra, from which other orientations are made,
-    come from the thumbnail.
+    Stored signatures are used as they are; only the spectra, from which other orientations are made, come
+    from the thumbnail.
     """
-    shown = [record for record in records if record.thumbnail is not None]
-    described = iter(describe_many([record.thumbnail or b"" for record in shown], limits=limits))
+    thumbnails = [record.thumbnail for record in records if record.thumbnail is not None]
+    described = iter(describe_many(thumbnails, limits=limits))
     return [
-        RecordNotFound(f"the record {record.id} keeps no thumbnail to search with")
+        RecordNotFound(f"the record {record.id} has no thumbnail to search with")
         if record.thumbnail is None
-        else _told(record, next(described))
+        else _merged(record, next(described))
         for record in records
     ]
 
 
-def _told(record: ImageRecord, described: Description | FacsimileError) -> Description | FacsimileError:
+def _merged(record: ImageRecord, described: Description | FacsimileError) -> Description | FacsimileError:
     if isinstance(described, FacsimileError):
         return described
     return dataclasses.replace(

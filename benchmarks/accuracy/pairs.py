@@ -13,11 +13,10 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from benchmarks.accuracy.pictures import opened
 from datasets.photographs import BURSTS
-from facsimile.imaging.describe import describe, looks
+from facsimile.imaging.describe import describe, hash_queries
 from facsimile.imaging.models import model
 from facsimile.imaging.record import Description, ImageRecord
 from facsimile.search.evaluation.attacks import ATTACKS, attack
-from facsimile.search.query import Variant
 from facsimile.search.ranking import nearest
 
 Picture = Image.Image
@@ -41,9 +40,7 @@ class Pair:
     def of(cls, kind: str, query: Description, stored: Description, id: str, *, copy: bool) -> Pair:
         """With the distances that a search would know."""
         record = ImageRecord.of(stored, id=id)
-        near = nearest(
-            [Variant(look.bits, (), look.orientation, look.trimmed) for look in looks(query)], record
-        )
+        near = nearest(hash_queries(query), record)
         assert query.vector is not None and stored.vector is not None
         cosine = float(query.vector @ stored.vector)
         return cls(kind, copy, query, record, near.hamming if near else None, cosine)

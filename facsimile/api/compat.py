@@ -16,16 +16,15 @@ from pydantic_core import from_json
 
 from facsimile.api.auth import Caller, Reader, Writer
 from facsimile.api.problems import Problems
-from facsimile.api.query_images import Query
 from facsimile.api.request_bodies import form, form_body
 from facsimile.api.stages import Work, Working
+from facsimile.imaging.orientation import ORIENTATIONS
 from facsimile.imaging.record import Key
 from facsimile.ingest.item import Item
-from facsimile.search.comparison import compare as compared
 from facsimile.search.errors import InvalidRequest
-from facsimile.search.finder import Request as Question
 from facsimile.search.index.base import Index, Status
 from facsimile.search.match import Verdict
+from facsimile.search.params import SearchParams
 from facsimile.search.query import Filter
 
 PREFIX = "/compat/match"
@@ -157,11 +156,13 @@ async def search(request: Request, caller: Reader, work: Work) -> Envelope:
     """The copies of an image, best first."""
     given = await _Form.of(request)
     data, _ = await given.image(work)
-    question = Question(limit=LIMIT, filter=_own(caller))
-    if not given.flag("all_orientations", default=True):
-        question = Question(limit=LIMIT, filter=_own(caller), orientations=("upright",))
-    query = Query(await work.describe(data))
-    matches = await work.ask(work.service.finder.search, query.description, question)
+    upright = not given.flag("all_orientations", default=True)
+    params = SearchParams(
+        limit=LIMIT,
+        collections=_own(caller).collections,
+        orientations=("upright",) if upright else ORIENTATIONS,
+    )
+    matches = await work.ask(work.finder.search, await work.describe(data), params)
     return _done(
         "search",
         [
@@ -187,7 +188,7 @@ async def compare(request: Request, caller: Reader, work: Work) -> Envelope:
     """How sure it is that two images are copies, in percent."""
     given = await _Form.of(request)
     first, second = [await work.describe((await given.image(work, suffix))[0]) for suffix in ("1", "2")]
-    found = await work.ask(compared, first, second, work.service.finder.thresholds)
+    found = await work.ask(work.finder.compare, first, second)
     return _done("compare", [{"score": round(found.match.score * 100, 2) if found.match else 0.0}])
 
 

@@ -33,6 +33,7 @@ from facsimile.ingest.errors import (
 )
 from facsimile.ingest.item import Outcome
 from facsimile.search.errors import (
+    AmbiguousId,
     IndexReadOnly,
     IndexUnavailable,
     InvalidRequest,
@@ -86,6 +87,7 @@ KINDS: Mapping[type[FacsimileError], Kind] = {
     BrokenImage: Kind(422, "image-broken", "The image is damaged"),
     ImageTooLarge: Kind(413, "image-too-large", "The image is larger than the limit"),
     ModelError: Kind(503, "model-unavailable", "The model cannot be used at present", 60),
+    AmbiguousId: AMBIGUOUS,
     RecordNotFound: Kind(404, "record-missing", "There is no such record"),
     InvalidRequest: INVALID,
     IndexUnavailable: Kind(503, "index-unavailable", "The index cannot be reached at present", 5),
@@ -157,7 +159,10 @@ class Problems:
 
     def of(self, error: FacsimileError) -> Problem:
         """The problem that an error is; what is our own fault is told to the log alone."""
-        return self._told(type(error), str(error))
+        problem = self._told(type(error), str(error))
+        if isinstance(error, AmbiguousId):
+            problem.more = {"collections": list(error.collections)}
+        return problem
 
     def of_outcome(self, outcome: Outcome) -> Problem:
         """The problem that ended an item."""

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from facsimile.api.auth import Caller
-from facsimile.api.problems import AMBIGUOUS, Problem
 from facsimile.api.schemas import Asked, Picture
 from facsimile.api.stages import Working
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.record import Description, Key
-from facsimile.search.errors import InvalidRequest, RecordNotFound
-from facsimile.search.index.base import Index
-from facsimile.search.stored_queries import descriptions
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Query:
-    """A described image to ask about; `key` names its record where it is a stored one."""
-
-    description: Description
-    key: Key | None = None
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.query import QueryImage
 
 
 async def bytes_of(work: Working, picture: Picture, files: Sequence[bytes] = ()) -> bytes:
@@ -32,21 +21,21 @@ async def bytes_of(work: Working, picture: Picture, files: Sequence[bytes] = ())
     return given[0] if given else await work.fetch(picture.url or "")
 
 
-async def query_of(work: Working, caller: Caller, asked: Asked, files: Sequence[bytes] = ()) -> Query:
+async def query_of(work: Working, caller: Caller, asked: Asked, files: Sequence[bytes] = ()) -> QueryImage:
     """The image that is asked about. Raises the errors of reading it."""
     if asked.id is None:
-        return Query(await work.describe(await bytes_of(work, asked, files)))
+        return QueryImage(await work.describe(await bytes_of(work, asked, files)))
     if files or asked.url is not None or asked.image_base64 is not None:
         raise InvalidRequest("give one image: a file `image`, `image_base64`, `url` or `id`")
-    key = await key_of(work, caller, asked.id, asked.collection)
-    return await work.ask(stored, work.service.index, key)
+    within = caller.within([asked.collection] if asked.collection else ())
+    return await work.ask(work.finder.stored_query, asked.id, within)
 
 
 async def queries_of(
     work: Working, caller: Caller, asked: Sequence[Asked], files: Sequence[bytes] = ()
-) -> list[Query | FacsimileError | Problem]:
+) -> list[QueryImage | FacsimileError]:
     """The images of a batch, each with its error in its place; those with bytes are described together."""
-    found: list[Query | FacsimileError | Problem | bytes] = [*files]
+    found: list[QueryImage | FacsimileError | bytes] = [*files]
     urls = [each.url for each in asked if each.url is not None and each.id is None]
     fetched = iter(await work.fetch_all(urls))
     for each in asked:
@@ -57,36 +46,19 @@ async def queries_of(
                 found.append(next(fetched))
             else:
                 found.append(await bytes_of(work, each))
-        except (FacsimileError, Problem) as error:
+        except FacsimileError as error:
             found.append(error)
     described = iter(await work.describe_all([each for each in found if isinstance(each, bytes)]))
-    answers: list[Query | FacsimileError | Problem] = []
+    answers: list[QueryImage | FacsimileError] = []
     for one in found:
         if isinstance(one, bytes):
             description = next(described)
-            answers.append(Query(description) if isinstance(description, Description) else description)
+            answers.append(QueryImage(description) if isinstance(description, Description) else description)
         else:
             answers.append(one)
     return answers
 
 
 async def key_of(work: Working, caller: Caller, id: str, collection: str | None) -> Key:
-    """The one record with this id that the caller may see. Raises RecordNotFound, and Problem for several."""
-    within = caller.within([collection] if collection else ())
-    keys = await work.ask(work.service.index.keys_of, id, within)
-    if not keys:
-        raise RecordNotFound(f"no record has the id {id}")
-    if len(keys) > 1:
-        raise Problem(AMBIGUOUS, "name a collection", collections=sorted(key.collection for key in keys))
-    return keys[0]
-
-
-def stored(index: Index, key: Key) -> Query:
-    """The signatures of a stored image; its other orientations come from its thumbnail."""
-    record = index.get([key]).get(key)
-    if record is None:
-        raise RecordNotFound(f"no record has the id {key.id}")
-    (description,) = descriptions([record])
-    if isinstance(description, FacsimileError):
-        raise description
-    return Query(description, key)
+    """The one record with this id that the caller may see. Raises RecordNotFound and AmbiguousId."""
+    return await work.ask(work.finder.key_of, id, caller.within([collection] if collection else ()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from base64 import b64encode
 from collections.abc import Sequence
@@ -13,17 +12,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from facsimile.api.auth import Caller, Reader, charge
 from facsimile.api.problems import ProblemDocument, Problems, documented
-from facsimile.api.query_images import Query, queries_of, query_of
+from facsimile.api.query_images import queries_of, query_of
 from facsimile.api.request_bodies import body, read
 from facsimile.api.schemas import Asked, Collections, Terms, listed, numbered, thumbnail_of
 from facsimile.api.stages import Work, Working
 from facsimile.imaging.orientation import ORIENTATIONS
-from facsimile.imaging.record import Key
-from facsimile.search import finder
-from facsimile.search.comparison import compare
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.match import Match
-from facsimile.search.query import Filter
+from facsimile.search.params import SearchParams
+from facsimile.search.query import QueryImage
 
 router = APIRouter(prefix="/v1", tags=["search"])
 
@@ -52,20 +49,18 @@ class How(BaseModel):
     verify: bool = Field(True, description="prove the best matches by geometry")
     min_score: float = Field(0, ge=0, le=1, description="least score of a match that only pictures found")
 
-    def request(self, caller: Caller) -> finder.Request:
-        """The request to the finder, limited to what the caller may see."""
-        terms = {
-            key: (values,) if isinstance(values, str) else tuple(values)
-            for key, values in self.filter.items()
-        }
-        return finder.Request(
+    def params(self, caller: Caller) -> SearchParams:
+        """The options, limited to what the caller may see."""
+        return SearchParams(
             limit=self.limit,
             mode=self.mode,
-            filter=Filter(caller.within(self.collections), terms),
+            collections=caller.within(self.collections),
+            filter=self.filter,
+            text=self.text,
             orientations=tuple(self.orientations),
             probes=self.probes,
             verify=self.verify,
-            words=self.text,
+            min_score=self.min_score,
         )
 
 
@@ -201,7 +196,7 @@ async def search(request: Request, caller: Reader, work: Work) -> Answer:
     wanted, files = await read(request, SearchRequest)
     images = files.get("image", [])
     if wanted.text and not images and not wanted.names_an_image:
-        found = await work.ask(work.service.finder.search_words, wanted.request(caller))
+        found = await work.ask(work.finder.search_text, wanted.params(caller))
         return Answer(query=None, matches=[Found.of(match) for match in found], took_ms=_since(start))
     query = await query_of(work, caller, wanted, images)
     (matches,) = await _matches(work, [query], wanted, caller)
@@ -230,12 +225,12 @@ async def search_batch(request: Request, caller: Reader, work: Work) -> BatchAns
         raise InvalidRequest(f"a batch has 1 to {work.options.max_batch} images, not {number}")
     charge(request, caller, number)
     queries = await queries_of(work, caller, wanted.queries, images)
-    readable = [query for query in queries if isinstance(query, Query)]
+    readable = [query for query in queries if isinstance(query, QueryImage)]
     matches = iter(await _matches(work, readable, wanted, caller) if readable else [])
     problems: Problems = request.app.state.problems
     answers = [
         BatchAnswer.One(query=_subject(query), matches=next(matches), error=None)
-        if isinstance(query, Query)
+        if isinstance(query, QueryImage)
         else BatchAnswer.One(query=None, matches=[], error=problems.document(request.state.request_id, query))
         for query in queries
     ]
@@ -259,32 +254,21 @@ async def compare_two(request: Request, caller: Reader, work: Work) -> Compariso
         await query_of(work, caller, asked or Asked(), files.get(name, []))
         for name, asked in (("first", wanted.first), ("second", wanted.second))
     ]
-    finder = work.service.finder
-    compared = await work.ask(
-        compare, first.description, second.description, finder.thresholds, finder.policy
-    )
+    compared = await work.ask(work.finder.compare, first, second)
     return Comparison(**compared.as_json())
 
 
-async def _matches(work: Working, queries: Sequence[Query], how: How, caller: Caller) -> list[list[Found]]:
-    """The matches of each query; a stored image does not find itself."""
-    request = dataclasses.replace(how.request(caller), limit=how.limit + 1)
-    answers = await work.ask(
-        work.service.finder.search_many, [query.description for query in queries], request
-    )
-    told = []
-    for query, matches in zip(queries, answers, strict=True):
-        kept = [match for match in matches if _counts(match, query.key, how.min_score)][: how.limit]
-        work.metrics.matches(how.mode, len(kept))
-        told.append([Found.of(match) for match in kept])
-    return told
+async def _matches(
+    work: Working, queries: Sequence[QueryImage], options: How, caller: Caller
+) -> list[list[Found]]:
+    """The matches of each query."""
+    answers = await work.ask(work.finder.search_many, queries, options.params(caller))
+    for matches in answers:
+        work.metrics.matches(options.mode, len(matches))
+    return [[Found.of(match) for match in matches] for matches in answers]
 
 
-def _counts(match: Match, itself: Key | None, least: float) -> bool:
-    return match.record.key != itself and (match.score >= least or match.verdict == "text")
-
-
-def _subject(query: Query) -> Subject:
+def _subject(query: QueryImage) -> Subject:
     found = query.description
     return Subject(
         sha256=found.sha256,

@@ -6,20 +6,28 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from facsimile.imaging.decode import Limits
+from facsimile.imaging.describe import Reading
 from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.models.base import Model
 from facsimile.imaging.record import Description
 from facsimile.ingest.item import Item, Outcome
-from facsimile.search.finder import Finder
 from facsimile.search.index.base import Index, Signatures
+from facsimile.search.proof import Policy
+from facsimile.search.ranking import Thresholds
 
 #: reads the signatures of images, the errors of bad ones in their places
 Describe = Callable[[Sequence[bytes]], "Sequence[Description | FacsimileError]"]
 
+#: reads images in other processes, up to what remains to be computed; the errors of bad ones in their places
+Read = Callable[[Sequence[bytes]], "Sequence[Reading | FacsimileError]"]
+
 #: the bytes behind an address that a stranger gave, to come; raises where it must not or cannot be fetched
 Fetch = Callable[[str], Future[bytes]]
 
-#: stores images, given with their bytes; one outcome for each; raises only where the index as a whole fails
-Write = Callable[[Sequence[Item]], Sequence[Outcome]]
+#: stores images, given with their bytes and the function that describes them; one outcome for each; raises
+#: only where the index as a whole fails
+Write = Callable[[Sequence[Item], Describe], Sequence[Outcome]]
 
 #: has images stored later by a queue; the answer is the id of the job
 Submit = Callable[[Sequence[Item]], str]
@@ -29,14 +37,18 @@ Submit = Callable[[Sequence[Item]], str]
 class Service:
     """What the routes work with; every call of it but `fetch` blocks, and is made in a thread of its stage.
 
-    `stored` asks the index anew which signatures it keeps: a reindex may have changed them. `checks` are
-    further services that must be there, each by a call that raises a FacsimileError where it is not. `close`
-    ends at once what still reads images.
+    `limits` are those of reading images here. `model` made the vectors of the index. `stored` asks the index
+    anew which signatures it keeps: a reindex may have changed them. `checks` are further services that must
+    be there, each by a call that raises a FacsimileError where it is not. `close` ends at once what still
+    reads images.
     """
 
     index: Index
-    finder: Finder
-    describe: Describe
+    thresholds: Thresholds
+    policy: Policy
+    limits: Limits
+    model: Model | None
+    read: Read
     fetch: Fetch
     write: Write
     stored: Callable[[], Signatures]

@@ -15,9 +15,11 @@ from fastapi import Depends, Request
 from facsimile.api.concurrency import Places, Stage
 from facsimile.api.metrics import Metrics
 from facsimile.api.service import Options, Service
+from facsimile.imaging.describe import describe_readings
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.record import Description
 from facsimile.ingest.item import Item, Outcome
+from facsimile.search.finder import Finder
 
 T = TypeVar("T")
 
@@ -38,10 +40,17 @@ class Working:
                 name, threads=threads, line=options.line, seconds=options.stage_seconds, metrics=metrics
             )
 
-        service.finder.heard = self._heard
         # more threads that compute than cores gain nothing, and each takes its share of the interpreter from
-        # the event loop, which then cannot even turn requests away; images are read in other processes
-        service.finder.turn = threading.BoundedSemaphore(options.threads)
+        # the event loop, which then cannot even reject requests; images are read in other processes
+        self._cpu_limit = threading.BoundedSemaphore(options.threads)
+        self.finder = Finder(
+            service.index,
+            service.thresholds,
+            service.policy,
+            limits=service.limits,
+            observer=self._observe,
+            cpu_limit=self._cpu_limit,
+        )
         self._fetch = Places(
             "fetch",
             most=options.fetches + options.line,
@@ -77,21 +86,26 @@ class Working:
 
     async def describe_all(self, datas: Sequence[bytes]) -> Sequence[Description | FacsimileError]:
         """The signatures of images, as one piece of work."""
-        return await self._describe.run(self.service.describe, datas)
+        return await self._describe.run(self._described, datas)
+
+    def _described(self, datas: Sequence[bytes]) -> Sequence[Description | FacsimileError]:
+        readings = self.service.read(datas)
+        with self._cpu_limit:
+            return describe_readings(readings, model=self.service.model)
 
     async def write(self, items: Sequence[Item]) -> Sequence[Outcome]:
         """Store images; they are found by the next search."""
         return await self._describe.run(self._written, items)
 
     def _written(self, items: Sequence[Item]) -> Sequence[Outcome]:
-        outcomes = self.service.write(items)
+        outcomes = self.service.write(items, self._described)
         self.service.index.refresh()
         self.metrics.changed()
         for outcome in outcomes:
             self.metrics.image(str(outcome.status))
         return outcomes
 
-    def _heard(self, what: str, number: float) -> None:
+    def _observe(self, what: str, number: float) -> None:
         if what == "candidates":
             self.metrics.candidates(int(number))
         else:

@@ -11,17 +11,13 @@ from typing import TYPE_CHECKING
 from facsimile.api.app import create_app
 from facsimile.api.auth import Policy
 from facsimile.api.metrics import Metrics
-from facsimile.api.service import Service
-from facsimile.imaging.describe import describe_readings
-from facsimile.imaging.errors import FacsimileError
+from facsimile.api.service import Describe, Service
 from facsimile.imaging.models import model as make_model
-from facsimile.imaging.record import Description
 from facsimile.ingest.isolated import IsolatedReader, no_model
 from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.loader import Loader
 from facsimile.ingest.pipeline import process
 from facsimile.job_queue import Queue
-from facsimile.search.finder import Finder
 from facsimile.search.index.opening import is_remote, model_of, open_index, signatures_of, stored_signatures
 from facsimile.settings import Settings
 from facsimile.version import __version__
@@ -51,17 +47,17 @@ def opened(location: str, chosen: Settings, *, create: bool = False) -> tuple[Se
         open_model=partial(make_model, model.name, **asdict(model.options)) if model else no_model,
     )
 
-    def describe(datas: Sequence[bytes]) -> Sequence[Description | FacsimileError]:
-        return describe_readings(reader.read(datas), model=model)
-
-    def write(items: Sequence[Item]) -> list[Outcome]:
+    def write(items: Sequence[Item], describe: Describe) -> list[Outcome]:
         return process(items, index=index, loader=loader, limits=chosen.limits, describe=describe)
 
     queue = Queue(index, chosen) if chosen.api_queue else None
     service = Service(
         index=index,
-        finder=Finder(index, chosen.thresholds, chosen.verification),
-        describe=describe,
+        thresholds=chosen.thresholds,
+        policy=chosen.verification,
+        limits=chosen.limits,
+        model=model,
+        read=reader.read,
         fetch=partial(loader.fetch, within=chosen.api_seconds),
         write=write,
         stored=partial(stored_signatures, location, elastic),

@@ -91,13 +91,12 @@ def _search_edits(index: Facsimile, photos: list[Path], folder: Path) -> dict[tu
     table = Table("edit", "found first", "as a copy", "wrong copies", box=None, padding=(0, 3, 0, 0))
     cells: dict[tuple[str, str], Cell] = {}
     totals = [0, 0, 0]
-    request = index.request()
     for edit in EDITS:
         counts = [0, 0, 0]
         files = [folder / f"{photo.stem}.{edit}.jpg" for photo in photos]
         for photo, file in zip(photos, files, strict=True):
             file.write_bytes(attack(photo.read_bytes(), edit))
-        answers = index.search_described([index.describe(file) for file in files], request)
+        answers = index.finder.search_many([index.queries.read(file) for file in files])
         for photo, file, matches in zip(photos, files, answers, strict=True):
             first = matches[0] if matches else None
             right = first is not None and first.record.source == str(photo)

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facsimile.cli.options import CollectionOption, HtmlOption, IndexOption, JsonOption, opened, within
+from facsimile.cli.options import (
+    CollectionOption,
+    HtmlOption,
+    IndexOption,
+    JsonOption,
+    open_library,
+    require_collections,
+)
 from facsimile.cli.output import console, emit, progress, say, visible
 
 if TYPE_CHECKING:
@@ -39,11 +46,11 @@ def duplicates(
     """Show the pictures that an index holds more than once, and which to keep. Nothing is removed."""
     from facsimile.search.html_report import duplicates_page
 
-    with opened(index) as index_:
-        within(index_, *([collection] if collection else []))
+    with open_library(index) as library:
+        require_collections(library, *([collection] if collection else []))
         with progress(quiet=json) as bar:
-            task = bar.add_task("compare", total=index_.count(collection=collection))
-            found = index_.duplicates(
+            task = bar.add_task("compare", total=library.count(collection=collection))
+            found = library.duplicates(
                 collection=collection,
                 radius=distance,
                 verify=verify,
@@ -51,7 +58,7 @@ def duplicates(
                 progress=lambda done: bar.update(task, completed=done),
             )
         if html:
-            html.write_text(duplicates_page(index_.index, found), encoding="utf-8")
+            html.write_text(duplicates_page(library.index, found), encoding="utf-8")
     for cluster in found:
         if json:
             emit(cluster.as_json())

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, new_file, opened, within
+from facsimile.cli.options import (
+    CollectionOption,
+    IndexOption,
+    JsonOption,
+    new_file,
+    open_library,
+    require_collections,
+)
 from facsimile.cli.output import complain, emit, progress, say
 
 if TYPE_CHECKING:
@@ -44,14 +51,14 @@ def export(
     from facsimile.search.query import Filter
 
     collections = (collection,) if collection else ()
-    with opened(index) as index_, progress(quiet=json) as bar:
-        within(index_, *collections)
-        task = bar.add_task("export", total=index_.count(collection=collection))
-        records = index_.index.scan(Filter(collections), full=True)
-        entries = lasting(index_.index.state) if state and not collection else ()
+    with open_library(index) as library, progress(quiet=json) as bar:
+        require_collections(library, *collections)
+        task = bar.add_task("export", total=library.count(collection=collection))
+        records = library.index.scan(Filter(collections), full=True)
+        entries = lasting(library.index.state) if state and not collection else ()
         number = 0
         kept = 0
-        for each in save(file, index_.index.signatures, chain(records, entries)):
+        for each in save(file, library.index.signatures, chain(records, entries)):
             kept += isinstance(each, Entry)
             number += not isinstance(each, Entry)
             bar.advance(task)
@@ -84,13 +91,13 @@ def import_(
     from facsimile.workers.state_import import Arrivals
 
     number = failed = kept = 0
-    with opened(index, create=True) as index_, progress(quiet=json) as bar:
+    with open_library(index, create=True) as library, progress(quiet=json) as bar:
         task = bar.add_task("import", total=None)
-        arrivals = Arrivals(index_.index.state, resume=resume)
-        for batch in load(file, index_.index.signatures):
+        arrivals = Arrivals(library.index.state, resume=resume)
+        for batch in load(file, library.index.signatures):
             records = [each for each in batch if not isinstance(each, Entry)]
             entries = [each for each in batch if isinstance(each, Entry)] if state else []
-            for record, written in zip(records, index_.index.put(records), strict=True):
+            for record, written in zip(records, library.index.put(records), strict=True):
                 if written.status is Status.FAILED:
                     failed += 1
                     complain(f"{record.id}: {written.reason}")
@@ -99,8 +106,8 @@ def import_(
             arrivals.put(entries)
             kept += len(entries)
             bar.advance(task, len(batch))
-        index_.index.refresh()
-        index_.index.state.refresh()
+        library.index.refresh()
+        library.index.state.refresh()
     if json:
         emit({"imported": number, "failed": failed, "entries": kept, "halted": arrivals.halted})
     else:

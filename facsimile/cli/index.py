@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facsimile.cli.options import IndexOption, JsonOption, opened
+from facsimile.cli.options import IndexOption, JsonOption, open_library
 from facsimile.cli.output import complain, emit, progress, say
 from facsimile.cli.status import described, tell
 
@@ -91,8 +91,8 @@ def reindex(
 
 def info(index: IndexOption = None, json: JsonOption = False) -> None:
     """Show what an index holds and what made it."""
-    with opened(index) as index_:
-        found = index_.index.info()
+    with open_library(index) as library:
+        found = library.index.info()
     if json:
         emit(described(found))
     else:

@@ -17,8 +17,8 @@ from facsimile.cli.options import (
     JsonOption,
     collection_name,
     new_file,
-    opened,
-    within,
+    open_library,
+    require_collections,
 )
 from facsimile.cli.output import complain, emit, progress, say
 from facsimile.imaging.errors import FacsimileError
@@ -101,7 +101,7 @@ def ingest(
     start = time.monotonic()
     others: Counter[str] = Counter()
     with ExitStack() as stack:
-        index_ = stack.enter_context(opened(index, create=True))
+        library = stack.enter_context(open_library(index, create=True))
         failed = stack.enter_context(FailureList(failures)) if failures else None
         bar = stack.enter_context(progress(quiet=json))
         task = bar.add_task("ingest", total=None)
@@ -120,7 +120,7 @@ def ingest(
             if shown <= SHOWN:
                 complain(f"{outcome.item.source}: {outcome.reason}")
 
-        tally = index_.ingest(
+        tally = library.ingest(
             *sources,
             collection=collection,
             jobs=jobs,
@@ -149,7 +149,7 @@ def _hand_over(
 
     start = time.monotonic()
     accepted = missing = 0
-    with opened(index, create=True) as index_, progress(quiet=json) as bar:
+    with open_library(index, create=True) as library, progress(quiet=json) as bar:
         task = bar.add_task("hand over", total=None)
         if not bar.disable:
             Thread(target=_expect, args=(bar, task, sources), daemon=True).start()
@@ -168,7 +168,7 @@ def _hand_over(
             missing = count
 
         try:
-            index_.queue.hand_over(
+            library.queue.hand_over(
                 [str(source) if is_remote(source) else str(Path(source).absolute()) for source in sources],
                 job=job,
                 collection=collection,
@@ -232,10 +232,10 @@ def remove(
     if not ids and not collection:
         raise InvalidRequest("name the ids to remove, or a --collection")
     collections = (collection,) if collection else ()
-    with opened(index) as index_:
-        within(index_, *collections)
-        missing = [id for id in ids or () if not index_.index.keys_of(id, collections)]
-        removed = index_.remove(*(ids or ()), collection=collection)
+    with open_library(index) as library:
+        require_collections(library, *collections)
+        missing = [id for id in ids or () if not library.index.keys_of(id, collections)]
+        removed = library.remove(*(ids or ()), collection=collection)
     for id in missing:
         complain(f"no record has the id {id}")
     if json:

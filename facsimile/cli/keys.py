@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from facsimile.cli.options import IndexOption, JsonOption, opened
+from facsimile.cli.options import IndexOption, JsonOption, open_library
 from facsimile.cli.output import emit, say
 
 
@@ -36,8 +36,8 @@ def create(
     """Make a key. It is shown once: only its hash is kept."""
     from facsimile.api.keys import Keys
 
-    with opened(index, create=True) as found:
-        key, text = Keys(found.index.state).create(name, scope or ["read"], collection or [])
+    with open_library(index, create=True) as library:
+        key, text = Keys(library.index.state).create(name, scope or ["read"], collection or [])
     if json:
         emit(dataclasses.asdict(key) | {"key": text})
     else:
@@ -49,8 +49,8 @@ def list_(index: IndexOption = None, json: JsonOption = False) -> None:
     """List the keys, without their secrets."""
     from facsimile.api.keys import Keys
 
-    with opened(index) as found:
-        keys = Keys(found.index.state).all()
+    with open_library(index) as library:
+        keys = Keys(library.index.state).all()
     for key in keys:
         if json:
             emit(dataclasses.asdict(key))
@@ -68,8 +68,8 @@ def revoke(
     """End a key: servers refuse it within seconds."""
     from facsimile.api.keys import Keys
 
-    with opened(index) as found:
-        Keys(found.index.state).revoke(id)
+    with open_library(index) as library:
+        Keys(library.index.state).revoke(id)
     if json:
         emit({"revoked": id})
     else:

@@ -53,15 +53,15 @@ def collection_name(name: str) -> str:
     return check_collection(name) if name else name
 
 
-def within(index: Facsimile, *collections: str) -> None:
-    """Raise InvalidRequest where the index has no such collection: a mistyped name is no empty answer."""
+def require_collections(library: Facsimile, *collections: str) -> None:
+    """Raise InvalidRequest where there is no such collection: a mistyped name is not an empty answer."""
     for name in collections:
-        if not index.count(collection=name):
-            raise InvalidRequest(f"there is no collection {name} in {index.index.location}")
+        if not library.count(collection=name):
+            raise InvalidRequest(f"there is no collection {name} in {library.index.location}")
 
 
-def opened(index: str | None, *, create: bool = False) -> Facsimile:
-    """The index that the user means."""
+def open_library(index: str | None, *, create: bool = False) -> Facsimile:
+    """The index that `--index` or the settings name."""
     from facsimile.library import open
 
     return open(index, create=create)

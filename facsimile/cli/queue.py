@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facsimile.cli.options import IndexOption, JsonOption, opened
+from facsimile.cli.options import IndexOption, JsonOption, open_library
 from facsimile.cli.output import complain, emit, progress, say
 from facsimile.search.errors import InvalidRequest
 
@@ -91,8 +91,8 @@ def beat(index: IndexOption = None) -> None:
 
 def jobs(index: IndexOption = None, json: JsonOption = False) -> None:
     """The jobs of an index, the latest first."""
-    with opened(index) as index_:
-        found = list(index_.queue.jobs.all())
+    with open_library(index) as library:
+        found = list(library.queue.jobs.all())
     for each in found:
         if json:
             emit(each.as_json())
@@ -118,8 +118,8 @@ def job(
     """How far a job is; with an option, change its course. Exit code 1 where it has ended with failures."""
     if retry_failed + cancel + forget > 1:
         raise InvalidRequest("one at a time: --retry-failed, --cancel or --forget")
-    with opened(index) as index_:
-        queue = index_.queue
+    with open_library(index) as library:
+        queue = library.queue
         queue.jobs.get(job)
         if forget:
             queue.jobs.forget(job)
@@ -167,8 +167,8 @@ def letters(
         raise InvalidRequest("either --retry or --drop")
     if drop and not (ids or job):
         raise InvalidRequest("name the letters to forget, or a --job")
-    with opened(index) as index_:
-        queue = index_.queue
+    with open_library(index) as library:
+        queue = library.queue
         found = iter(queue.letters.get(ids)) if ids else queue.letters.all(job)
         if retry:
             say(f"{queue.put_back(found)} images are tried once more")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facsimile.cli.options import IndexOption, JsonOption, collection_name, opened
+from facsimile.cli.options import IndexOption, JsonOption, collection_name, open_library
 from facsimile.cli.output import complain, emit, progress, say
 from facsimile.search.errors import InvalidRequest
 
@@ -107,19 +107,19 @@ def scan(
     """Find works of a catalogue among suspects. Only what is new on either side is compared again."""
     sources = [str(each) for each in suspects or ()]
     pause = _seconds(every)
-    with opened(index) as index_, progress(quiet=json) as bar:
-        scan = index_.scanning.opened(
+    with open_library(index) as library, progress(quiet=json) as bar:
+        scan = library.scanning.opened(
             name, catalogue, suspects_collection, sources, include_similar=include_similar, recheck=recheck
         )
         if pause is not None:
-            scan = index_.scanning.scans.schedule(scan.name, pause)
+            scan = library.scanning.scans.schedule(scan.name, pause)
         shown = _Shown(bar)
         try:
             if queue:
-                started = index_.scanning.hand_over(scan)
-                scanned = index_.scanning.wait(scan.name, shown.progress) if report else None
+                started = library.scanning.hand_over(scan)
+                scanned = library.scanning.wait(scan.name, shown.progress) if report else None
             else:
-                scanned = index_.scanning.carry_out(
+                scanned = library.scanning.carry_out(
                     scan, sources, jobs=jobs, on_outcome=shown.outcome, on_progress=shown.progress
                 )
         except KeyboardInterrupt:
@@ -127,7 +127,7 @@ def scan(
             raise typer.Exit(130) from None
         bar.stop()
         if report:
-            _write(index_, scan, report)
+            _write(library, scan, report)
     if scanned is None:
         _say_handed_over(scan, started, json=json)
         return
@@ -203,8 +203,8 @@ def _say_handed_over(scan: Scan, started: bool, *, json: bool) -> None:
 
 def scans(index: IndexOption = None, json: JsonOption = False) -> None:
     """The scans of an index."""
-    with opened(index) as index_:
-        scanning = index_.scanning
+    with open_library(index) as library:
+        scanning = library.scanning
         found = [
             (scan, scanning.allowances.states(scan.name), scanning.webhooks.last(scan.name))
             for scan in scanning.scans.all()
@@ -242,9 +242,9 @@ def findings(
         raise InvalidRequest(f"no state {min(unknown)!r}: there are {', '.join(Review)}")
     if by not in ("", "work", "site", "cluster"):
         raise InvalidRequest(f"findings are grouped by work, site or cluster, not {by!r}")
-    with opened(index) as index_:
-        wanted = index_.scanning.findings.all(scan=scan, states=state or (), work=work, site=site)
-        found = list(index_.scanning.allowances.reported(wanted))
+    with open_library(index) as library:
+        wanted = library.scanning.findings.all(scan=scan, states=state or (), work=work, site=site)
+        found = list(library.scanning.allowances.reported(wanted))
     names = clusters(found)
     if by:
         _say_groups(found, by, names, json=json)
@@ -289,9 +289,9 @@ def review(
     json: JsonOption = False,
 ) -> None:
     """Decide about findings. A later scan keeps what was decided."""
-    with opened(index) as index_:
+    with open_library(index) as library:
         for id in ids:
-            found = index_.scanning.findings.review(id, state=state, comment=comment, reviewer=reviewer)
+            found = library.scanning.findings.review(id, state=state, comment=comment, reviewer=reviewer)
             if json:
                 emit(found.as_json())
             else:
@@ -318,8 +318,8 @@ def allow_add(
     where = {by: pattern for by, pattern in named.items() if pattern}
     if not where:
         raise InvalidRequest("name a --source, --site, --collection, --suspect or --work")
-    with opened(index) as index_:
-        added = index_.scanning.allow(where, scan=scan, note=note)
+    with open_library(index) as library:
+        added = library.scanning.allow(where, scan=scan, note=note)
     if json:
         emit(added.as_json())
     else:
@@ -332,8 +332,8 @@ def _allowed(allowance: Allowance) -> str:
 
 def allow_list(index: IndexOption = None, json: JsonOption = False) -> None:
     """What is allowed."""
-    with opened(index) as index_:
-        found = list(index_.scanning.allowances.all())
+    with open_library(index) as library:
+        found = list(library.scanning.allowances.all())
     for each in found:
         if json:
             emit(each.as_json())
@@ -349,8 +349,8 @@ def allow_remove(
     json: JsonOption = False,
 ) -> None:
     """Take something off the list; its findings are reported again."""
-    with opened(index) as index_:
-        removed = index_.scanning.allowances.remove(ids)
+    with open_library(index) as library:
+        removed = library.scanning.allowances.remove(ids)
     if json:
         emit({"removed": removed})
     else:

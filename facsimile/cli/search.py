@@ -1,37 +1,46 @@
-"""`search`, `compare`: the questions."""
+"""`search`, `compare`."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facsimile.cli.options import HtmlOption, IndexOption, JsonOption, opened, within
+from facsimile.cli.options import HtmlOption, IndexOption, JsonOption, open_library, require_collections
 from facsimile.cli.output import complain, console, emit, say, visible
 from facsimile.imaging.errors import FacsimileError
 from facsimile.search.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from facsimile.ingest.item import Item, Outcome
-    from facsimile.library import Facsimile, Query
-    from facsimile.search.finder import Request
+    from facsimile.library import Facsimile
+    from facsimile.query_reader import QueryReader
     from facsimile.search.html_report import Answer
     from facsimile.search.match import Match
+    from facsimile.search.params import SearchParams
+    from facsimile.search.query import QueryImage
 
-#: pictures that are asked about in one request to the index
+#: images that are described and searched for as one batch
 _BATCH = 16
 
 VerifyOption = Annotated[
     bool, typer.Option("--verify/--no-verify", help="Prove the best matches by geometry (default).")
 ]
+
+
+class SearchMode(StrEnum):
+    """What a search looks for."""
+
+    COPIES = "copies"
+    SIMILAR = "similar"
 
 
 def register(app: typer.Typer) -> None:
@@ -50,70 +59,70 @@ def search(
         list[str] | None, typer.Option("--collection", "-c", metavar="C", help="Only these collections.")
     ] = None,
     mode: Annotated[
-        str, typer.Option("--mode", "-m", metavar="copies|similar", help="Copies, or what looks like it.")
-    ] = "copies",
-    limit: Annotated[int, typer.Option("--limit", "-n", help="Most matches of one picture.")] = 10,
+        SearchMode, typer.Option("--mode", "-m", help="Copies of the image, or images that resemble it.")
+    ] = SearchMode.COPIES,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="Largest number of matches of one image.")] = 10,
     filter: Annotated[
         list[str] | None,
         typer.Option("--filter", "-f", metavar="KEY=VALUE", help="Only records with this field or metadata."),
     ] = None,
     text: Annotated[str, typer.Option("--text", "-t", metavar="WORDS", help="Words of title or tags.")] = "",
-    upright: Annotated[bool, typer.Option("--upright", help="Look for no flips and turns.")] = False,
+    upright: Annotated[bool, typer.Option("--upright", help="Search for no flips and turns.")] = False,
     probes: Annotated[
         str,
-        typer.Option(help="0 to 3 doubtful bits a band, or all: nothing within distance 31 is missed."),
+        typer.Option(help="0 to 3 doubtful bits per band, or all: no copy within distance 31 is missed."),
     ] = "2",
     verify: VerifyOption = True,
     html: HtmlOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Find where pictures occur, even edited."""
+    """Find where images occur, even edited."""
+    from facsimile.imaging.orientation import ORIENTATIONS
     from facsimile.search.html_report import search_page
+    from facsimile.search.params import SearchParams
 
     if not images and not text:
         raise InvalidRequest("name an image to search for, or --text WORDS")
     answers: list[Answer] = []
     failed = 0
-    with opened(index) as index_:
-        within(index_, *(collection or ()))
-        request = index_.request(
-            limit=limit,
-            collections=collection or (),
-            filter=dict(_pair(pair) for pair in filter or ()),
-            text=text,
-            mode=mode,  # type: ignore[arg-type]
-            orientations=("upright",) if upright else _all_orientations(),
-            probes=int(probes) if probes.isdecimal() else probes,  # type: ignore[arg-type]
-            verify=verify,
-        )
+    params = SearchParams(
+        limit=limit,
+        mode=mode.value,
+        collections=collection or (),
+        filter=_terms(filter or ()),
+        text=text,
+        orientations=("upright",) if upright else ORIENTATIONS,
+        probes=int(probes) if probes.isdecimal() else probes,  # type: ignore[arg-type]
+        verify=verify,
+    )
+    with open_library(index) as library:
+        require_collections(library, *(collection or ()))
         if not images:
-            _tell(text, index_.search_words(request), None, json=json)
+            _show(text, library.finder.search_text(params), None, json=json)
             return
-        pictures = _pictures(images, index_.settings.max_bytes)
-        while batch := list(islice(pictures, _BATCH)):
-            failed += _search(index_, batch, request, answers if html else None, json=json)
+        items = _items(images, library.settings.max_bytes)
+        while batch := list(islice(items, _BATCH)):
+            failed += _search(library, batch, params, answers if html else None, json=json)
         if html:
-            html.write_text(search_page(index_.index, answers), encoding="utf-8")
+            html.write_text(search_page(library.index, answers), encoding="utf-8")
             say(f"wrote {html}")
     if failed:
         raise typer.Exit(1)
 
 
-def _all_orientations() -> tuple[str, ...]:
-    from facsimile.imaging.orientation import ORIENTATIONS
-
-    return ORIENTATIONS
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, separator, value = text.partition("=")
-    if not separator or not key:
-        raise InvalidRequest(f"--filter takes KEY=VALUE, not {text!r}")
-    return key, value
+def _terms(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Filters by key; several values of one key are alternatives."""
+    terms: dict[str, tuple[str, ...]] = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise InvalidRequest(f"--filter takes KEY=VALUE, not {pair!r}")
+        terms[key] = (*terms.get(key, ()), value)
+    return terms
 
 
-def _pictures(images: list[str], max_bytes: int) -> Iterator[Item | Outcome]:
-    """The pictures that are meant; folders, globs, archives and lists stand for what they hold."""
+def _items(images: list[str], max_bytes: int) -> Iterator[Item | Outcome]:
+    """The query images; folders, globs, archives and lists stand for the images in them."""
     from facsimile.ingest.item import Item
     from facsimile.ingest.sources import items
 
@@ -125,63 +134,52 @@ def _pictures(images: list[str], max_bytes: int) -> Iterator[Item | Outcome]:
         else:
             for each in items(image, max_bytes=max_bytes):
                 if isinstance(each, Item) and each.source == str(Path(image).absolute()):
-                    yield dataclasses.replace(each, source=image)  # the name by which it was asked for
+                    yield dataclasses.replace(each, source=image)  # the name that the user gave
                 else:
                     yield each
 
 
 def _search(
-    index: Facsimile,
-    pictures: list[Item | Outcome],
-    request: Request,
+    library: Facsimile,
+    items: list[Item | Outcome],
+    params: SearchParams,
     answers: list[Answer] | None,
     *,
     json: bool,
 ) -> int:
-    """Ask about some pictures and show what was found; how many of them could not be read."""
+    """Search for a batch of images and show the matches; returns how many images could not be read."""
+    from facsimile.ingest.item import Item
     from facsimile.search.html_report import Answer
+    from facsimile.search.query import QueryImage
 
     start = time.perf_counter()
-    described = [(_name(picture), _described(index, picture)) for picture in pictures]
-    queries = [(name, query) for name, query in described if not isinstance(query, str)]
-    found = index.search_described([query for _, query in queries], request) if queries else []
-    took = 1000 * (time.perf_counter() - start) / len(pictures)
-    for name, reason in described:
-        if isinstance(reason, str):
-            complain(f"{name}: {reason}")
+    read = iter(library.queries.read_many([item for item in items if isinstance(item, Item)]))
+    queries = [(_name(item), next(read) if isinstance(item, Item) else item.reason) for item in items]
+    readable = [query for _, query in queries if isinstance(query, QueryImage)]
+    found = iter(library.finder.search_many(readable, params) if readable else [])
+    took = 1000 * (time.perf_counter() - start) / len(items)
+    for name, query in queries:
+        if not isinstance(query, QueryImage):
+            complain(f"{name}: {query}")
             if json:
-                emit({"query": name, "error": reason})
-    for (name, query), matches in zip(queries, found, strict=True):
-        _tell(name, matches, took, json=json)
+                emit({"query": name, "error": str(query)})
+            continue
+        matches = next(found)
+        _show(name, matches, took, json=json)
         if query.description.quality == 0 and not json:
-            say("  a blank picture: it would match everything, so only identical ones are looked for")
+            say("  a blank image, which resembles every other blank one: only identical images are matched")
         if answers is not None:
             answers.append(Answer(name, query.description.thumbnail, matches))
-    return len(described) - len(queries)
+    return len(items) - len(readable)
 
 
-def _name(picture: Item | Outcome) -> str:
+def _name(item: Item | Outcome) -> str:
     from facsimile.ingest.item import Outcome
 
-    return (picture.item if isinstance(picture, Outcome) else picture).place
+    return (item.item if isinstance(item, Outcome) else item).place
 
 
-def _described(index: Facsimile, picture: Item | Outcome) -> Query | str:
-    """The picture as a query, or the reason why there is none."""
-    from facsimile.ingest.item import Outcome
-    from facsimile.search.errors import RecordNotFound, StoreError
-
-    if isinstance(picture, Outcome):
-        return picture.reason
-    try:
-        return index.describe(picture.source if picture.data is None else picture.data)
-    except FacsimileError as error:
-        if isinstance(error, StoreError) and not isinstance(error, RecordNotFound):
-            raise
-        return str(error)
-
-
-def _tell(name: str, matches: list[Match], took: float | None, *, json: bool) -> None:
+def _show(name: str, matches: list[Match], took: float | None, *, json: bool) -> None:
     if json:
         answer = {"query": name, "matches": [match.as_json() for match in matches]}
         emit(answer if took is None else {**answer, "took_ms": round(took, 1)})
@@ -226,17 +224,19 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Show every distance of two images."""
-    from facsimile.library import described
-    from facsimile.search.comparison import compare as compared
+    from facsimile.query_reader import ID_PREFIX, QueryReader
+    from facsimile.search.comparison import compare as compare_descriptions
     from facsimile.settings import settings
 
     chosen = settings()
-    describe: Callable[[str], Query] = partial(described, chosen=chosen, model=chosen.new_model())
     with ExitStack() as stack:
-        if any(name.startswith("id:") for name in (first, second)):  # two files need no index
-            describe = stack.enter_context(opened(index)).describe
-        a, b = (_named(describe, name).description for name in (first, second))
-    values = compared(a, b, chosen.thresholds, chosen.verification, verify=verify).as_json()
+        if any(name.startswith(ID_PREFIX) for name in (first, second)):
+            queries = stack.enter_context(open_library(index)).queries
+        else:  # two files need no index
+            queries = stack.enter_context(closing(QueryReader(chosen, chosen.new_model())))
+        a, b = (_named(queries, name).description for name in (first, second))
+    comparison = compare_descriptions(a, b, chosen.thresholds, chosen.verification, verify=verify)
+    values = comparison.as_json()
     if json:
         emit({"a": first, "b": second, **values})
         return
@@ -265,9 +265,10 @@ def _say_proof(proof: dict[str, Any] | None) -> None:
         say(f"area in {name}      {corners} (% of width, height)")
 
 
-def _named(describe: Callable[[str], Query], name: str) -> Query:
-    """The picture as a query; errors tell which of the two is meant."""
+def _named(queries: QueryReader, name: str) -> QueryImage:
+    """The image as a query; an error says which of the two it concerns."""
     try:
-        return describe(name)
+        return queries.read(name)
     except FacsimileError as error:
-        raise type(error)(f"{name}: {error}") from error
+        complain(f"{name}: {error}")
+        raise typer.Exit(error.exit_code) from None

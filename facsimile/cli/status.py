@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, opened
+from facsimile.cli.options import CollectionOption, IndexOption, JsonOption, open_library
 from facsimile.cli.output import emit, say
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ def register(app: typer.Typer) -> None:
 
 def count(index: IndexOption = None, collection: CollectionOption = None, json: JsonOption = False) -> None:
     """Print how many images an index holds."""
-    with opened(index) as index_:
-        number = index_.count(collection=collection)
+    with open_library(index) as library:
+        number = library.count(collection=collection)
     if json:
         emit({"count": number})
     else:
@@ -33,8 +33,8 @@ def status(index: IndexOption = None, json: JsonOption = False) -> None:
     """Show versions, counts and health."""
     from facsimile.version import __version__
 
-    with opened(index) as index_:
-        info = index_.index.info()
+    with open_library(index) as library:
+        info = library.index.info()
     if json:
         emit({"version": __version__, "index": described(info)})
     else:

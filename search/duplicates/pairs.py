@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from facsimile.imaging.describe import looks_of_bits
+from facsimile.imaging.describe import HashQuery, hash_queries_of_bits
 from facsimile.imaging.orientation import ORIENTATIONS
 from facsimile.imaging.record import ImageRecord, Key
+from facsimile.search.candidates import candidates
 from facsimile.search.duplicates.cluster import Cluster, Member
 from facsimile.search.index.base import Index
 from facsimile.search.match import Match, Verdict
 from facsimile.search.proof import SAME_SCENE, Policy
-from facsimile.search.query import Filter, Question, Variant
+from facsimile.search.query import Filter, IndexQuery
 from facsimile.search.ranking import Thresholds, judge, shown
 from facsimile.search.verification import reach, verified
 
@@ -107,18 +108,16 @@ class Ties:
     def _matches(self, batch: Sequence[ImageRecord]) -> Iterator[list[Match]]:
         """The candidates of each record, best first."""
         looks = [views(record) for record in batch]
-        answers = self._index.ask([self._question(*pair) for pair in zip(batch, looks, strict=True)])
-        digests = [digest for record in batch for digest in (record.sha256, record.pixels)]
-        same = self._index.ask_bytes(digests, self._filter)
-        for record, view, candidates in zip(batch, looks, answers, strict=True):
-            exact = [*same.get(record.sha256, ()), *same.get(record.pixels, ())]
-            others = {other.key: other for other in [*exact, *candidates] if other.key != record.key}
-            yield judge(record, view, others.values(), self._reach)
+        asked = [self._question(*pair) for pair in zip(batch, looks, strict=True)]
+        found = candidates(self._index, batch, asked, self._filter)
+        for record, view, records in zip(batch, looks, found, strict=True):
+            others = [other for other in records if other.key != record.key]
+            yield judge(record, view, others, self._reach)
 
-    def _question(self, record: ImageRecord, view: tuple[Variant, ...]) -> Question:
+    def _question(self, record: ImageRecord, view: tuple[HashQuery, ...]) -> IndexQuery:
         vector = record.vector if self._rules.verify and record.quality else None
         by_vector = 0 if vector is None else _BY_VECTOR
-        return Question(view, self._reach.similar, _BY_HASH, self._filter, vector, by_vector)
+        return IndexQuery(view, self._reach.similar, _BY_HASH, self._filter, vector, by_vector)
 
     def _is_sure(self, match: Match) -> bool:
         if match.verdict is Verdict.IDENTICAL:
@@ -160,16 +159,15 @@ class Ties:
         self._parent[self._root(first)] = self._root(second)
 
 
-def views(record: ImageRecord) -> tuple[Variant, ...]:
+def views(record: ImageRecord) -> tuple[HashQuery, ...]:
     """The stored hashes in every orientation; flips and turns are approximate, which geometry makes good."""
     if not record.quality:
         return ()
-    return tuple(
-        Variant(look.bits, look.terms, look.orientation, look.trimmed)
-        for look in [
-            *looks_of_bits(record.bits, record.bits_trimmed, orientations=["upright"], all_neighbours=True),
-            *looks_of_bits(record.bits, record.bits_trimmed, orientations=ORIENTATIONS[1:]),
-        ]
+    return (
+        *hash_queries_of_bits(
+            record.bits, record.bits_trimmed, orientations=["upright"], all_neighbours=True
+        ),
+        *hash_queries_of_bits(record.bits, record.bits_trimmed, orientations=ORIENTATIONS[1:]),
     )
 
 

@@ -17,7 +17,7 @@ from facsimile.imaging.record import ImageRecord, Key
 from facsimile.search.errors import IndexUnavailable, InvalidRequest
 from facsimile.search.index.state.base import State
 from facsimile.search.index.validation import fault_of
-from facsimile.search.query import Filter, Page, Question
+from facsimile.search.query import Filter, IndexQuery, Page
 from facsimile.search.secrets import without_url_secrets
 
 #: how long a write is tried again when other writers change the same record in between, and the longest pause
@@ -278,7 +278,7 @@ class Index(ABC):
         """Each collection with its number of records, as of the last refresh."""
 
     @abstractmethod
-    def ask(self, questions: Sequence[Question]) -> list[list[ImageRecord]]:
+    def ask(self, questions: Sequence[IndexQuery]) -> list[list[ImageRecord]]:
         """For each question its candidates, in no promised order, without thumbnails.
 
         A candidate is a record whose `bits` or `bits_trimmed` lie within the radius of a variant, among the

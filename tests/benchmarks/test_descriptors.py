@@ -11,9 +11,8 @@ from benchmarks.accuracy.goldberg import Goldberg, signature
 from benchmarks.accuracy.ours import Hash, Network, WholeHash
 from benchmarks.accuracy.peers import Dhash64, Gradients, Histogram, Pdq, PdqTurned, Phash64
 from benchmarks.accuracy.pictures import Files, Item
-from facsimile.imaging.describe import describe, looks
+from facsimile.imaging.describe import describe, hash_queries
 from facsimile.imaging.record import ImageRecord
-from facsimile.search.query import Variant
 from facsimile.search.ranking import nearest
 
 skimage_data = pytest.importorskip("skimage.data")
@@ -61,10 +60,7 @@ def test_eight_orientations_find_flips_and_turns(kind, edit, files, tmp_path):
 
 
 def test_the_hash_distance_is_that_of_the_product(files, tmp_path):
-    variants = [
-        Variant(look.bits, look.terms, look.orientation, look.trimmed)
-        for look in looks(describe(files.read(Item("coffee.jpg", "border")).data))
-    ]
+    variants = hash_queries(describe(files.read(Item("coffee.jpg", "border")).data))
     records = [ImageRecord.of(describe(files.read(Item(f"{name}.jpg")).data)) for name in NAMES]
     product = [nearest(variants, record).hamming for record in records]
     row = NAMES.index("coffee")

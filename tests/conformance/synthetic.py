@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsimile.imaging.bands import neighbours
+from facsimile.imaging.describe import HashQuery
 from facsimile.imaging.record import BITS, ImageRecord
 from facsimile.search.index.base import Index, Signatures
-from facsimile.search.query import Filter, Question, Variant
+from facsimile.search.query import Filter, IndexQuery
 
 DIMS = 64
 SIGNATURES = Signatures(hash="test-1", model="test", dims=DIMS)
@@ -58,13 +59,13 @@ def random_panels(rng: np.random.Generator, number: int) -> Bits:
     return rng.integers(0, 256, (number, BITS // 8), dtype=np.uint8)
 
 
-def look(bits: Bits, *, terms: tuple[str, ...] | None = None, panels: bool = False) -> Variant:
+def look(bits: Bits, *, terms: tuple[str, ...] | None = None, panels: bool = False) -> HashQuery:
     """A variant that asks for every one-bit neighbour unless it is told its terms."""
-    return Variant(bits, neighbours(bits) if terms is None else terms, panels=panels)
+    return HashQuery(bits, neighbours(bits) if terms is None else terms, panels=panels)
 
 
-def question(*variants: Variant, radius: int = 90, limit: int = 50, **fields: Any) -> Question:
-    return Question(variants, radius, limit, **fields)
+def question(*variants: HashQuery, radius: int = 90, limit: int = 50, **fields: Any) -> IndexQuery:
+    return IndexQuery(variants, radius, limit, **fields)
 
 
 def only(**terms: str) -> Filter:

@@ -11,10 +11,11 @@ from PIL import Image, ImageOps
 from facsimile.imaging.describe import describe
 from facsimile.imaging.models import model
 from facsimile.imaging.record import ImageRecord
-from facsimile.search.finder import Finder, Request
+from facsimile.search.finder import Finder
 from facsimile.search.index.base import Index
 from facsimile.search.index.opening import signatures_of
 from facsimile.search.match import Verdict
+from facsimile.search.params import SearchParams
 from facsimile.search.proof import Policy
 from tests.conformance.conftest import Place
 from tests.conformance.synthetic import filled
@@ -35,7 +36,7 @@ def test_a_mirrored_crop_becomes_a_copy_with_its_area(photographs: Index) -> Non
     picture = photograph("chelsea.png", 800)
     part = picture.crop((picture.width // 4, 0, picture.width, 3 * picture.height // 4))
     query = describe(encoded(ImageOps.mirror(part)), model=NETWORK)
-    blind = Finder(photographs).search(query, Request(verify=False))
+    blind = Finder(photographs).search(query, SearchParams(verify=False))
     assert [(match.verdict, match.proof) for match in blind[:1]] == [(Verdict.SIMILAR, None)]
     first, *others = Finder(photographs).search(query)
     assert (first.record.id, first.verdict, first.edit) == (
@@ -64,7 +65,7 @@ def test_what_is_not_verified_keeps_its_verdict(photographs: Index) -> None:
 def test_what_lies_beyond_the_answer_is_only_there_when_proven(photographs: Index) -> None:
     for name in ("astronaut.png", "camera.png"):
         query = describe(encoded(photograph(name, 800).rotate(35)), model=NETWORK)
-        blind = Finder(photographs).search(query, Request(verify=False))
+        blind = Finder(photographs).search(query, SearchParams(verify=False))
         proven = Finder(photographs).search(query)
         assert [match.record.id for match in proven if match.verdict is Verdict.COPY] == [name]
         assert {match.record.id for match in proven} - {name} <= {match.record.id for match in blind}
@@ -75,7 +76,7 @@ def test_a_picture_in_a_page_is_found_by_its_own_hash_and_proven(photographs: In
     shot.paste(photograph("chelsea.png", 360), (60, 200))
     shot.paste(photograph("coffee.png", 800).rotate(20).resize((300, 200)), (800, 100))  # not in the index so
     query = describe(encoded(shot, "JPEG", quality=80), model=NETWORK)
-    blind = Finder(photographs).search(query, Request(verify=False))
+    blind = Finder(photographs).search(query, SearchParams(verify=False))
     assert "chelsea.png" not in {match.record.id for match in blind if match.verdict is Verdict.COPY}
     first = Finder(photographs).search(query)[0]
     assert (first.record.id, first.verdict) == ("chelsea.png", Verdict.COPY)
@@ -111,7 +112,7 @@ def pages(place: Place) -> Index:
 @pytest.mark.parametrize("name", ["chelsea.png", "astronaut.png"])
 def test_a_stored_page_is_found_by_a_picture_in_it_and_proven(pages: Index, name: str) -> None:
     query = describe(encoded(photograph(name, 800)))
-    assert Finder(pages).search(query, Request(verify=False)) == []
+    assert Finder(pages).search(query, SearchParams(verify=False)) == []
     found = {match.record.id: match for match in Finder(pages).search(query)}
     assert found.keys() == {"page", "mirrored"}
     for id, match in found.items():
@@ -124,7 +125,7 @@ def test_a_stored_page_is_found_by_a_picture_in_it_and_proven(pages: Index, name
 def test_a_panel_proves_nothing_by_its_hash_alone(pages: Index) -> None:
     query = describe(encoded(photograph("chelsea.png", 800)))
     unable = Finder(pages, policy=dataclasses.replace(Policy(), seconds=0)).search(query)
-    told = Finder(pages).search(query, Request(verify=False, pages=True))
+    told = Finder(pages).search(query, SearchParams(verify=False, panels=True))
     for match in unable + told:
         assert match.verdict is Verdict.SIMILAR and match.hamming is not None and match.hamming <= 48
         assert "cut out" in match.edit
@@ -136,9 +137,11 @@ def test_a_panel_proves_nothing_by_its_hash_alone(pages: Index) -> None:
 def test_pages_are_asked_for_copies_in_the_ways_that_pages_show_them(pages: Index) -> None:
     for turned in (90, 180):
         query = describe(encoded(photograph("chelsea.png", 800).rotate(turned, expand=True)))
-        assert Finder(pages).search(query, Request(verify=False, pages=True)) == []
+        assert Finder(pages).search(query, SearchParams(verify=False, panels=True)) == []
     query = describe(encoded(photograph("chelsea.png", 800)))
-    (upright,) = Finder(pages).search(query, Request(verify=False, pages=True, orientations=("upright",)))
+    (upright,) = Finder(pages).search(
+        query, SearchParams(verify=False, panels=True, orientations=("upright",))
+    )
     assert upright.record.id == "page"
 
 
@@ -157,7 +160,7 @@ def test_both_indices_tell_the_same_of_pages(place_of: Callable[[str], Place]) -
     for kind in ("embedded", "elastic"):
         records = [ImageRecord.of(shot, id=f"{number:02}") for number, shot in enumerate(shots)]
         index = filled(place_of(kind).create(signatures_of(NETWORK)), *records)
-        request = Request(limit=100, verify=False, pages=True, probes="all")
+        request = SearchParams(limit=100, verify=False, panels=True, probes="all")
         answers.append(
             [
                 [

@@ -16,7 +16,7 @@ from facsimile.imaging.record import ImageRecord
 from facsimile.search.errors import IndexMismatch, IndexNotFound, InvalidRequest
 from facsimile.search.index.base import Index, Signatures
 from facsimile.search.index.opening import rebuild_index, stored_signatures
-from facsimile.search.query import Question
+from facsimile.search.query import IndexQuery
 from tests.conformance.conftest import Place
 from tests.conformance.synthetic import (
     SIGNATURES,
@@ -65,7 +65,7 @@ def hashes_alone(records: Sequence[ImageRecord]) -> list[ImageRecord]:
 
 
 def nearest(index: Index, vector: np.ndarray) -> list[str]:
-    (found,) = index.ask([Question((), 0, 0, vector=vector, nearest=1)])
+    (found,) = index.ask([IndexQuery((), 0, 0, vector=vector, nearest=1)])
     return [each.id for each in found]
 
 

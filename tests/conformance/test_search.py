@@ -13,7 +13,7 @@ from facsimile.imaging.distance import hamming
 from facsimile.imaging.record import ImageRecord
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Index
-from facsimile.search.query import Filter, Question
+from facsimile.search.query import Filter, IndexQuery
 from tests.conformance.conftest import Place
 from tests.conformance.synthetic import (
     SIGNATURES,
@@ -138,7 +138,7 @@ def test_many_questions_in_one_call_are_answered_as_one_by_one(
         for n in range(60)
     ]
     filled(index, *records)
-    questions: list[Question] = []
+    questions: list[IndexQuery] = []
     for n in range(40):
         bits = flipped(records[n].bits, 12, rng, keep=BAND)
         filter = Filter(collections=("c1",)) if n % 4 == 0 else Filter()
@@ -237,10 +237,10 @@ def test_the_nearest_by_vector(index: Index, rng: np.random.Generator) -> None:
     query = random_vector(rng)
     cosines = {each.id: float(each.vector @ query) for each in records if each.vector is not None}
     best = sorted(cosines, key=lambda id: -cosines[id])
-    (found,) = index.ask([Question((), 0, 0, vector=query, nearest=5)])
+    (found,) = index.ask([IndexQuery((), 0, 0, vector=query, nearest=5)])
     assert ids(found) == set(best[:5])
     assert all(each.vector is not None for each in found)
-    (everything,) = index.ask([Question((), 0, 0, vector=query, nearest=100)])
+    (everything,) = index.ask([IndexQuery((), 0, 0, vector=query, nearest=100)])
     assert ids(everything) == set(best)
 
 
@@ -251,7 +251,7 @@ def test_the_nearest_by_vector_under_a_filter(index: Index, rng: np.random.Gener
     ]
     filled(index, *records)
     rare = Filter(collections=("rare",))
-    (found,) = index.ask([Question((), 0, 0, filter=rare, vector=random_vector(rng), nearest=5)])
+    (found,) = index.ask([IndexQuery((), 0, 0, filter=rare, vector=random_vector(rng), nearest=5)])
     assert ids(found) == {"0", "40", "80", "120", "160"}
 
 
@@ -264,7 +264,7 @@ def test_hash_and_vector_join_their_candidates(index: Index, rng: np.random.Gene
 
 def test_a_vector_of_another_length_is_refused(index: Index) -> None:
     with pytest.raises(InvalidRequest, match="dimensions"):
-        index.ask([Question((), 0, 0, vector=np.ones(3, np.float32), nearest=1)])
+        index.ask([IndexQuery((), 0, 0, vector=np.ones(3, np.float32), nearest=1)])
 
 
 def test_both_indices_give_the_same_candidates(place_of: Callable[[str], Place]) -> None:

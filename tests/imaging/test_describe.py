@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter
 
-from facsimile.imaging.describe import describe, describe_many, looks, looks_of_bits
+from facsimile.imaging.describe import describe, describe_many, hash_queries, hash_queries_of_bits
 from facsimile.imaging.distance import hamming
 from facsimile.imaging.errors import EmptyImage, ImageError, NotAnImage
 from facsimile.imaging.models.base import Model, Options
@@ -27,7 +27,9 @@ from tests.imaging.pictures import EDITS, NAMES, bordered, encoded, photograph
 def nearest(query: Description, stored: Description) -> tuple[int, str]:
     """The distance of two pictures as a search has it, and the orientation that gave it."""
     hashes = [bits for bits in (stored.bits, stored.bits_trimmed) if bits is not None]
-    return min((int(hamming(look.bits, bits)), look.orientation) for look in looks(query) for bits in hashes)
+    return min(
+        (int(hamming(look.bits, bits)), look.orientation) for look in hash_queries(query) for bits in hashes
+    )
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +108,7 @@ def test_a_blank_picture_says_nothing_and_asks_for_nothing(colour):
     for data in (encoded(Image.new("RGB", (200, 150), colour), "JPEG", quality=q) for q in (10, 50, 95)):
         blank = describe(data)
         assert blank.quality == 0
-        assert looks(blank) == []
+        assert hash_queries(blank) == []
 
 
 @pytest.mark.parametrize("name", slopes())
@@ -141,25 +143,25 @@ def test_a_blank_middle_is_no_second_hash():
 
 def test_looks_are_whole_and_trimmed_in_eight_orientations(stored):
     query = describe(encoded(bordered(photograph())))
-    found = looks(query)
+    found = hash_queries(query)
     assert {(look.orientation, look.trimmed) for look in found} == {
         (orientation, trimmed) for orientation in ORIENTATIONS for trimmed in (False, True)
     }
     assert {len(look.terms) for look in found} == {64}
-    assert {len(look.terms) for look in looks(query, probes="all")} == {272}
-    (upright,) = looks(stored["chelsea.png"], orientations=("upright",))
+    assert {len(look.terms) for look in hash_queries(query, probes="all")} == {272}
+    (upright,) = hash_queries(stored["chelsea.png"], orientations=("upright",))
     assert (upright.orientation, upright.trimmed) == ("upright", False)
 
 
 def test_a_hash_that_is_its_own_mirror_image_is_asked_for_once():
     square = np.random.default_rng(5).integers(0, 2, (16, 16), dtype=np.uint8)
-    assert len(looks_of_bits(np.packbits(square))) == 8
-    assert len(looks_of_bits(np.packbits(square ^ square.T))) == 4
+    assert len(hash_queries_of_bits(np.packbits(square))) == 8
+    assert len(hash_queries_of_bits(np.packbits(square ^ square.T))) == 4
 
 
 def test_looks_of_a_stored_record_find_turned_copies(stored):
     turned = describe(encoded(photograph("rocket.jpg").transpose(Image.Transpose.ROTATE_90)))
-    found = looks_of_bits(turned.bits, turned.bits_trimmed)
+    found = hash_queries_of_bits(turned.bits, turned.bits_trimmed)
     assert min(hamming(look.bits, stored["rocket.jpg"].bits) for look in found) <= 30
     assert {len(look.terms) for look in found} == {16}
 

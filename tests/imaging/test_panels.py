@@ -9,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from facsimile.imaging.describe import describe, looks_of_panels
+from facsimile.imaging.describe import describe, hash_queries_of_panels
 from facsimile.imaging.distance import hamming
 from facsimile.imaging.panels import panels
 from facsimile.imaging.phash import bits_of
@@ -51,7 +51,7 @@ def test_cells_of_a_collage_are_cut_out() -> None:
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_a_picture_in_a_page_has_the_hash_of_the_original(mirrored: bool) -> None:
     shot = page({"chelsea.png": (60, 100, 480, 380), "coffee.png": (700, 100, 940, 260)}, (1000, 700))
-    looks = looks_of_panels(describe(encoded(ImageOps.mirror(shot) if mirrored else shot, "JPEG")))
+    looks = hash_queries_of_panels(describe(encoded(ImageOps.mirror(shot) if mirrored else shot, "JPEG")))
     for name in ("chelsea.png", "coffee.png"):
         original = bits_of(describe(encoded(photograph(name, 800))).spectrum)
         assert min(int(hamming(look.bits, original)) for look in looks) <= 64
@@ -68,7 +68,7 @@ def test_a_page_keeps_the_hashes_that_its_thumbnail_has(size: tuple[int, int], f
     again = describe(stored.thumbnail).panels
     apart = hamming(stored.panels[:, None], again[None]).min(axis=1)
     assert np.count_nonzero(apart <= 16) >= len(boxes)
-    upright = [look.bits for look in looks_of_panels(stored) if look.orientation == "upright"]
+    upright = [look.bits for look in hash_queries_of_panels(stored) if look.orientation == "upright"]
     assert np.array_equal(upright, stored.panels)
 
 
@@ -91,7 +91,7 @@ def test_detail_that_few_pixels_of_a_line_show_is_no_gutter() -> None:
 def test_photographs_are_no_pages() -> None:
     for name in ("chelsea.png", "coffee.png", "astronaut.png"):
         described = describe(encoded(photograph(name)))
-        assert looks_of_panels(described) == [] and described.panels.shape == (0, 32)
+        assert hash_queries_of_panels(described) == [] and described.panels.shape == (0, 32)
 
 
 @hypothesis_settings(max_examples=50, deadline=None)

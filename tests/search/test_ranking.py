@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facsimile.imaging.describe import describe, looks, looks_of_panels
+from facsimile.imaging.describe import HashQuery, describe, hash_queries, hash_queries_of_panels
 from facsimile.imaging.record import Description, ImageRecord
 from facsimile.search.match import Match, Verdict
-from facsimile.search.query import Variant
 from facsimile.search.ranking import Thresholds, judge
 from tests.conformance.synthetic import flipped, random_bits, random_panels, record
 from tests.imaging.pictures import encoded, photograph
 
 RNG = np.random.default_rng(5)
 QUERY = record("query", RNG)
-UPRIGHT = Variant(QUERY.bits, (), panels=True)
-PART = Variant(random_bits(RNG), (), part=True)
+UPRIGHT = HashQuery(QUERY.bits, (), panels=True)
+PART = HashQuery(random_bits(RNG), (), part=True)
 FIRST, SECOND = np.eye(2, dtype=np.float32)
 
 
@@ -35,11 +34,7 @@ def test_a_picture_in_a_page_comes_before_what_only_resembles_the_page(cosine: f
     query = described(page, FIRST)
     stored = described(photograph("chelsea.png", 1000), SECOND)
     resembling = described(photograph("coffee.png"), cosine * FIRST + (1 - cosine**2) ** 0.5 * SECOND)
-    variants = [
-        Variant(look.bits, (), look.orientation, look.trimmed, part)
-        for part, of in ((False, looks(query)), (True, looks_of_panels(query)))
-        for look in of
-    ]
+    variants = [*hash_queries(query), *hash_queries_of_panels(query)]
     records = [ImageRecord.of(resembling, id="resembling"), ImageRecord.of(stored, id="in the page")]
     found = judge(query, variants, records, Thresholds(similar=90, similar_cosine=0.35))
     assert [match.record.id for match in found] == ["in the page", "resembling"]
@@ -47,7 +42,7 @@ def test_a_picture_in_a_page_comes_before_what_only_resembles_the_page(cosine: f
     assert [match.verdict for match in found] == [Verdict.SIMILAR, Verdict.SIMILAR]
 
 
-def judged(candidate: ImageRecord, *variants: Variant) -> Match | None:
+def judged(candidate: ImageRecord, *variants: HashQuery) -> Match | None:
     found = judge(QUERY, variants, [candidate], Thresholds())
     return found[0] if found else None
 

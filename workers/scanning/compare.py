@@ -10,9 +10,10 @@ from facsimile.imaging.decode import Limits
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.record import Description, ImageRecord, Key
 from facsimile.ingest.item import Item, Outcome
-from facsimile.search.finder import MAX_LIMIT, Finder, Request
+from facsimile.search.finder import Finder
 from facsimile.search.index.base import Index, Status
 from facsimile.search.match import Match, Verdict
+from facsimile.search.params import MAX_LIMIT, SearchParams
 from facsimile.search.query import Filter
 from facsimile.search.stored_queries import descriptions
 from facsimile.search.verification import reach
@@ -124,8 +125,9 @@ class Comparer:
         """The works that come into question for each query, best first; all those that become findings."""
         if not queries:
             return []
-        within = Filter((self._run.catalogue,), {"id": works} if works else {})
-        answers = self._finder.search_many(queries, Request(limit=limit, filter=within))
+        within = (self._run.catalogue,)
+        params = SearchParams(limit=limit, collections=within, filter={"id": works} if works else {})
+        answers = self._finder.search_many(queries, params)
         found = list(answers)
         crowded = [place for place, matches in enumerate(found) if self._is_crowded(matches, limit)]
         more = self._matches([queries[place] for place in crowded], works, MAX_LIMIT)
@@ -142,10 +144,9 @@ class Comparer:
         rules = self._run.rules
         if not works:
             return []
-        within = Filter((self._run.suspects,))
-        return Finder(self._index, reach(rules.thresholds, rules.policy)).search_many(
-            [query for _, query in works], Request(limit=self._crowd, filter=within, verify=False, pages=True)
-        )
+        params = SearchParams(limit=self._crowd, collections=(self._run.suspects,), verify=False, panels=True)
+        finder = Finder(self._index, reach(rules.thresholds, rules.policy))
+        return finder.search_many([query for _, query in works], params)
 
     def _all_suspects(self) -> Iterator[Key]:
         for record in self._index.scan(Filter((self._run.suspects,))):

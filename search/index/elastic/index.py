@@ -28,7 +28,7 @@ from facsimile.search.index.elastic.mapping import sealed_name
 from facsimile.search.index.elastic.reindex import rebuild
 from facsimile.search.index.elastic.state import ElasticState
 from facsimile.search.index.validation import check_texts
-from facsimile.search.query import Filter, Page, Question
+from facsimile.search.query import Filter, IndexQuery, Page
 
 #: documents fetched by id in one request, light and with thumbnails
 KNOWN_AT_ONCE = 2000
@@ -204,7 +204,7 @@ class ElasticIndex(Index):
                     return counts
                 listing["after"] = found["after_key"]
 
-    def ask(self, questions: Sequence[Question]) -> list[list[ImageRecord]]:
+    def ask(self, questions: Sequence[IndexQuery]) -> list[list[ImageRecord]]:
         found: list[dict[Key, ImageRecord]] = [{} for _ in questions]
         for question in questions:
             self._check_vector(question)
@@ -220,7 +220,7 @@ class ElasticIndex(Index):
                     found[position][record.key] = record
         return [list(each.values()) for each in found]
 
-    def _check_vector(self, question: Question) -> None:
+    def _check_vector(self, question: IndexQuery) -> None:
         if question.vector is not None and question.vector.shape != (self.signatures.dims,):
             raise InvalidRequest(
                 f"the vector of the question has {question.vector.size} dimensions, "

@@ -11,7 +11,7 @@ import orjson
 from facsimile.imaging.record import Key
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.validation import check_texts
-from facsimile.search.query import FIELDS, Filter, Question
+from facsimile.search.query import FIELDS, Filter, IndexQuery
 
 #: most hits of one search (`index.max_result_window`), and most neighbours of one clause
 MOST_HITS = 10_000
@@ -69,7 +69,7 @@ def query(filter: Filter | None, *more: dict[str, Any]) -> dict[str, Any]:
     return {"bool": {"filter": [*conditions(filter or Filter()), *more]}}
 
 
-def searches(question: Question) -> Iterator[dict[str, Any]]:
+def searches(question: IndexQuery) -> Iterator[dict[str, Any]]:
     """The searches that bring the candidates of a question: one, unless it asks for very many.
 
     Elasticsearch adds up the scores of a hit that several clauses bring, so none may be cut off by `size`.
@@ -86,7 +86,7 @@ def searches(question: Question) -> Iterator[dict[str, Any]]:
         }
 
 
-def _hash_clauses(question: Question) -> Iterator[dict[str, Any]]:
+def _hash_clauses(question: IndexQuery) -> Iterator[dict[str, Any]]:
     wanted = min(question.limit, MOST_HITS)
     if wanted <= 0:
         return
@@ -104,7 +104,7 @@ def _hash_clauses(question: Question) -> Iterator[dict[str, Any]]:
             }
 
 
-def _vector_clauses(question: Question) -> Iterator[dict[str, Any]]:
+def _vector_clauses(question: IndexQuery) -> Iterator[dict[str, Any]]:
     wanted = min(question.nearest, MOST_HITS)
     if question.vector is None or wanted <= 0:
         return

@@ -10,15 +10,16 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from facsimile.imaging.describe import HashQuery
 from facsimile.imaging.record import ImageRecord
 from facsimile.search.index.embedded.arrays import Near, View, within
 from facsimile.search.index.embedded.filters import Condition, condition_of
 from facsimile.search.index.embedded.rows import COLUMNS, record_of, vector_of
-from facsimile.search.query import Question, Variant
+from facsimile.search.query import IndexQuery
 
 
 def candidates(
-    connection: sqlite3.Connection, view: View, questions: Sequence[Question]
+    connection: sqlite3.Connection, view: View, questions: Sequence[IndexQuery]
 ) -> list[list[ImageRecord]]:
     """The candidates of each question, within one read transaction that the view belongs to."""
     found: list[dict[int, ImageRecord]] = [{} for _ in questions]
@@ -32,17 +33,17 @@ def candidates(
     return [list(each.values()) for each in found]
 
 
-def _by_hash(view: View, questions: Sequence[Question]) -> Iterator[tuple[int, Near, int]]:
+def _by_hash(view: View, questions: Sequence[IndexQuery]) -> Iterator[tuple[int, Near, int]]:
     return _near(view.hashes, questions, [question.variants for question in questions])
 
 
-def _by_panel(view: View, questions: Sequence[Question]) -> Iterator[tuple[int, Near, int]]:
+def _by_panel(view: View, questions: Sequence[IndexQuery]) -> Iterator[tuple[int, Near, int]]:
     asking = [[variant for variant in question.variants if variant.panels] for question in questions]
     return _near(view.panels, questions, asking)
 
 
 def _near(
-    hashes: NDArray[np.uint64], questions: Sequence[Question], variants: Sequence[Sequence[Variant]]
+    hashes: NDArray[np.uint64], questions: Sequence[IndexQuery], variants: Sequence[Sequence[HashQuery]]
 ) -> Iterator[tuple[int, Near, int]]:
     asked = [place for place, each in enumerate(questions) if variants[place] and each.limit > 0]
     bits = [np.stack([variant.bits for variant in variants[place]]) for place in asked]
@@ -51,7 +52,7 @@ def _near(
         yield place, near, questions[place].limit
 
 
-def _by_vector(view: View, questions: Sequence[Question]) -> Iterator[tuple[int, Near, int]]:
+def _by_vector(view: View, questions: Sequence[IndexQuery]) -> Iterator[tuple[int, Near, int]]:
     for position, question in enumerate(questions):
         if question.vector is not None and question.nearest > 0:
             yield position, view.cosines(question.vector), question.nearest

@@ -39,7 +39,7 @@ from facsimile.search.index.embedded.schema import LAYOUT, create_tables, stored
 from facsimile.search.index.embedded.state import EmbeddedState
 from facsimile.search.index.embedded.store import Store
 from facsimile.search.index.validation import check_texts
-from facsimile.search.query import Filter, Page, Question
+from facsimile.search.query import Filter, IndexQuery, Page
 
 _BY_KEY = "FROM records WHERE collection = ? AND id = ?"
 
@@ -224,7 +224,7 @@ class EmbeddedIndex(Index):
         with self._store.reading() as connection:
             return dict(connection.execute("SELECT name, records FROM collections ORDER BY name"))
 
-    def ask(self, questions: Sequence[Question]) -> list[list[ImageRecord]]:
+    def ask(self, questions: Sequence[IndexQuery]) -> list[list[ImageRecord]]:
         dims = self.signatures.dims
         for question in questions:
             if question.vector is not None and question.vector.shape != (dims,):

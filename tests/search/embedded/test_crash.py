@@ -14,7 +14,7 @@ import pytest
 from facsimile.imaging.record import Key
 from facsimile.search.index.base import Status
 from facsimile.search.index.embedded.index import EmbeddedIndex
-from facsimile.search.query import Filter, Question
+from facsimile.search.query import Filter, IndexQuery
 from tests.conformance.synthetic import (
     SIGNATURES,
     look,
@@ -84,7 +84,7 @@ def check(index: EmbeddedIndex, writer: str, number: int) -> None:
         for panel in each.panels[:1]:
             (by_panel,) = index.ask([question(look(panel, terms=(), panels=True), radius=10)])
             assert [candidate.id for candidate in by_panel] == [each.id]
-    (by_vector,) = index.ask([Question((), 0, 0, vector=records[3].vector, nearest=1)])
+    (by_vector,) = index.ask([IndexQuery((), 0, 0, vector=records[3].vector, nearest=1)])
     assert [candidate.id for candidate in by_vector] == [records[3].id]
 
 

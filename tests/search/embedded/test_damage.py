@@ -12,7 +12,7 @@ import pytest
 from facsimile.imaging.record import ImageRecord
 from facsimile.search.index.embedded import arrays
 from facsimile.search.index.embedded.index import EmbeddedIndex
-from facsimile.search.query import Question
+from facsimile.search.query import IndexQuery
 from tests.conformance.synthetic import (
     DIMS,
     SIGNATURES,
@@ -90,7 +90,7 @@ def check(index: EmbeddedIndex, records: list[ImageRecord]) -> None:
             (found,) = index.ask([question(look(bits, terms=(), panels=True), radius=31)])
             assert [one.id for one in found] == [each.id]
         if each.vector is not None:
-            (near,) = index.ask([Question((), 0, 0, vector=each.vector, nearest=3)])
+            (near,) = index.ask([IndexQuery((), 0, 0, vector=each.vector, nearest=3)])
             assert each.id in {one.id for one in near}
             for one in near:
                 assert one.vector is not None and abs(np.linalg.norm(one.vector) - 1) < 0.01

@@ -17,7 +17,7 @@ from facsimile.imaging.record import ImageRecord, Key
 from facsimile.search.errors import IndexNotFound, IndexReadOnly, InvalidRequest, StoreError
 from facsimile.search.index.base import Signatures
 from facsimile.search.index.embedded.index import EmbeddedIndex
-from facsimile.search.query import Filter, Question
+from facsimile.search.query import Filter, IndexQuery
 from tests.conformance.synthetic import (
     DIMS,
     SIGNATURES,
@@ -209,7 +209,7 @@ def test_damaged_array_files_are_rebuilt(
         assert found(index, records[60].bits_trimmed) == ["00060"]
         assert found(index, records[64].panels[3]) == ["00064"]
         assert found(index, records[10].bits) == found(index, records[14].panels[0]) == []
-        (near,) = index.ask([Question((), 0, 0, vector=records[77].vector, nearest=1)])
+        (near,) = index.ask([IndexQuery((), 0, 0, vector=records[77].vector, nearest=1)])
         assert [each.id for each in near] == ["00077"]
         index.put(many(np.random.default_rng(1), 1))
     assert names(folder) == {"records.sqlite", "hashes-2", "panels-2", "vectors-2"}
@@ -235,7 +235,7 @@ def test_dead_slots_are_taken_out_in_the_end(folder: Path, rng: np.random.Genera
         assert found(opened, records[-1].bits) == ["05999"]
         assert found(opened, records[5999].panels[3]) == ["05999"]
         assert found(opened, records[0].bits) == found(opened, records[4].panels[0]) == []
-        (near,) = opened.ask([Question((), 0, 0, vector=records[5500].vector, nearest=1)])
+        (near,) = opened.ask([IndexQuery((), 0, 0, vector=records[5500].vector, nearest=1)])
         assert [each.id for each in near] == ["05500"]
     index.put([record("more", rng)])
     assert names(folder) == {"records.sqlite", "hashes-2", "panels-2", "vectors-2"}

@@ -17,7 +17,7 @@ import pytest
 from facsimile.search.errors import IndexReadOnly, StoreError
 from facsimile.search.index.embedded.index import EmbeddedIndex
 from facsimile.search.index.state.base import Entry, Ref, Wanted
-from facsimile.search.query import Filter, Question
+from facsimile.search.query import Filter, IndexQuery
 from tests.conformance.synthetic import SIGNATURES, look, question, random_panels, random_vector, record
 
 #: somebody who owns nothing
@@ -52,7 +52,7 @@ def read(folder: Path) -> None:
     with EmbeddedIndex.open(folder, SIGNATURES) as index:
         assert index.count() == 20
         assert [each.id for each in index.ask([question(look(one.bits, panels=True), radius=31)])[0]] == ["0"]
-        (near,) = index.ask([Question((), 0, 0, vector=one.vector, nearest=1)])
+        (near,) = index.ask([IndexQuery((), 0, 0, vector=one.vector, nearest=1)])
         assert [each.id for each in near] == ["0"]
         assert len(index.ask_words("words", 50, Filter())) == 20
         assert len(list(index.scan(full=True))) == 20

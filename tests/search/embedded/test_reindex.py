@@ -16,7 +16,7 @@ from facsimile.imaging.record import ImageRecord
 from facsimile.search.errors import IndexMismatch, IndexUnavailable
 from facsimile.search.index.base import Signatures
 from facsimile.search.index.embedded.index import EmbeddedIndex
-from facsimile.search.query import Question
+from facsimile.search.query import IndexQuery
 from tests.conformance.synthetic import SIGNATURES, filled, look, question, random_vector, record
 
 HASHES = Signatures(hash="test-1")
@@ -111,7 +111,7 @@ def test_layout_1_is_refused_until_it_is_built_anew(narrow: Path) -> None:
             assert [[at.id for at in found] for found in index.ask([asking(each)])] == [[each.id]]
 
 
-def asking(of: ImageRecord) -> Question:
+def asking(of: ImageRecord) -> IndexQuery:
     return question(look(~of.bits, terms=(), panels=True), radius=0)
 
 
@@ -164,7 +164,7 @@ def test_a_kill_within_the_last_transaction_leaves_the_old_signatures_and_no_wor
     died(folder, "reindexing", "set_made")
     with EmbeddedIndex.open(folder, SIGNATURES) as index:
         (first, *_) = index.scan(full=True)
-        (near,) = index.ask([Question((), 0, 0, vector=first.vector, nearest=1)])
+        (near,) = index.ask([IndexQuery((), 0, 0, vector=first.vector, nearest=1)])
         assert [each.id for each in near] == [first.id]
 
     def needless(records: Sequence[ImageRecord]) -> list[ImageRecord]:
