@@ -132,3 +132,19 @@ def test_counts_and_status(filled: Shell) -> None:
     assert status["index"]["healthy"]
     assert filled.json("index", "info") == status["index"]
     assert "images      5" in filled("status").err
+
+
+def test_an_id_of_several_collections_is_an_error_that_names_them(facsimile, photos):
+    for name in ("one", "two"):
+        facsimile("ingest", photos / "chelsea.png", "--collection", name)
+    shown = facsimile.json("search", photos / "chelsea.png")["matches"]
+    found = facsimile("search", f"id:{shown[0]['id']}")
+    assert found.code == 1
+    assert "is in several collections: one, two" in found.err
+    found = facsimile("compare", f"id:{shown[0]['id']}", photos / "chelsea.png")
+    assert found.code == 2
+    assert "is in several collections: one, two" in found.err
+    found = facsimile("remove", shown[0]["id"])
+    assert found.code == 2
+    assert "is in several collections: one, two" in found.err
+    assert facsimile.json("remove", shown[0]["id"], "--collection", "two") == {"removed": 1}

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from facsimile.imaging.describe import describe_readings
 from facsimile.ingest.isolated import IsolatedReader
 from tests.facsimile.api.conftest import picture
 from tests.ingest.test_isolated import CRASHES, HANGS, faulty
@@ -20,7 +19,7 @@ def faulty_api(start):
     reader = IsolatedReader(processes=1, seconds=4, batch_seconds=30, open_model=faulty)
     yield start(
         service_changes={
-            "describe": lambda datas: describe_readings(reader.read(datas)),
+            "read": reader.read,
             "close": reader.close,
         },
         threads=1,
