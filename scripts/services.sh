@@ -31,6 +31,6 @@ command -v mvn >/dev/null || install maven
 command -v redis-server >/dev/null || install redis-server
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || install chromium chromium-browser
 
-"$python" -m tests.elasticsearch_node setup
+"$python" -m tests.support.elasticsearch_node setup
 command -v redis-server >/dev/null || { echo "The tests of the queue need redis-server: install Redis" >&2; exit 1; }
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || { echo "The tests of the page need chromium: install Chromium" >&2; exit 1; }

@@ -10,7 +10,7 @@ from facsimile.imaging.describe import describe
 from facsimile.imaging.record import ImageRecord
 from facsimile.search.proof import Policy
 from facsimile.search.verification import Verifier
-from tests.imaging.pictures import encoded, photograph
+from tests.support.pictures import encoded, photograph
 
 OTHERS = [photograph(name) for name in ("coffee.png", "rocket.jpg", "camera.png")]
 

@@ -13,7 +13,7 @@ from facsimile.search.errors import StoreError
 from facsimile.search.index.base import Index, Signatures
 from facsimile.search.index.elastic.index import ElasticIndex
 from facsimile.search.index.embedded.index import EmbeddedIndex
-from tests.conformance.synthetic import SIGNATURES
+from tests.support.records import SIGNATURES
 
 KINDS: dict[str, type[EmbeddedIndex] | type[ElasticIndex]] = {
     "embedded": EmbeddedIndex,

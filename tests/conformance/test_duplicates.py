@@ -20,8 +20,8 @@ from facsimile.search.index.opening import signatures_of
 from facsimile.search.match import Verdict
 from facsimile.search.query import Filter
 from tests.conformance.conftest import Place
-from tests.conformance.synthetic import filled
-from tests.imaging.pictures import encoded, photograph
+from tests.support.pictures import encoded, photograph
+from tests.support.records import filled
 
 NETWORK = model("facsimile")
 

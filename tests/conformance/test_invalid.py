@@ -14,7 +14,7 @@ from facsimile.search.index.base import Index, Status
 from facsimile.search.index.state.base import Ref, Wanted
 from facsimile.search.index.state.validation import Place, cursor_of
 from facsimile.search.query import Filter
-from tests.conformance.synthetic import record
+from tests.support.records import record
 
 
 def nested(depth: int) -> dict[str, object]:

@@ -8,7 +8,7 @@ import pytest
 from facsimile.search.errors import IndexAlreadyExists, IndexMismatch, IndexNotFound
 from facsimile.search.index.base import Signatures
 from tests.conformance.conftest import Place
-from tests.conformance.synthetic import SIGNATURES, look, question, random_vector, record
+from tests.support.records import SIGNATURES, look, question, random_vector, record
 
 
 def test_an_index_that_is_not_there_is_missing(place: Place) -> None:

@@ -9,7 +9,7 @@ from facsimile.imaging.record import Key
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Index
 from facsimile.search.query import Filter
-from tests.conformance.synthetic import digest, only, random_vector, record
+from tests.support.records import digest, only, random_vector, record
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ from facsimile.imaging.record import ImageRecord, Key
 from facsimile.search.index.base import Index, Status
 from facsimile.search.query import Filter
 from tests.conformance.conftest import Place
-from tests.conformance.synthetic import digest, filled, ids, look, question, random_panels, record
-from tests.conformance.test_writing import statuses
+from tests.support.records import digest, filled, ids, look, question, random_panels, record, statuses
 
 
 def stored(index: Index, key: Key) -> ImageRecord:

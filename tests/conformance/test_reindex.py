@@ -18,7 +18,7 @@ from facsimile.search.index.base import Index, Signatures
 from facsimile.search.index.opening import rebuild_index, stored_signatures
 from facsimile.search.query import IndexQuery
 from tests.conformance.conftest import Place
-from tests.conformance.synthetic import (
+from tests.support.records import (
     SIGNATURES,
     digest,
     filled,

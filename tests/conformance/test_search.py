@@ -15,7 +15,7 @@ from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Index
 from facsimile.search.query import Filter, IndexQuery
 from tests.conformance.conftest import Place
-from tests.conformance.synthetic import (
+from tests.support.records import (
     SIGNATURES,
     digest,
     filled,

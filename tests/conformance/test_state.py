@@ -19,7 +19,7 @@ from facsimile.search.index.base import Index
 from facsimile.search.index.opening import rebuild_index
 from facsimile.search.index.state.base import Entry, Listing, Ref, State, Wanted
 from tests.conformance.conftest import Place
-from tests.conformance.synthetic import random_vector, record
+from tests.support.records import random_vector, record
 
 ROOT = Path(__file__).parents[2]
 

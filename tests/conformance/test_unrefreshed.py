@@ -8,7 +8,7 @@ import numpy as np
 
 from facsimile.imaging.record import ImageRecord
 from facsimile.search.index.base import Index, Status
-from tests.conformance.synthetic import random_bits, random_panels, random_vector, record
+from tests.support.records import random_bits, random_panels, random_vector, record
 
 #: Elasticsearch answers a first read of a record from its segments, and later ones as it was written
 READS = 3

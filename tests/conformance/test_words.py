@@ -7,7 +7,7 @@ import pytest
 
 from facsimile.search.index.base import Index
 from facsimile.search.query import Filter
-from tests.conformance.synthetic import digest, filled, ids, record
+from tests.support.records import digest, filled, ids, record
 
 
 @pytest.fixture

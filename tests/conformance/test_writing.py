@@ -8,10 +8,10 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from facsimile.imaging.record import ImageRecord, Key
+from facsimile.imaging.record import Key
 from facsimile.search.index.base import Index, Status
 from tests.conformance.conftest import Place
-from tests.conformance.synthetic import (
+from tests.support.records import (
     digest,
     look,
     question,
@@ -19,6 +19,7 @@ from tests.conformance.synthetic import (
     random_panels,
     random_vector,
     record,
+    statuses,
 )
 
 HOSTILE_IDS = [
@@ -33,10 +34,6 @@ HOSTILE_IDS = [
     ".",
     "_id",
 ]
-
-
-def statuses(index: Index, *records: ImageRecord) -> list[Status]:
-    return [written.status for written in index.put(records)]
 
 
 def test_every_field_comes_back(index: Index, rng: np.random.Generator) -> None:

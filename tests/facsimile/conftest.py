@@ -14,7 +14,7 @@ from PIL import Image
 
 from facsimile.search.errors import StoreError
 from facsimile.search.index.elastic.index import ElasticIndex
-from tests.facsimile.shell import Shell
+from tests.support.shell import Shell
 
 KINDS = ("embedded", "elastic")
 

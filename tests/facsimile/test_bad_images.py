@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.facsimile.shell import Shell, unprivileged
+from tests.support.shell import Shell, unprivileged
 
 
 def bomb(side: int) -> bytes:

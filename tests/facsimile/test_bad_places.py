@@ -11,7 +11,7 @@ import elasticsearch
 import pytest
 
 from facsimile.imaging.phash import HASH_VERSION
-from tests.facsimile.shell import Shell, unprivileged
+from tests.support.shell import Shell, unprivileged
 
 ASKING = (["count"], ["search", "--text", "x"], ["duplicates"], ["status"], ["export", "out.jsonl"])
 

@@ -22,9 +22,8 @@ from facsimile.ingest.errors import SourceNotAllowed, SourceNotFound
 from facsimile.search.errors import AmbiguousId, InvalidRequest, RecordNotFound
 from facsimile.search.evaluation.attacks import attack
 from facsimile.workers.errors import JobNotFound
-from tests.facsimile.api.conftest import Thread, picture, start
-
-__all__ = ["start"]
+from tests.support.api_server import Thread
+from tests.support.pictures import photo_jpeg
 
 
 @pytest.fixture
@@ -44,8 +43,8 @@ def photos(tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()
     for place in range(3):
-        (folder / f"{place}.jpg").write_bytes(picture(place, 400))
-    (folder / "broken.jpg").write_bytes(picture()[:900])
+        (folder / f"{place}.jpg").write_bytes(photo_jpeg(place, 400))
+    (folder / "broken.jpg").write_bytes(photo_jpeg()[:900])
     return folder
 
 
@@ -58,7 +57,7 @@ def test_a_folder_is_stored_and_an_edited_copy_found_as_the_embedded_object_find
     assert [one.error for one in outcomes] == ["", "", "", "BrokenImage"]
     assert client.ingest(photos, collection="shop").unchanged == 3
     suspect = tmp_path / "suspect.jpg"
-    suspect.write_bytes(attack(picture(0, 400), "flip"))
+    suspect.write_bytes(attack(photo_jpeg(0, 400), "flip"))
     with facsimile.open(tmp_path / "index", model="none") as embedded:
         expected = embedded.search(suspect, limit=3)
     for asked in (suspect, str(suspect), suspect.read_bytes()):
@@ -76,7 +75,11 @@ def test_a_folder_is_stored_and_an_edited_copy_found_as_the_embedded_object_find
 def test_options_of_a_search_count_for_files_and_for_stored_images(client, api):
     for place in range(2):
         client.add(
-            picture(place), id=f"p/{place}", title=f"number {place}", tags=["t", "u"], metadata={"n": place}
+            photo_jpeg(place),
+            id=f"p/{place}",
+            title=f"number {place}",
+            tags=["t", "u"],
+            metadata={"n": place},
         )
     options: dict[str, Any] = {
         "limit": 1,
@@ -87,33 +90,33 @@ def test_options_of_a_search_count_for_files_and_for_stored_images(client, api):
         "verify": False,
         "min_score": 0.5,
     }
-    assert [match.record.id for match in client.search(picture(1), **options)] == ["p/1"]
-    assert client.search(picture(0), **options) == []
+    assert [match.record.id for match in client.search(photo_jpeg(1), **options)] == ["p/1"]
+    assert client.search(photo_jpeg(0), **options) == []
     assert client.search("id:p/1", **options) == []
     (found,) = client.search(text="number 1", filter={"n": "1"})
     assert (found.record.tags, found.record.metadata, found.verdict) == (("t", "u"), {"n": 1}, "text")
 
 
 def test_several_pictures_are_asked_about_at_once_each_with_its_error(client):
-    client.add(picture(0), id="a")
-    found, missing, broken = client.search_many([picture(0), "id:b", b"no picture"])
+    client.add(photo_jpeg(0), id="a")
+    found, missing, broken = client.search_many([photo_jpeg(0), "id:b", b"no picture"])
     assert found[0].record.id == "a"
     assert isinstance(missing, RecordNotFound)
     assert isinstance(broken, NotAnImage)
 
 
 def test_two_pictures_are_compared(client):
-    told = client.compare(picture(0), attack(picture(0), "flip"))
+    told = client.compare(photo_jpeg(0), attack(photo_jpeg(0), "flip"))
     assert (told.verdict, told.same_bytes) == ("copy", False)
     assert told.proof.transformation.mirrored
-    assert client.compare(picture(0), picture(1)).verdict == "different"
+    assert client.compare(photo_jpeg(0), photo_jpeg(1)).verdict == "different"
 
 
 def test_stored_images_are_read_listed_counted_and_forgotten(client):
-    stored = client.add(picture(0), id="a/ü", collection="one", title="T", source="https://example.org/x")
+    stored = client.add(photo_jpeg(0), id="a/ü", collection="one", title="T", source="https://example.org/x")
     assert (stored.status, stored.collection, stored.job) == ("added", "one", None)
-    client.add(picture(1), collection="one")
-    client.add(picture(0), id="a/ü", collection="two")
+    client.add(photo_jpeg(1), collection="one")
+    client.add(photo_jpeg(0), id="a/ü", collection="two")
     with pytest.raises(AmbiguousId):
         client.get("a/ü")
     image = client.get("a/ü", collection="one")
@@ -132,7 +135,7 @@ def test_stored_images_are_read_listed_counted_and_forgotten(client):
 
 def test_errors_have_the_classes_of_the_embedded_object(api, client, tmp_path):
     with pytest.raises(BrokenImage):
-        client.search(picture()[:900])
+        client.search(photo_jpeg()[:900])
     with pytest.raises(SourceNotFound):
         client.search(tmp_path / "nothing.jpg")
     with pytest.raises(SourceNotAllowed):
@@ -140,7 +143,7 @@ def test_errors_have_the_classes_of_the_embedded_object(api, client, tmp_path):
     with pytest.raises(RecordNotFound):
         client.get("nobody")
     with pytest.raises(InvalidRequest, match="limit") as raised:
-        client.search(picture(), limit=1000)
+        client.search(photo_jpeg(), limit=1000)
     assert "request id of the server" in raised.value.__notes__[0]
     with pytest.raises(JobNotFound):
         client.job("nobody")
@@ -159,15 +162,15 @@ def test_problems_of_the_server_are_known_by_their_names():
 def test_a_key_opens_its_collections_alone(start):
     api = start(keys=True)
     text = api.key("read", "write", collections=("mine",))["Authorization"].removeprefix("Bearer ")
-    api.store(picture(0), "x", api.key("admin"), collection="theirs")
+    api.store(photo_jpeg(0), "x", api.key("admin"), collection="theirs")
     with facsimile.Client(api.url) as stranger, pytest.raises(AuthError):
         stranger.count()
     with facsimile.Client(api.url, text) as tenant:
         assert tenant.count() == 0
-        assert tenant.add(picture(0)).collection == "mine"
-        assert [match.record.collection for match in tenant.search(picture(0))] == ["mine"]
+        assert tenant.add(photo_jpeg(0)).collection == "mine"
+        assert [match.record.collection for match in tenant.search(photo_jpeg(0))] == ["mine"]
         with pytest.raises(AuthError):
-            tenant.add(picture(0), collection="theirs")
+            tenant.add(photo_jpeg(0), collection="theirs")
         assert tenant.remove() == 1
 
 
@@ -222,7 +225,7 @@ def flaky(api):
 def test_a_busy_server_is_asked_again_and_a_write_is_done_once(flaky):
     client, server = flaky("503", "429", "lost", "")
     with client:
-        assert client.add(picture(0), id="a").status == "added"
+        assert client.add(photo_jpeg(0), id="a").status == "added"
         assert client.count() == 1
     keys = {key for method, key in server.seen if method == "POST"}
     assert len(keys) == 1
@@ -240,7 +243,7 @@ def test_patience_ends_before_a_wait_that_is_too_long(flaky):
 def test_a_whole_collection_is_not_forgotten_twice(flaky):
     client, server = flaky("", "lost")
     with client:
-        client.add(picture(0), collection="c")
+        client.add(photo_jpeg(0), collection="c")
         with pytest.raises(ServerUnreachable):
             client.remove(collection="c")
     assert [method for method, _ in server.seen] == ["POST", "DELETE"]
@@ -255,5 +258,5 @@ def test_an_absent_server_is_named(tmp_path):
 
 
 def write(folder):
-    (folder / "a.jpg").write_bytes(picture())
+    (folder / "a.jpg").write_bytes(photo_jpeg())
     return folder

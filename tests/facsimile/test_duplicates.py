@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from tests.facsimile.shell import Shell
-from tests.facsimile.test_html_report import Elements
+from tests.support.html import Elements
+from tests.support.shell import Shell
 
 CRAWL = "crawl"
 

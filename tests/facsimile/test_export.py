@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from facsimile.imaging.distance import hamming
 from facsimile.search.index.opening import open_index
 from tests.facsimile.conftest import NAMES, page
-from tests.facsimile.shell import Shell
+from tests.support.shell import Shell
 
 
 def records(location: str) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from facsimile.imaging.decode import Limits
 from facsimile.ingest.item import Item
 from facsimile.ingest.loader import Loader
 from facsimile.ingest.pipeline import process
-from tests.imaging.pictures import encoded, photograph
+from tests.support.pictures import encoded, photograph
 
 EDITS: dict[str, Callable[[Image.Image], Image.Image]] = {
     "astronaut.png": ImageOps.mirror,

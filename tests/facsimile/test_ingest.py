@@ -9,7 +9,7 @@ import pytest
 
 from facsimile.search.evaluation.attacks import attack
 from tests.facsimile.conftest import NAMES
-from tests.facsimile.shell import Shell
+from tests.support.shell import Shell
 
 
 def test_a_second_run_changes_nothing_and_a_third_adds_what_is_new(facsimile: Shell, photos: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from facsimile.search.errors import StoreError
 from facsimile.search.index.opening import open_index
-from tests.facsimile.shell import Shell
+from tests.support.shell import Shell
 
 PICTURES = 480
 

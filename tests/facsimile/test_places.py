@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.facsimile.conftest import NAMES
-from tests.facsimile.shell import Shell
+from tests.support.shell import Shell
 
 
 @pytest.fixture

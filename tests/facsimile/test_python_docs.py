@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from facsimile.search.evaluation.attacks import attack
-from tests.facsimile.api.conftest import picture, start
-
-__all__ = ["start"]
+from tests.support.pictures import photo_jpeg
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
@@ -31,8 +29,8 @@ def test_examples_do_what_they_say(example, expected, start, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
     for place, name in enumerate("ab"):
-        (tmp_path / "photos" / f"{name}.jpg").write_bytes(picture(place, 400))
-    (tmp_path / "suspect.jpg").write_bytes(attack(picture(0, 400), "flip"))
+        (tmp_path / "photos" / f"{name}.jpg").write_bytes(photo_jpeg(place, 400))
+    (tmp_path / "suspect.jpg").write_bytes(attack(photo_jpeg(0, 400), "flip"))
     names: dict[str, object] = {}
     exec("import facsimile\n" + example.replace("http://127.0.0.1:8000", start().url), names)
     told = capsys.readouterr().out

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.facsimile.conftest import NAMES, page
-from tests.facsimile.shell import Shell
+from tests.support.shell import Shell
 
 PICTURES = 300
 

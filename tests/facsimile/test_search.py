@@ -8,7 +8,7 @@ import pytest
 
 from facsimile.search.evaluation.attacks import attack
 from tests.facsimile.conftest import NAMES
-from tests.facsimile.shell import Shell
+from tests.support.shell import Shell
 
 EDITS = ("jpeg_q30", "quarter_size", "gray", "brightness", "noise", "text", "border", "flip", "turn_90")
 

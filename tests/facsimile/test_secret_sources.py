@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.facsimile.shell import Done, Shell
-from tests.ingest.conftest import Web, picture, web
-
-__all__ = ["web"]
+from tests.support.pictures import synthetic
+from tests.support.shell import Done, Shell
+from tests.support.web_server import Web
 
 SECRET = "hunter2secret"
 
@@ -19,7 +18,7 @@ def clean(done: Done) -> Done:
 
 def test_no_command_shows_or_keeps_a_secret_of_an_address(facsimile: Shell, web: Web, tmp_path: Path) -> None:
     shell = facsimile.having(FACSIMILE_FETCH_ALLOW_PRIVATE="true", FACSIMILE_FETCH_SECONDS="5")
-    web.serve("/good.jpg", picture(1))
+    web.serve("/good.jpg", synthetic(1))
     good = f"{web.url('/good.jpg')}?size=2&X-Amz-Signature={SECRET}"
     bad = [
         f"{web.url('/gone.jpg')}?sig={SECRET}",
@@ -51,7 +50,7 @@ def test_no_command_shows_or_keeps_a_secret_of_an_address(facsimile: Shell, web:
 
 def test_an_address_with_a_secret_is_followed_like_any_other(facsimile: Shell, web: Web) -> None:
     shell = facsimile.having(FACSIMILE_FETCH_ALLOW_PRIVATE="true", FACSIMILE_FETCH_SECONDS="5")
-    web.serve("/a.jpg", picture(1))
+    web.serve("/a.jpg", synthetic(1))
     url = f"{web.url('/a.jpg')}?token={SECRET}"
 
     def counts(*options: str) -> tuple[int, int, int, int]:
@@ -60,5 +59,5 @@ def test_an_address_with_a_secret_is_followed_like_any_other(facsimile: Shell, w
 
     assert counts() == (1, 0, 0, 0)
     assert counts() == counts("--recheck") == (0, 0, 1, 0)
-    web.serve("/a.jpg", picture(2))
+    web.serve("/a.jpg", synthetic(2))
     assert counts("--recheck") == (1, 0, 0, 1)

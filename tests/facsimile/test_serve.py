@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from tests.facsimile.shell import Shell
-from tests.imaging.pictures import encoded, photograph
+from tests.support.pictures import encoded, photograph
+from tests.support.shell import Shell
 
 PICTURE = encoded(photograph("chelsea.png", 200), "JPEG")
 

@@ -9,7 +9,7 @@ import pytest
 import facsimile
 from facsimile.search.errors import InvalidRequest
 from facsimile.settings import Settings
-from tests.facsimile.shell import Shell
+from tests.support.shell import Shell
 
 
 def test_a_file_sets_what_the_environment_does_not(embedded: Shell, photos: Path) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from facsimile.imaging.decode import Limits, decode, formats, icon, jpeg, jpeg2000, png
 from facsimile.imaging.errors import BrokenImage, ImageError, ImageTooLarge, NotAnImage
-from tests.imaging.pictures import encoded, photograph
+from tests.support.pictures import encoded, photograph
 
 BASELINE = encoded(photograph(), "JPEG", quality=90)
 PROGRESSIVE = encoded(photograph(), "JPEG", quality=90, progressive=True)

@@ -12,8 +12,7 @@ from PIL import Image, ImageDraw
 from facsimile.imaging.decode import content, decode
 from facsimile.imaging.describe import describe
 from facsimile.imaging.record import begins_alike
-from tests.imaging.pictures import encoded, photograph
-from tests.imaging.test_decode import wide_profile
+from tests.support.pictures import encoded, photograph, wide_profile
 
 
 def frames(*images: Image.Image, format: str, **options: object) -> bytes:

@@ -14,7 +14,7 @@ from facsimile.imaging.decode import Limits, decode, thumbnail
 from facsimile.imaging.describe import describe
 from facsimile.imaging.distance import hamming
 from facsimile.imaging.errors import BrokenImage, EmptyImage, ImageError, ImageTooLarge, NotAnImage
-from tests.imaging.pictures import encoded, photograph
+from tests.support.pictures import encoded, photograph, wide_profile
 
 LOSSLESS = {
     "PNG": {},
@@ -220,20 +220,6 @@ def test_exif_orientations_are_undone(format, orientation):
 )
 def test_damaged_exif_is_ignored(exif):
     assert distance(encoded(photograph(), "JPEG", exif=exif), encoded(photograph())) <= 8
-
-
-def wide_profile() -> bytes:
-    """sRGB with red and green exchanged: a profile that no one can overlook."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    count = struct.unpack(">I", profile[128:132])[0]
-    entries = [132 + 12 * i for i in range(count)]
-    tags = {bytes(profile[at : at + 4]): at for at in entries}
-    red, green = tags[b"rXYZ"], tags[b"gXYZ"]
-    profile[red + 4 : red + 12], profile[green + 4 : green + 12] = (
-        profile[green + 4 : green + 12],
-        profile[red + 4 : red + 12],
-    )
-    return bytes(profile).replace(b"s\0R\0G\0B", b"o\0d\0d\0o").replace(b"sRGB", b"oddo")
 
 
 def test_a_colour_profile_is_applied():

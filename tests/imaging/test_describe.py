@@ -21,7 +21,7 @@ from facsimile.imaging.models.base import Model, Options
 from facsimile.imaging.orientation import ORIENTATIONS, inverse, orient
 from facsimile.imaging.record import Description
 from facsimile.imaging.timings import Timings
-from tests.imaging.pictures import EDITS, NAMES, bordered, encoded, photograph
+from tests.support.pictures import EDITS, NAMES, bordered, encoded, photograph
 
 
 def nearest(query: Description, stored: Description) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from facsimile.imaging.geometry.features import Kind, features, matched, reflect
 from facsimile.imaging.geometry.homography import fit, plausible
 from facsimile.imaging.geometry.overlap import overlap, refined
 from facsimile.imaging.geometry.parallax import parallax
-from tests.imaging.pictures import photograph
+from tests.support.pictures import photograph
 
 Luma = NDArray[np.uint8]
 KINDS: tuple[Kind, ...] = ("orb", "sift")

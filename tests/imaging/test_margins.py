@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from facsimile.imaging.decode import decode
 from facsimile.imaging.margins import content_box
-from tests.imaging.pictures import NAMES, encoded, photograph
+from tests.support.pictures import NAMES, encoded, photograph
 
 
 def box_of(image: Image.Image, quality: int = 80):

@@ -24,7 +24,7 @@ from facsimile.imaging.models import DEFAULT_MODEL, model
 from facsimile.imaging.models.base import Model, Options
 from facsimile.imaging.models.bundled import WEIGHTS, Bundled
 from facsimile.imaging.record import Description
-from tests.imaging.pictures import EDITS, NAMES, encoded, photograph
+from tests.support.pictures import EDITS, NAMES, encoded, photograph
 
 KINDS = {
     "colour": encoded(photograph()),

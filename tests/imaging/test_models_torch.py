@@ -15,7 +15,7 @@ from facsimile.imaging.describe import describe, describe_many
 from facsimile.imaging.errors import ModelNotFound, ModelUnavailable
 from facsimile.imaging.models import model
 from facsimile.imaging.record import Description
-from tests.imaging.pictures import encoded, photograph
+from tests.support.pictures import encoded, photograph
 
 torch = pytest.importorskip("torch", reason="the extra torch is not installed")
 torchvision = pytest.importorskip("torchvision", reason="the extra torch is not installed")

@@ -14,7 +14,7 @@ from facsimile.imaging.distance import hamming
 from facsimile.imaging.panels import panels
 from facsimile.imaging.phash import bits_of
 from facsimile.imaging.record import MOST_PANELS
-from tests.imaging.pictures import NAMES, encoded, photograph
+from tests.support.pictures import NAMES, encoded, photograph
 
 Box = tuple[int, int, int, int]
 

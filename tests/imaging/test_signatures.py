@@ -13,7 +13,7 @@ from facsimile.imaging.decode import decode
 from facsimile.imaging.distance import cosine, hamming
 from facsimile.imaging.orientation import ORIENTATIONS, inverse, orient, orient_bits, orient_spectrum
 from facsimile.imaging.phash import bits_of, spectrum
-from tests.imaging.pictures import NAMES, encoded, photograph
+from tests.support.pictures import NAMES, encoded, photograph
 
 hashes = st.binary(min_size=32, max_size=32).map(lambda raw: np.frombuffer(raw, np.uint8).copy())
 lumas = st.integers(0, 2**32 - 1).map(

@@ -17,9 +17,9 @@ from facsimile.ingest.fetch import FetchLimits
 from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.loader import Loader
 from facsimile.ingest.sources import items
-from tests.ingest.conftest import picture
+from tests.support.pictures import synthetic
 
-MEMBERS = {"b.jpg": picture(1), "deep/a.png": picture(2), "../../etc/x.jpg": picture(3)}
+MEMBERS = {"b.jpg": synthetic(1), "deep/a.png": synthetic(2), "../../etc/x.jpg": synthetic(3)}
 PASSED = {"notes.txt": b"words", "__MACOSX/b.jpg": b"shadow", ".hidden.jpg": b"hidden"}
 MODES = {".tar": "w", ".cbt": "w", ".tar.gz": "w:gz", ".tgz": "w:gz", ".tar.bz2": "w:bz2", ".tar.xz": "w:xz"}
 
@@ -65,7 +65,7 @@ def test_a_member_can_be_loaded_again_by_its_name(tmp_path: Path, suffix: str) -
 
 @pytest.mark.parametrize("suffix", [".zip", *MODES])
 def test_a_member_that_unpacks_to_too_much_fails_alone(tmp_path: Path, suffix: str) -> None:
-    path = make(tmp_path / f"bomb{suffix}", {"bomb.jpg": bytes(30_000_000), "good.jpg": picture(1)})
+    path = make(tmp_path / f"bomb{suffix}", {"bomb.jpg": bytes(30_000_000), "good.jpg": synthetic(1)})
     good, bad = read(path, max_bytes=1_000_000)
     assert list(good) == [f"{path}!/good.jpg"]
     assert bad == ["the member bomb.jpg has more than 1000000 bytes"]
@@ -75,7 +75,7 @@ def test_a_member_that_unpacks_to_too_much_fails_alone(tmp_path: Path, suffix: s
 
 
 def test_a_header_that_lies_about_a_size_is_not_believed(tmp_path: Path) -> None:
-    path = make(tmp_path / "liar.zip", {"liar.jpg": bytes(5_000_000), "good.jpg": picture(1)})
+    path = make(tmp_path / "liar.zip", {"liar.jpg": bytes(5_000_000), "good.jpg": synthetic(1)})
     true, false = struct.pack("<L", 5_000_000), struct.pack("<L", 100)
     path.write_bytes(path.read_bytes().replace(true, false))
     good, bad = read(path, max_bytes=1_000_000)
@@ -183,7 +183,7 @@ def test_an_archive_that_unpacks_to_too_much_ends(
 
 def test_what_nobody_reads_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "FREE_BYTES", 1_000_000)
-    path = make(tmp_path / "a.tar.bz2", {"notes.txt": bytes(50_000_000), "a.jpg": picture(1)})
+    path = make(tmp_path / "a.tar.bz2", {"notes.txt": bytes(50_000_000), "a.jpg": synthetic(1)})
     assert "unpacks to more than" in read(path)[1][0]
 
 
@@ -197,7 +197,7 @@ def test_entries_and_time_are_bounded(tmp_path: Path, suffix: str) -> None:
 
 def test_photographs_are_far_from_the_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "FREE_BYTES", 0)
-    path = make(tmp_path / "a.tar.gz", {f"{n}.jpg": picture(n) for n in range(30)})
+    path = make(tmp_path / "a.tar.gz", {f"{n}.jpg": synthetic(n) for n in range(30)})
     assert len(read(path, archive_limits=ArchiveLimits(ratio=3))[0]) == 30
 
 
@@ -207,23 +207,23 @@ def test_hard_links_in_a_tar_are_read(tmp_path: Path, suffix: str) -> None:
     with tarfile.open(path, MODES[suffix]) as tarred:  # type: ignore[call-overload]
         for number in range(3):
             info = tarfile.TarInfo(f"./deep/{number}.jpg")
-            info.size = len(picture(number))
-            tarred.addfile(info, io.BytesIO(picture(number)))
+            info.size = len(synthetic(number))
+            tarred.addfile(info, io.BytesIO(synthetic(number)))
         links = {"link.jpg": "deep/0.jpg", "again.jpg": "./deep/../deep/1.jpg", "x.jpg": "gone.jpg"}
         for name, target in links.items():
             info = tarfile.TarInfo(name)
             info.type, info.linkname = tarfile.LNKTYPE, target
             tarred.addfile(info)
         info = tarfile.TarInfo("last.jpg")
-        info.size = len(picture(9))
-        tarred.addfile(info, io.BytesIO(picture(9)))
+        info.size = len(synthetic(9))
+        tarred.addfile(info, io.BytesIO(synthetic(9)))
     good, (bad,) = read(path)
-    assert good[f"{path}!/link.jpg"] == picture(0)
-    assert good[f"{path}!/again.jpg"] == picture(1)
-    assert good[f"{path}!/last.jpg"] == picture(9)
+    assert good[f"{path}!/link.jpg"] == synthetic(0)
+    assert good[f"{path}!/again.jpg"] == synthetic(1)
+    assert good[f"{path}!/last.jpg"] == synthetic(9)
     assert "x.jpg is a link to a file that is not before it" in bad
     with Loader() as loader:
-        assert loader.load([Item(f"{path}!/link.jpg")]) == [picture(0)]
+        assert loader.load([Item(f"{path}!/link.jpg")]) == [synthetic(0)]
 
 
 def test_headers_within_headers_are_a_failure_and_no_crash(tmp_path: Path) -> None:

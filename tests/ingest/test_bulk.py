@@ -22,7 +22,7 @@ from facsimile.ingest.sources import items
 from facsimile.search.errors import IndexNotFound, IndexUnavailable, StoreError
 from facsimile.search.index.base import Signatures, Status
 from facsimile.search.index.embedded.index import EmbeddedIndex
-from tests.ingest.conftest import picture
+from tests.support.pictures import synthetic
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "pictures"
     made.mkdir()
     for seed in range(100):
-        (made / f"{seed:03}.jpg").write_bytes(picture(seed, (48, 36)))
+        (made / f"{seed:03}.jpg").write_bytes(synthetic(seed, (48, 36)))
     return made
 
 

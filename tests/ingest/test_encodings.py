@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from facsimile.ingest.encodings import BodyDamaged, Decoder
 from facsimile.ingest.errors import FetchRejected, SourceTooLarge
 from facsimile.ingest.fetch import Fetcher, FetchLimits
-from tests.ingest.conftest import Web, picture
+from tests.support.pictures import synthetic
+from tests.support.web_server import Web
 
 OPEN = FetchLimits(allow_private=True, max_bytes=100_000, total_seconds=5, attempts=1)
 
@@ -30,7 +31,7 @@ PLAIN = [
     "jpeg",
 ]
 
-IMAGE = picture(1)
+IMAGE = synthetic(1)
 _raw = zlib.compressobj(wbits=-15)
 DEFLATED = _raw.compress(IMAGE) + _raw.flush()
 

@@ -19,7 +19,7 @@ from facsimile.ingest.errors import (
     SourceTooLarge,
 )
 from facsimile.ingest.fetch import Fetcher, FetchLimits
-from tests.ingest.conftest import Web
+from tests.support.web_server import Web
 
 OPEN = FetchLimits(allow_private=True, max_bytes=100_000, total_seconds=5, read_seconds=2, attempts=1)
 

@@ -14,38 +14,10 @@ import pytest
 
 from facsimile.imaging.describe import Reading, describe_many, describe_readings
 from facsimile.imaging.errors import NotAnImage
-from facsimile.imaging.models.base import Model, Options
 from facsimile.ingest.errors import DecoderBusy, DecoderCrashed, DecoderTimeout
 from facsimile.ingest.isolated import IsolatedReader
-from tests.imaging.pictures import NAMES, encoded, photograph
-
-#: widths of pictures that a child hangs on, or crashes on
-HANGS, CRASHES, RAISES = 211, 212, 213
-
-
-class Faulty(Model):
-    """Stands for decoders with faults: the longest side of a picture says which."""
-
-    name = identity = "faulty"
-    dims = 4
-    preprocess = "nothing"
-
-    def prepare(self, picture: Any) -> Any:
-        match max(picture.width, picture.height):
-            case 211:
-                time.sleep(60)
-            case 212:
-                os.kill(os.getpid(), signal.SIGSEGV)
-            case 213:
-                raise ZeroDivisionError("no luck")
-        return np.zeros(4, np.float32)
-
-    def _compute(self, prepared: Any) -> Any:
-        return np.ones((len(prepared), 4), np.float32)
-
-
-def faulty() -> Model:
-    return Faulty(Options())
+from tests.support.faulty_model import CRASHES, HANGS, RAISES, faulty
+from tests.support.pictures import NAMES, encoded, photograph
 
 
 def picture(longest: int = 200, place: int = 0) -> bytes:

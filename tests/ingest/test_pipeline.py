@@ -18,7 +18,8 @@ from facsimile.ingest.loader import Loader
 from facsimile.ingest.pipeline import Timings, process
 from facsimile.search.index.base import Index, Signatures, Status
 from facsimile.search.index.embedded.index import EmbeddedIndex
-from tests.ingest.conftest import Web, picture
+from tests.support.pictures import synthetic
+from tests.support.web_server import Web
 
 ADDED, UPDATED, UNCHANGED, FAILED = Status.ADDED, Status.UPDATED, Status.UNCHANGED, Status.FAILED
 
@@ -60,10 +61,10 @@ def test_a_chunk_is_stored_and_a_second_time_nothing_is_read(
 
 
 def test_each_bad_image_fails_alone_with_a_sentence(tmp_path: Path, index: Index, loader: Loader) -> None:
-    (tmp_path / "good.jpg").write_bytes(picture(1))
+    (tmp_path / "good.jpg").write_bytes(synthetic(1))
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "words.jpg").write_text("this is a text")
-    (tmp_path / "cut.jpg").write_bytes(picture(2)[:-900])
+    (tmp_path / "cut.jpg").write_bytes(synthetic(2)[:-900])
     (tmp_path / "pipe.jpg").symlink_to("/dev/zero")
     (tmp_path / "folder.jpg").mkdir()
     (tmp_path / "dangling.jpg").symlink_to("nowhere")
@@ -96,7 +97,7 @@ def test_the_same_bytes_in_two_places_are_one_record_with_two_sources(
     tmp_path: Path, index: Index, loader: Loader
 ) -> None:
     for name in ("a.jpg", "b.jpg"):
-        (tmp_path / name).write_bytes(picture(1))
+        (tmp_path / name).write_bytes(synthetic(1))
     both = [Item(f"{tmp_path}/a.jpg"), Item(f"{tmp_path}/b.jpg")]
     assert statuses(bring(both, index, loader)) == [ADDED, UPDATED]
     assert statuses(bring(both[::-1], index, loader)) == [UNCHANGED, UNCHANGED]
@@ -106,7 +107,7 @@ def test_the_same_bytes_in_two_places_are_one_record_with_two_sources(
 def test_a_chunk_of_the_same_bytes_is_described_once_and_written_once(
     tmp_path: Path, index: Index, loader: Loader
 ) -> None:
-    (tmp_path / "0.jpg").write_bytes(picture(1))
+    (tmp_path / "0.jpg").write_bytes(synthetic(1))
     for number in range(1, 48):
         (tmp_path / f"{number}.jpg").hardlink_to(tmp_path / "0.jpg")
     places = [Item(f"{tmp_path}/{number}.jpg") for number in range(48)]
@@ -141,7 +142,7 @@ def test_other_bytes_under_the_same_id_replace_the_record(
 ) -> None:
     item = Item(f"{tmp_path}/a.jpg", id="one")
     for seed, expected in [(1, ADDED), (2, UPDATED), (2, UNCHANGED)]:
-        (tmp_path / "a.jpg").write_bytes(picture(seed))
+        (tmp_path / "a.jpg").write_bytes(synthetic(seed))
         assert statuses(bring([item], index, loader)) == [expected]
     assert index.count() == 1
 
@@ -162,7 +163,7 @@ def test_tenants_never_meet(photos: Path, index: Index, loader: Loader) -> None:
 
 
 def test_the_web_is_asked_once_for_an_image(web: Web, index: Index, loader: Loader) -> None:
-    url, gone = web.serve("/a.jpg", picture(1)), web.url("/gone.jpg")
+    url, gone = web.serve("/a.jpg", synthetic(1)), web.url("/gone.jpg")
     outcomes = bring([Item(url), Item(gone)], index, loader)
     assert statuses(outcomes) == [ADDED, FAILED]
     assert outcomes[1].error == "FetchRejected"
@@ -173,14 +174,14 @@ def test_the_web_is_asked_once_for_an_image(web: Web, index: Index, loader: Load
     assert statuses(bring([Item(url, collection="other")], index, loader)) == [ADDED]
     assert statuses(bring([Item(url, id="mine")], index, loader)) == [ADDED]
     assert web.hits == ["/a.jpg"] * 2
-    web.serve("/a.jpg", picture(2))
+    web.serve("/a.jpg", synthetic(2))
     assert statuses(bring([Item(url, id="mine")], index, loader, recheck=True)) == [UPDATED]
     assert len(web.hits) == 3
 
 
 def test_object_stores_are_read(index: Index, loader: Loader) -> None:
     store = fsspec.filesystem("memory")
-    store.pipe("/pipeline/a.jpg", picture(1))
+    store.pipe("/pipeline/a.jpg", synthetic(1))
     try:
         outcomes = bring([Item("memory://pipeline/a.jpg"), Item("memory://pipeline/b.jpg")], index, loader)
     finally:
@@ -197,7 +198,7 @@ def test_strangers_reach_no_files(photos: Path, index: Index) -> None:
 
 
 def test_bytes_in_hand_need_no_place(index: Index, loader: Loader) -> None:
-    assert statuses(bring([Item("upload", data=picture(1))], index, loader)) == [ADDED]
+    assert statuses(bring([Item("upload", data=synthetic(1))], index, loader)) == [ADDED]
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ def test_an_item_that_no_index_takes_fails_before_it_is_read(
 ) -> None:
     asked: list[str] = []
     web.routes["/bad.jpg"] = lambda handler: asked.append(handler.path)
-    good = Item("https://example.org/a.jpg", data=picture(1))
+    good = Item("https://example.org/a.jpg", data=synthetic(1))
     bad, other = bring([Item(web.url("/bad.jpg"), **fields), good], index, loader)
     assert (bad.status, bad.error, bad.transient) == (FAILED, "InvalidRequest", False)
     assert reason in bad.reason

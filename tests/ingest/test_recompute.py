@@ -19,7 +19,7 @@ from facsimile.ingest.loader import Loader
 from facsimile.ingest.recompute import Redescribed, Redescriber
 from facsimile.search.index.base import Signatures
 from facsimile.search.index.opening import signatures_of
-from tests.ingest.conftest import Web
+from tests.support.web_server import Web
 
 PHOTOS = Path(skimage.data.__file__).parent
 HASHES = Signatures(HASH_VERSION)

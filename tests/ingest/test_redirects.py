@@ -13,7 +13,8 @@ from facsimile.ingest.errors import FetchRejected, SourceError, SourceNotAllowed
 from facsimile.ingest.fetch import Fetcher, FetchLimits
 from facsimile.ingest.item import Item
 from facsimile.ingest.loader import Loader
-from tests.ingest.conftest import Web, picture
+from tests.support.pictures import synthetic
+from tests.support.web_server import Web
 
 OPEN = FetchLimits(allow_private=True, max_bytes=100_000, total_seconds=2, connect_seconds=0.5, attempts=1)
 
@@ -64,7 +65,7 @@ def redirect(web: Web, location: bytes, status: int = 302) -> str:
 
 @pytest.mark.parametrize("location", NOWHERE, ids=lambda location: location[:30])
 def test_a_redirect_to_nowhere_is_the_error_of_its_image_alone(web: Web, location: str) -> None:
-    good = web.serve("/good.jpg", picture(1))
+    good = web.serve("/good.jpg", synthetic(1))
     bad = redirect(web, location.encode())
     with Loader(OPEN) as loader:
         refused, loaded = loader.load([Item(bad), Item(good)])
@@ -72,7 +73,7 @@ def test_a_redirect_to_nowhere_is_the_error_of_its_image_alone(web: Web, locatio
     assert not refused.transient
     assert "/hop" in str(refused) or "host" in str(refused) or "name" in str(refused)
     assert len(str(refused)) < 1000
-    assert loaded == picture(1)
+    assert loaded == synthetic(1)
 
 
 @pytest.mark.parametrize("url", ["http://" + each if ":" not in each else each for each in NOWHERE])
@@ -164,7 +165,7 @@ def test_any_fault_in_loading_is_the_error_of_its_item(web: Web, monkeypatch: py
     def broken(*_: object) -> None:
         raise RuntimeError("odd")
 
-    good = web.serve("/good.jpg", picture(1))
+    good = web.serve("/good.jpg", synthetic(1))
     monkeypatch.setattr("facsimile.ingest.storage.read", broken)
     with Loader(OPEN) as loader:
         bad, loaded = loader.load([Item("memory://a.jpg"), Item(good)])
@@ -174,4 +175,4 @@ def test_any_fault_in_loading_is_the_error_of_its_item(web: Web, monkeypatch: py
     assert "memory://a.jpg" in str(bad)
     assert "RuntimeError: odd" in str(bad)
     assert isinstance(third, SourceError)
-    assert loaded == picture(1)
+    assert loaded == synthetic(1)

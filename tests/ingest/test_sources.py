@@ -11,7 +11,7 @@ import pytest
 from facsimile.ingest.errors import NothingFound, SourceNotAllowed, SourceNotFound
 from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.sources import all_items, count, items
-from tests.ingest.conftest import picture
+from tests.support.pictures import synthetic
 
 
 def names(source: str | Path, folder: Path) -> list[str]:
@@ -72,18 +72,18 @@ def test_globs(photos: Path, pattern: str, expected: list[str]) -> None:
 
 
 def test_a_name_with_the_signs_of_a_glob_is_a_name_first(photos: Path) -> None:
-    (photos / "a[1].jpg").write_bytes(picture(1))
+    (photos / "a[1].jpg").write_bytes(synthetic(1))
     assert names(photos / "a[1].jpg", photos) == ["a[1].jpg"]
 
 
 def test_names_with_line_breaks_and_of_other_scripts_are_taken(tmp_path: Path) -> None:
     for name in ("line\nbreak.jpg", "зображення.jpg", "空.jpg"):
-        (tmp_path / name).write_bytes(picture(1))
+        (tmp_path / name).write_bytes(synthetic(1))
     assert sorted(names(tmp_path, tmp_path)) == ["line\nbreak.jpg", "зображення.jpg", "空.jpg"]
 
 
 def test_a_name_that_is_not_utf8_fails_alone(photos: Path) -> None:
-    Path(os.fsdecode(os.fsencode(photos) + b"/caf\xe9.jpg")).write_bytes(picture(1))
+    Path(os.fsdecode(os.fsencode(photos) + b"/caf\xe9.jpg")).write_bytes(synthetic(1))
     failed = [each for each in items(str(photos)) if isinstance(each, Outcome)]
     assert len(failed) == 1
     assert "caf\\udce9.jpg" in failed[0].reason

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.imaging.pictures import NAMES, encoded, photograph
+from tests.support.pictures import NAMES, encoded, photograph
 
 SCRIPT = """
 import facsimile

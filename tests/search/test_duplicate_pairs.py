@@ -9,7 +9,7 @@ from facsimile.imaging.record import ImageRecord
 from facsimile.search.duplicates.pairs import Rules
 from facsimile.search.match import Match, Verdict
 from facsimile.search.proof import SAME_SCENE
-from tests.imaging.pictures import encoded, photograph
+from tests.support.pictures import encoded, photograph
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from facsimile.imaging.record import ImageRecord
 from facsimile.search.keeper import Preference
-from tests.conformance.synthetic import record
+from tests.support.records import record
 
 NOW = datetime(2026, 5, 17, tzinfo=UTC)
 

@@ -12,8 +12,8 @@ from facsimile.imaging.describe import HashQuery, describe, hash_queries, hash_q
 from facsimile.imaging.record import Description, ImageRecord
 from facsimile.search.match import Match, Verdict
 from facsimile.search.ranking import Thresholds, judge
-from tests.conformance.synthetic import flipped, random_bits, random_panels, record
-from tests.imaging.pictures import encoded, photograph
+from tests.support.pictures import encoded, photograph
+from tests.support.records import flipped, random_bits, random_panels, record
 
 RNG = np.random.default_rng(5)
 QUERY = record("query", RNG)

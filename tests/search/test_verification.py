@@ -20,7 +20,7 @@ from facsimile.search.match import Match, Verdict
 from facsimile.search.proof import SAME_SCENE, Policy, Proof
 from facsimile.search.ranking import Thresholds
 from facsimile.search.verification import Verifier, confirmed, verified
-from tests.imaging.pictures import encoded, photograph
+from tests.support.pictures import encoded, photograph
 
 Picture = Image.Image
 

@@ -18,9 +18,9 @@ from facsimile.search.index.state.base import Entry
 from facsimile.workers.errors import ScanNotFound
 from facsimile.workers.ledger.chunks import now
 from facsimile.workers.scanning.hosts import checked_site
-from tests.facsimile.shell import Shell
-from tests.imaging.pictures import encoded, photograph
-from tests.workers.scans import Case, edited
+from tests.support.pictures import encoded, photograph
+from tests.support.scan_case import Case, edited
+from tests.support.shell import Shell
 
 WORKS = ("chelsea.png", "coffee.png")
 PLACES = ("https://partner.example/a.jpg", "https://shop.other.example:8080/b.jpg")

@@ -16,9 +16,9 @@ from typing import Any
 import elasticsearch
 import pytest
 
-from tests.elasticsearch_node import ElasticsearchNode
-from tests.redis_server import RedisServer
-from tests.workers.conftest import PICTURES, SLOW, Site
+from tests.support.elasticsearch_node import ElasticsearchNode
+from tests.support.queue_site import PICTURES, SLOW, Site
+from tests.support.redis_server import RedisServer
 
 #: what makes a file a poison to the workers of these tests: reading it ends the process
 POISON = b"poison to the decoder"

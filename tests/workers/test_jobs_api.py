@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.workers.conftest import PATIENCE, Site
+from tests.support.queue_site import PATIENCE, Site
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from facsimile.workers.ledger.chunks import Queue
 from facsimile.workers.queue.envelopes import Malformed, check
-from tests.workers.conftest import Site
+from tests.support.queue_site import Site
 
 TASK = "facsimile.intake"
 

@@ -15,7 +15,7 @@ import redis
 from elasticsearch import Elasticsearch
 
 from facsimile.search.index.elastic.index import ElasticIndex
-from tests.workers.conftest import PATIENCE, PICTURES, Site
+from tests.support.queue_site import PATIENCE, PICTURES, Site
 
 
 def push(site: Site, *messages: object) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import redis
 
-from tests.redis_server import RedisServer, RedisUnavailable
+from tests.support.process import ServiceUnavailable
+from tests.support.redis_server import RedisServer
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_two_servers_do_not_meet(redis_server):
 
 
 def test_a_taken_port_is_told(server, tmp_path):
-    with pytest.raises(RedisUnavailable, match="Address already in use"):
+    with pytest.raises(ServiceUnavailable, match="Address already in use"):
         RedisServer(tmp_path / "other", port=server.port).start()
 
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from facsimile.workers.scanning.report.report import _data
 from facsimile.workers.scanning.report.report_csv import cell
-from tests.facsimile.shell import Shell
-from tests.workers.scans import FILLED, Case, edited
+from tests.support.scan_case import FILLED, Case, edited
+from tests.support.shell import Shell
 
 #: a title that would be a script, a formula and the end of its element
 HOSTILE = '=HYPERLINK("http://evil.example")</script><script>alert(1)</script><!--&\u2028'

@@ -15,7 +15,7 @@ from PIL import Image
 
 from facsimile.search.errors import IndexUnavailable
 from facsimile.workers.scanning.scans import Phase, Scan
-from tests.workers.conftest import PATIENCE, PICTURES, Site
+from tests.support.queue_site import PATIENCE, PICTURES, Site
 
 #: every so many of the suspects is a copy of a work
 COPIES = 10

@@ -18,9 +18,9 @@ from facsimile.workers.ledger.chunks import now
 from facsimile.workers.scanning.compare import Comparer
 from facsimile.workers.scanning.plan import Planner
 from facsimile.workers.scanning.scans import Phase
-from tests.facsimile.shell import Shell
-from tests.imaging.pictures import NAMES, encoded, photograph
-from tests.workers.scans import FILLED, Case, edited, noise, shown
+from tests.support.pictures import NAMES, encoded, photograph
+from tests.support.scan_case import FILLED, Case, edited, noise, shown
+from tests.support.shell import Shell
 
 
 @pytest.fixture(params=["embedded", "elastic"])

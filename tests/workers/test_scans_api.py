@@ -17,11 +17,10 @@ from facsimile.workers.scanning.allowances import Allowances
 from facsimile.workers.scanning.compare import HANDLERS
 from facsimile.workers.scanning.scans import Phase, Scans
 from facsimile.workers.scanning.scheduler import Conductor, Means
-from tests.facsimile.api.conftest import Running, picture, start
-from tests.facsimile.api.contract import keeps_to_its_document
-from tests.workers.scans import FILLED, Case
-
-__all__ = ["start"]
+from tests.support.api_server import Running
+from tests.support.contract import keeps_to_its_document
+from tests.support.pictures import photo_jpeg
+from tests.support.scan_case import FILLED, Case
 
 
 @pytest.fixture
@@ -141,7 +140,7 @@ def test_what_is_not_there(api: Running) -> None:
 
 def test_a_name_that_another_tenant_took_tells_nothing_of_it(api: Running) -> None:
     assert api.http.post("/v1/scans", json=BODY, headers=api.key("admin")).status_code == 202
-    api.store(picture(), "a", api.key("admin"), collection="mine")
+    api.store(photo_jpeg(), "a", api.key("admin"), collection="mine")
     tenant = api.key("read", "write", collections=("works", "mine"))
     mine = {"catalogue": "works", "suspects": "mine"}
     named = api.http.post("/v1/scans", json=mine, headers=tenant)

@@ -30,8 +30,8 @@ from facsimile.workers.ledger.sweeper import _MARK as SWEEPER
 from facsimile.workers.queue.redrive import put_back
 from facsimile.workers.state_import import Arrivals
 from facsimile.workers.webhook import Endpoint, Webhooks
-from tests.facsimile.shell import Shell
-from tests.workers.scans import FILLED, Case, shown
+from tests.support.scan_case import FILLED, Case, shown
+from tests.support.shell import Shell
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ import pytest
 from facsimile.search.errors import InvalidRequest
 from facsimile.workers import webhook
 from facsimile.workers.webhook import Endpoint, Webhooks, signed
-from tests.imaging.pictures import NAMES
-from tests.workers.scans import Case
+from tests.support.pictures import NAMES
+from tests.support.scan_case import Case
 
 SECRET = "a secret of sixteen bytes and more"
 

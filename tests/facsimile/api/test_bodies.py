@@ -13,7 +13,7 @@ from base64 import b64encode
 import httpx
 import pytest
 
-from tests.facsimile.api.conftest import picture
+from tests.support.pictures import photo_jpeg
 
 MEGA = 1_000_000
 
@@ -78,14 +78,14 @@ def test_only_the_first_faults_are_told(api):
 
 def test_large_pictures_and_many_words_are_still_taken(start):
     api = start(max_bytes=20 * MEGA)
-    data = picture() + bytes(10 * MEGA)  # trailing bytes are no part of the picture
+    data = photo_jpeg() + bytes(10 * MEGA)  # trailing bytes are no part of the picture
     encoded = b64encode(data).decode()
     pair = {"first": {"image_base64": encoded}, "second": {"image_base64": encoded[: len(encoded) // 4]}}
     assert api.http.post("/v1/search", json={"image_base64": encoded}).status_code == 200
     assert api.http.post("/v1/compare", json=pair).status_code == 200
     metadata = {f"key{n}": {"a": [n, n + 1]} for n in range(1500)}
     kept = api.http.post(
-        "/v1/images", json={"image_base64": b64encode(picture()).decode(), "metadata": metadata}
+        "/v1/images", json={"image_base64": b64encode(photo_jpeg()).decode(), "metadata": metadata}
     )
     assert kept.status_code == 201, kept.text[:300]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.facsimile.api.conftest import picture
-from tests.imaging.pictures import EDITS, photograph
+from tests.support.pictures import EDITS, photo_jpeg, photograph
 
 AT = "/compat/match"
 
@@ -29,7 +28,9 @@ def failed(answer, status: int) -> str:
 
 def test_the_life_of_an_image(api):
     add = api.http.post(
-        f"{AT}/add", files={"image": picture()}, data={"filepath": "a/1.jpg", "metadata": '{"n": [1, null]}'}
+        f"{AT}/add",
+        files={"image": photo_jpeg()},
+        data={"filepath": "a/1.jpg", "metadata": '{"n": [1, null]}'},
     )
     assert ok(add, "add") == []
     edited = EDITS["quarter size"](photograph("astronaut.png", 200))
@@ -46,8 +47,8 @@ def test_the_life_of_an_image(api):
 
 def test_an_exact_path_is_replaced_and_removed_and_no_other(api):
     for path in ("a.jpg", "dir/a.jpg", "a.jpg b"):
-        ok(api.http.post(f"{AT}/add", files={"image": picture()}, data={"filepath": path}), "add")
-    ok(api.http.post(f"{AT}/add", files={"image": picture(1)}, data={"filepath": "a.jpg"}), "add")
+        ok(api.http.post(f"{AT}/add", files={"image": photo_jpeg()}, data={"filepath": path}), "add")
+    ok(api.http.post(f"{AT}/add", files={"image": photo_jpeg(1)}, data={"filepath": "a.jpg"}), "add")
     ok(api.http.request("DELETE", f"{AT}/delete", data={"filepath": "a.jpg"}), "delete")
     assert ok(api.http.get(f"{AT}/list"), "list") == ["a.jpg b", "dir/a.jpg"]
 
@@ -55,27 +56,27 @@ def test_an_exact_path_is_replaced_and_removed_and_no_other(api):
 @pytest.mark.parametrize("metadata", ["[1, 2]", '"text"', "0", "false"])
 def test_metadata_comes_back_as_it_went_in(api, metadata):
     data = {"filepath": "a", "metadata": metadata}
-    ok(api.http.post(f"{AT}/add", files={"image": picture()}, data=data), "add")
-    answer = api.http.post(f"{AT}/search", files={"image": picture()})
+    ok(api.http.post(f"{AT}/add", files={"image": photo_jpeg()}, data=data), "add")
+    answer = api.http.post(f"{AT}/search", files={"image": photo_jpeg()})
     assert f'"metadata":{metadata}' in answer.text.replace("[1,2]", "[1, 2]")
 
 
 def test_a_list_is_cut_as_asked(api):
     for name in "cabed":
-        ok(api.http.post(f"{AT}/add", files={"image": picture()}, data={"filepath": name}), "add")
+        ok(api.http.post(f"{AT}/add", files={"image": photo_jpeg()}, data={"filepath": name}), "add")
     assert ok(api.http.get(f"{AT}/list", params={"offset": 1, "limit": 2}), "list") == ["b", "c"]
     assert ok(api.http.post(f"{AT}/list", data={"offset": "4", "limit": "9"}), "list") == ["e"]
     assert ok(api.http.get(f"{AT}/list", params={"offset": -3, "limit": -1}), "list") == []
 
 
 def test_turned_images_are_found_unless_they_are_not_wanted(api):
-    ok(api.http.post(f"{AT}/add", files={"image": picture(1)}, data={"filepath": "cat"}), "add")
+    ok(api.http.post(f"{AT}/add", files={"image": photo_jpeg(1)}, data={"filepath": "cat"}), "add")
     import io
 
     from PIL import Image
 
     turned = io.BytesIO()
-    Image.open(io.BytesIO(picture(1))).rotate(90, expand=True).save(turned, "PNG")
+    Image.open(io.BytesIO(photo_jpeg(1))).rotate(90, expand=True).save(turned, "PNG")
 
     def found(**data):
         answer = api.http.post(f"{AT}/search", files={"image": turned.getvalue()}, data=data)
@@ -86,26 +87,26 @@ def test_turned_images_are_found_unless_they_are_not_wanted(api):
 
 
 def test_two_images_are_compared_in_percent(api):
-    files = {"image1": picture(), "image2": picture(0, longest=100)}
+    files = {"image1": photo_jpeg(), "image2": photo_jpeg(0, longest=100)}
     (same,) = ok(api.http.post(f"{AT}/compare", files=files), "compare")
     assert same["score"] > 90
     (other,) = ok(
-        api.http.post(f"{AT}/compare", files={"image1": picture(), "image2": picture(1)}), "compare"
+        api.http.post(f"{AT}/compare", files={"image1": photo_jpeg(), "image2": photo_jpeg(1)}), "compare"
     )
     assert other["score"] < 55
 
 
 def test_an_address_counts_where_there_is_a_file_too(start, web):
     api = start(settings={"fetch_allow_private": True})
-    url = web.serve("/a.jpg", picture(1))
+    url = web.serve("/a.jpg", photo_jpeg(1))
     data = {"filepath": "a", "url": url}
-    ok(api.http.post(f"{AT}/add", files={"image": picture()}, data=data), "add")
+    ok(api.http.post(f"{AT}/add", files={"image": photo_jpeg()}, data=data), "add")
     (match,) = ok(api.http.post(f"{AT}/search", data={"url": url}), "search")
     assert match["score"] == 100
 
 
 def test_errors_have_the_form_that_match_gives(api):
-    image = {"image": picture()}
+    image = {"image": photo_jpeg()}
     assert "filepath" in failed(api.http.post(f"{AT}/add", files=image), 400)
     assert "image" in failed(api.http.post(f"{AT}/add", data={"filepath": "a"}), 400)
     assert "metadata" in failed(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.facsimile.api.conftest import picture
-from tests.facsimile.api.contract import keeps_to_its_document
+from tests.support.contract import keeps_to_its_document
+from tests.support.pictures import photo_jpeg
 
 
 def test_every_answer_is_one_that_the_document_announces(start, tmp_path):
@@ -14,5 +14,5 @@ def test_every_answer_is_one_that_the_document_announces(start, tmp_path):
     )
     running.without_limit_of_failures()
     headers = running.key("admin")
-    running.store(picture(), "people/Eileen", headers)
+    running.store(photo_jpeg(), "people/Eileen", headers)
     keeps_to_its_document(running.url, headers, tmp_path)

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from facsimile.ingest.isolated import IsolatedReader
-from tests.facsimile.api.conftest import picture
-from tests.ingest.test_isolated import CRASHES, HANGS, faulty
+from tests.support.faulty_model import CRASHES, HANGS, faulty
+from tests.support.pictures import photo_jpeg
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def faulty_api(start):
 
 
 def test_a_picture_that_crashes_its_decoder_is_told_wherever_it_comes(faulty_api):
-    bad, good = picture(0, CRASHES), picture()
+    bad, good = photo_jpeg(0, CRASHES), photo_jpeg()
     http = faulty_api.http
     answers = [
         http.post("/v1/search", files={"image": bad}),
@@ -46,7 +46,7 @@ def test_a_picture_that_crashes_its_decoder_is_told_wherever_it_comes(faulty_api
 
 
 def test_searches_go_on_while_pictures_hang(faulty_api):
-    bad, good = picture(0, HANGS), picture()
+    bad, good = photo_jpeg(0, HANGS), photo_jpeg()
     assert faulty_api.http.post("/v1/search", files={"image": good}).status_code == 200
     with ThreadPoolExecutor(3) as attackers:
         attacks = [

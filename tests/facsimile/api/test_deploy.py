@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.facsimile.api.conftest import picture
+from tests.support.pictures import photo_jpeg
 
 ROOT = Path(__file__).parent.parent.parent.parent
 ALERTS = yaml.safe_load((ROOT / "deploy" / "alerts-api.yml").read_text())
@@ -32,8 +32,8 @@ def told(text: str) -> dict[str, set[str]]:
 def test_alerts_and_panels_ask_for_what_the_api_tells(start):
     api = start(keys=True, threads=1, line=0)
     headers = api.key("admin")
-    api.store(picture(), "a", headers)
-    api.http.post("/v1/search", files={"image": picture()}, headers=headers)
+    api.store(photo_jpeg(), "a", headers)
+    api.http.post("/v1/search", files={"image": photo_jpeg()}, headers=headers)
     api.http.get("/v1/images/a/thumbnail", headers=headers)
     api.app.state.working.metrics.refused(
         "describe"

@@ -10,7 +10,7 @@ from facsimile.api.idempotency import KEPT, KIND, sweep
 from facsimile.search.index.base import Signatures
 from facsimile.search.index.opening import create_index, destroy_index
 from facsimile.search.index.state.base import Entry, Wanted
-from tests.facsimile.api.conftest import picture
+from tests.support.pictures import photo_jpeg
 
 
 def test_a_server_is_alive_and_ready(api):
@@ -49,12 +49,12 @@ def test_an_elasticsearch_that_goes_away_and_comes_back(start, elasticsearch_nod
     monkeypatch.setattr(health, "FRESH", 0.0)
     node = elasticsearch_node()
     api = start(f"{node.url}/images", settings={"elastic_seconds": 2})
-    api.store(picture(), "a")
+    api.store(photo_jpeg(), "a")
     node.kill()
     for answer in (
-        api.http.post("/v1/search", files={"image": picture()}),
+        api.http.post("/v1/search", files={"image": photo_jpeg()}),
         api.http.get("/v1/images"),
-        api.http.put("/v1/images/b", files={"image": picture(1)}),
+        api.http.put("/v1/images/b", files={"image": photo_jpeg(1)}),
         api.http.get("/readyz"),
     ):
         assert answer.status_code == 503, answer.text
@@ -67,7 +67,7 @@ def test_an_elasticsearch_that_goes_away_and_comes_back(start, elasticsearch_nod
         if api.http.get("/readyz").status_code == 200:
             break
         time.sleep(0.2)
-    found = api.http.post("/v1/search", files={"image": picture()})
+    found = api.http.post("/v1/search", files={"image": photo_jpeg()})
     assert [match["id"] for match in found.json()["matches"]] == ["a"]
 
 
@@ -84,7 +84,7 @@ def test_answers_are_kept_for_a_day(api):
 def test_of_the_same_write_at_a_time_one_is_done(api):
     def write(_: int):
         return api.http.post(
-            "/v1/images", files={"image": picture(longest=400)}, headers={"Idempotency-Key": "1"}
+            "/v1/images", files={"image": photo_jpeg(longest=400)}, headers={"Idempotency-Key": "1"}
         )
 
     with ThreadPoolExecutor(8) as clients:
@@ -95,8 +95,8 @@ def test_of_the_same_write_at_a_time_one_is_done(api):
 
 
 def test_figures_tell_what_happened(api):
-    api.store(picture(), "a")
-    api.http.post("/v1/search", files={"image": picture()})
+    api.store(photo_jpeg(), "a")
+    api.http.post("/v1/search", files={"image": photo_jpeg()})
     api.http.get("/nothing/here")
     text = api.http.get("/metrics").text
     for line in (

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.facsimile.api.conftest import picture
+from tests.support.pictures import photo_jpeg
 
-IMAGE = base64.b64encode(picture()).decode()
+IMAGE = base64.b64encode(photo_jpeg()).decode()
 
 #: what is wrong with the words of an image, as JSON, and what the answer says about it
 WORDS = {
@@ -72,13 +72,13 @@ def test_words_that_no_index_takes_are_refused(api, words: str):
     ],
 )
 def test_fields_of_a_form_are_refused_alike(api, fields: dict[str, str], reason: str):
-    answer = api.http.post("/v1/images", files={"image": picture()}, data=fields)
+    answer = api.http.post("/v1/images", files={"image": photo_jpeg()}, data=fields)
     assert reason in refused(answer)
 
 
 @pytest.mark.parametrize("id", ["a%00b", "%ED%A0%80", "%FF", "x" * 513, "%C3%A9" * 300])
 def test_an_id_in_the_path_that_can_be_none_is_refused(api, id: str):
-    refused(api.http.put(f"/v1/images/{id}", files={"image": picture()}))
+    refused(api.http.put(f"/v1/images/{id}", files={"image": photo_jpeg()}))
     refused(api.http.get(f"/v1/images/{id}"))
     refused(api.http.delete(f"/v1/images/{id}"))
 
@@ -86,7 +86,7 @@ def test_an_id_in_the_path_that_can_be_none_is_refused(api, id: str):
 def test_metadata_of_match_is_refused_alike(api):
     answer = api.http.post(
         "/compat/match/add",
-        files={"image": picture()},
+        files={"image": photo_jpeg()},
         data={"filepath": "a", "metadata": json.dumps({"a\0b": 1})},
     )
     assert answer.status_code == 400, answer.text
@@ -122,7 +122,7 @@ def test_a_data_url_without_base64_is_refused(api, given: str):
 @pytest.mark.parametrize("form", ["{}", " {} ", "\t{}\n", "HTTP{}", "Http{}"])
 def test_an_address_may_have_capitals_and_blanks_around_it(start, web, form: str):
     inside = start(settings={"fetch_allow_private": True})
-    url = web.serve("/a.jpg", picture())
+    url = web.serve("/a.jpg", photo_jpeg())
     given = form.format(url[4:] if form.lower().startswith("http") else url)
     assert inside.http.post("/v1/images", json={"url": given, "id": "a"}).status_code == 201
     stored = inside.http.get("/v1/images/a").json()

@@ -12,7 +12,7 @@ from facsimile.api import auth
 from facsimile.api import keys as keys_module
 from facsimile.api.keys import Keys
 from facsimile.search.index.state.base import Wanted
-from tests.facsimile.api.conftest import picture
+from tests.support.pictures import photo_jpeg
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_a_key_that_is_sent_is_checked_where_none_is_needed(start, headers, poli
 
 def test_where_no_key_is_needed_one_that_is_sent_limits_its_caller(start):
     running = start(policy="off")
-    running.store(picture(), "a")
+    running.store(photo_jpeg(), "a")
     tenant = running.key("read", collections=("shop",))
     assert running.http.get("/v1/images/a").status_code == 200
     assert running.http.get("/v1/images/a", headers=tenant).status_code == 404
@@ -191,7 +191,7 @@ def test_keys_work_over_elasticsearch(start, elasticsearch_url):
     running = start(f"{elasticsearch_url}/api-keys", keys=True)
     try:
         headers = running.key("admin", collections=("shop",))
-        running.store(picture(), "a", headers)
+        running.store(photo_jpeg(), "a", headers)
         listed = running.http.get("/v1/collections", headers=headers).json()
         assert listed["collections"] == [{"name": "shop", "images": 1}]
         assert running.http.get("/v1/collections").status_code == 401

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.facsimile.api.conftest import picture
+from tests.support.pictures import photo_jpeg
 
 HEAD = (
     "POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -44,7 +44,7 @@ def form_of(data: bytes, **fields: str) -> bytes:
 
 
 def lives(api) -> bool:
-    return api.http.post("/v1/search", files={"image": picture()}).status_code == 200
+    return api.http.post("/v1/search", files={"image": photo_jpeg()}).status_code == 200
 
 
 def opened(api, head: str) -> socket.socket:
@@ -123,7 +123,7 @@ def test_a_file_is_limited_also_where_the_body_is_not_too_large(start):
 
 def test_pixels_are_limited(start):
     api = start(settings={"max_pixels": 10_000})
-    answer = api.http.post("/v1/search", files={"image": picture()})
+    answer = api.http.post("/v1/search", files={"image": photo_jpeg()})
     assert (answer.status_code, answer.json()["type"]) == (413, "urn:facsimile:image-too-large")
 
 
@@ -132,7 +132,7 @@ def test_batches_are_limited(start):
     queries = [{"id": "a"}] * 3
     assert api.http.post("/v1/search/batch", json={"queries": queries}).status_code == 422
     assert api.http.post("/v1/images/batch", json={"images": []}).status_code == 422
-    files = [("image", picture())] * 3
+    files = [("image", photo_jpeg())] * 3
     assert api.http.post("/v1/search/batch", files=files).status_code == 400
     assert api.http.post("/v1/search/batch", files=files[:2]).status_code == 200
 
@@ -247,7 +247,8 @@ def test_with_too_many_requests_on_their_way_the_next_hears_when_to_come_back(st
         for connection in (one, other):
             connection.sendall(START.encode())
         refused = wait_for(
-            lambda: api.http.post("/v1/search", files={"image": picture()}), lambda each: not each.is_success
+            lambda: api.http.post("/v1/search", files={"image": photo_jpeg()}),
+            lambda each: not each.is_success,
         )
         assert (refused.status_code, refused.json()["type"]) == (503, "urn:facsimile:busy")
         assert int(refused.headers["retry-after"]) >= 1
@@ -259,11 +260,11 @@ def test_writes_and_searches_at_once_all_come_to_their_end(start):
     api = start(threads=1)
     with ThreadPoolExecutor(8) as clients:
         stored = [
-            clients.submit(httpx.put, f"{api.url}/v1/images/{place}", files={"image": picture(place % 6)})
+            clients.submit(httpx.put, f"{api.url}/v1/images/{place}", files={"image": photo_jpeg(place % 6)})
             for place in range(12)
         ]
         asked = [
-            clients.submit(httpx.post, f"{api.url}/v1/search", files={"image": picture(place % 6)})
+            clients.submit(httpx.post, f"{api.url}/v1/search", files={"image": photo_jpeg(place % 6)})
             for place in range(12)
         ]
     assert {each.result().status_code for each in stored} == {201}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.facsimile.api.conftest import Running
 from tests.facsimile.api.test_web import Open, visit
 from tests.facsimile.api.test_web_access import CONTRASTS, NAMED
 from tests.facsimile.api.test_web_review import api, at, begun, findings, scanned
+from tests.support.api_server import Running
 
 __all__ = ["api", "scanned", "visit"]
 

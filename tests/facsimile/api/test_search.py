@@ -6,8 +6,7 @@ import base64
 
 import pytest
 
-from tests.facsimile.api.conftest import picture
-from tests.imaging.pictures import EDITS, photograph
+from tests.support.pictures import EDITS, photo_jpeg, photograph
 
 
 @pytest.fixture
@@ -15,7 +14,7 @@ def filled(api):
     """Six photographs, three of them in a collection `space`."""
     for place in range(6):
         api.store(
-            picture(place),
+            photo_jpeg(place),
             str(place),
             collection="space" if place % 2 else "default",
             title=["astronaut", "cat", "coffee", "rocket", "camera", "galaxies"][place],
@@ -40,7 +39,7 @@ def test_an_edited_image_is_found_by_file_bytes_and_address(filled, web):
 
 def test_what_is_asked_limits_what_is_found(filled):
     def ids(**fields):
-        answer = filled.http.post("/v1/search", files={"image": picture(1)}, data=fields)
+        answer = filled.http.post("/v1/search", files={"image": photo_jpeg(1)}, data=fields)
         assert answer.status_code == 200, answer.text
         return [match["id"] for match in answer.json()["matches"]]
 
@@ -56,13 +55,13 @@ def test_what_is_asked_limits_what_is_found(filled):
 def test_words_alone_are_enough_and_a_stored_image_does_not_find_itself(filled):
     words = filled.http.post("/v1/search", json={"text": "rocket"}).json()
     assert [(match["id"], match["verdict"]) for match in words["matches"]] == [("3", "text")]
-    filled.store(picture(3, longest=150), "copy of 3")
+    filled.store(photo_jpeg(3, longest=150), "copy of 3")
     stored = filled.http.post("/v1/search", json={"id": "3", "collection": "space"}).json()
     assert [match["id"] for match in stored["matches"]] == ["copy of 3"]
 
 
 def test_a_stored_image_that_is_asked_about_is_told_as_it_was_stored(api):
-    large = picture(1, longest=450)
+    large = photo_jpeg(1, longest=450)
     api.store(large, "large")
     by_file = api.http.post("/v1/search", files={"image": large}).json()
     by_id = api.http.post("/v1/search", json={"id": "large"}).json()
@@ -72,13 +71,13 @@ def test_a_stored_image_that_is_asked_about_is_told_as_it_was_stored(api):
 
 def test_a_batch_answers_in_its_order_with_errors_in_their_places(filled):
     queries = [
-        {"image_base64": base64.b64encode(picture(2)).decode()},
+        {"image_base64": base64.b64encode(photo_jpeg(2)).decode()},
         {"image_base64": base64.b64encode(b"nothing").decode()},
         {"id": "absent"},
         {},
         {"url": "ftp://example.org/a.jpg"},
         {"id": "4"},
-        {"image_base64": base64.b64encode(picture(5)).decode()},
+        {"image_base64": base64.b64encode(photo_jpeg(5)).decode()},
     ]
     told = filled.http.post("/v1/search/batch", json={"queries": queries})
     assert told.status_code == 200, told.text
@@ -104,7 +103,7 @@ def test_a_batch_answers_in_its_order_with_errors_in_their_places(filled):
 
 
 def test_two_images_are_compared_whatever_they_come_as(filled):
-    files = {"first": picture(1), "second": EDITS["gray"](photograph("chelsea.png"))}
+    files = {"first": photo_jpeg(1), "second": EDITS["gray"](photograph("chelsea.png"))}
     same = filled.http.post("/v1/compare", files=files)
     assert same.status_code == 200, same.text
     assert same.json()["verdict"] == "copy"
@@ -135,7 +134,7 @@ def test_what_makes_no_sense_is_named(api, body, where):
     [
         (b"", 422, "image-empty"),
         (b"%PDF-1.4", 415, "image-unknown"),
-        (picture()[:2000], 422, "image-broken"),
+        (photo_jpeg()[:2000], 422, "image-broken"),
     ],
 )
 def test_a_bad_image_is_told_as_what_it_is(api, data, status, kind):
@@ -145,7 +144,7 @@ def test_a_bad_image_is_told_as_what_it_is(api, data, status, kind):
 
 def test_no_image_and_two_images_are_no_question(api):
     assert api.http.post("/v1/search", json={}).status_code == 422
-    two = api.http.post("/v1/search", files={"image": picture()}, data={"url": "http://example.org/"})
+    two = api.http.post("/v1/search", files={"image": photo_jpeg()}, data={"url": "http://example.org/"})
     assert two.status_code == 422
 
 

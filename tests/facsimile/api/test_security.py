@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.facsimile.api.conftest import picture
+from tests.support.pictures import photo_jpeg
 
 JSON = {"Content-Type": "application/json"}
 
@@ -47,7 +47,7 @@ def refused(answer, status: int, kind: str) -> None:
     ],
 )
 def test_an_address_of_the_inside_is_never_asked(api, web, url):
-    web.serve("/a.jpg", picture())
+    web.serve("/a.jpg", photo_jpeg())
     given = url.format(port=web.port)
     refused(api.http.post("/v1/search", json={"url": given}), 422, "url-refused")
     refused(api.http.post("/v1/images", json={"url": given}), 422, "url-refused")
@@ -95,7 +95,7 @@ def test_a_name_that_changes_its_address_is_looked_up_once(start, web, monkeypat
     monkeypatch.setattr(addresses, "is_public", lambda address: str(address) == "127.0.0.1")
     monkeypatch.setattr(fetch.Fetcher.__init__, "__kwdefaults__", {"resolver": rebinding})
     api = start()
-    web.serve("/a.jpg", picture())
+    web.serve("/a.jpg", photo_jpeg())
     answer = api.http.post("/v1/search", json={"url": web.url("/a.jpg", host="rebind.example")})
     assert answer.status_code == 200, answer.text
     assert asked == ["rebind.example"]
@@ -138,13 +138,13 @@ def test_what_an_address_answers_is_not_repeated(inside, web):
 
 def test_foreign_pages_may_not_ask(api):
     foreign = {"Origin": "https://evil.example"}
-    refused(api.http.post("/v1/images", files={"image": picture()}, headers=foreign), 403, "foreign-page")
+    refused(api.http.post("/v1/images", files={"image": photo_jpeg()}, headers=foreign), 403, "foreign-page")
     refused(api.http.delete("/v1/images/a", headers={"Origin": "null"}), 403, "foreign-page")
     preflight = api.http.options("/v1/search", headers=foreign | {"Access-Control-Request-Method": "POST"})
     read = api.http.get("/v1/collections", headers=foreign)
     for answer in (preflight, read):
         assert not [name for name in answer.headers if name.startswith("access-control-")]
-    own = api.http.post("/v1/search", files={"image": picture()}, headers={"Origin": api.url})
+    own = api.http.post("/v1/search", files={"image": photo_jpeg()}, headers={"Origin": api.url})
     assert own.status_code == 200
 
 
@@ -157,11 +157,11 @@ def test_pages_that_were_named_may_ask(start):
         | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "X-Api-Key"},
     )
     assert preflight.headers["access-control-allow-origin"] == "https://shop.example"
-    answer = api.http.post("/v1/search", files={"image": picture()}, headers=named)
+    answer = api.http.post("/v1/search", files={"image": photo_jpeg()}, headers=named)
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, named["Origin"])
     assert "access-control-allow-credentials" not in answer.headers
     other = {"Origin": "https://shop.example.evil.example"}
-    refused(api.http.post("/v1/search", files={"image": picture()}, headers=other), 403, "foreign-page")
+    refused(api.http.post("/v1/search", files={"image": photo_jpeg()}, headers=other), 403, "foreign-page")
 
 
 def test_a_foreign_name_for_this_machine_is_refused(start):
@@ -183,7 +183,7 @@ def test_a_foreign_name_for_this_machine_is_refused(start):
 
 
 def test_every_answer_tells_browsers_to_be_careful(api):
-    api.store(picture(), "a")
+    api.store(photo_jpeg(), "a")
     for path in ("/healthz", "/v1/images/a/thumbnail", "/nothing", "/metrics", "/openapi.json"):
         headers = api.http.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"
@@ -218,14 +218,14 @@ def filled(request, start):
     if request.param == "elastic":
         location = f"{request.getfixturevalue('elasticsearch_url')}/api-security"
     api = start(location)
-    api.store(picture(), "a", title="portrait", tags="space", metadata='{"camera": "X100"}')
+    api.store(photo_jpeg(), "a", title="portrait", tags="space", metadata='{"camera": "X100"}')
     yield api
     if request.param == "elastic":
         api.service.index.destroy()
 
 
 def test_filters_and_words_are_values_and_never_syntax(filled):
-    data = base64.b64encode(picture()).decode()
+    data = base64.b64encode(photo_jpeg()).decode()
     for text in SYNTAX:
         for body in (
             {"image_base64": data, "filter": {"camera": text}},

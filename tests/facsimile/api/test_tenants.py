@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.facsimile.api.conftest import Running, picture
+from tests.support.api_server import Running
+from tests.support.pictures import photo_jpeg
 
 
 @dataclass
@@ -32,15 +33,15 @@ def tenants(request, start):
     api = start(location, keys=True)
     admin = api.key("admin")
     for collection in ("mine", "theirs"):
-        api.store(picture(), f"{collection}-1", admin, collection=collection, title="a portrait")
-        api.store(picture(1), "same", admin, collection=collection, title="a cat", tags="cat")
+        api.store(photo_jpeg(), f"{collection}-1", admin, collection=collection, title="a portrait")
+        api.store(photo_jpeg(1), "same", admin, collection=collection, title="a cat", tags="cat")
     yield Tenants(api, api.key("read", "write", collections=("mine",)), admin)
     if request.param == "elastic":
         api.service.index.destroy()
 
 
 def test_searches_find_the_own_alone(tenants):
-    data = base64.b64encode(picture()).decode()
+    data = base64.b64encode(photo_jpeg()).decode()
     bodies = [
         {"image_base64": data},
         {"image_base64": data, "collections": ["mine", "theirs"]},
@@ -107,16 +108,16 @@ def test_listings_and_cursors_stay_within(tenants):
 
 
 def test_writes_go_to_the_own_alone(tenants):
-    put = tenants.ask("PUT", "/v1/images/new?collection=theirs", files={"image": picture(2)})
-    post = tenants.ask("POST", "/v1/images", files={"image": picture(2)}, data={"collection": "theirs"})
-    data = base64.b64encode(picture(2)).decode()
+    put = tenants.ask("PUT", "/v1/images/new?collection=theirs", files={"image": photo_jpeg(2)})
+    post = tenants.ask("POST", "/v1/images", files={"image": photo_jpeg(2)}, data={"collection": "theirs"})
+    data = base64.b64encode(photo_jpeg(2)).decode()
     batch = tenants.ask(
         "POST", "/v1/images/batch", json={"images": [{"image_base64": data, "collection": "theirs"}]}
     )
     assert {put.status_code, post.status_code, batch.status_code} == {403}
-    assert tenants.ask("PUT", "/v1/images/new", files={"image": picture(2)}).json()["collection"] == "mine"
+    assert tenants.ask("PUT", "/v1/images/new", files={"image": photo_jpeg(2)}).json()["collection"] == "mine"
     # the id of another's record is free for the own
-    assert tenants.ask("PUT", "/v1/images/theirs-1", files={"image": picture(2)}).status_code == 201
+    assert tenants.ask("PUT", "/v1/images/theirs-1", files={"image": photo_jpeg(2)}).status_code == 201
     theirs = tenants.api.http.get("/v1/images/theirs-1?collection=theirs", headers=tenants.admin).json()
     assert theirs["title"] == "a portrait"
 
@@ -124,7 +125,7 @@ def test_writes_go_to_the_own_alone(tenants):
 def test_the_routes_of_match_stay_within(tenants):
     assert tenants.ask("GET", "/compat/match/count").json()["result"] == [2]
     assert tenants.ask("GET", "/compat/match/list").json()["result"] == ["mine-1", "same"]
-    found = tenants.ask("POST", "/compat/match/search", files={"image": picture()}).json()["result"]
+    found = tenants.ask("POST", "/compat/match/search", files={"image": photo_jpeg()}).json()["result"]
     assert [match["filepath"] for match in found] == ["mine-1"]
     assert tenants.ask("DELETE", "/compat/match/delete", data={"filepath": "theirs-1"}).status_code == 200
     assert tenants.api.http.get("/v1/images/theirs-1", headers=tenants.admin).status_code == 200
@@ -140,12 +141,12 @@ def test_an_answer_under_an_idempotency_key_is_for_its_key_alone(tenants):
     headers = {"Idempotency-Key": "1"}
     first = tenants.api.http.post(
         "/v1/images",
-        files={"image": picture(2)},
+        files={"image": photo_jpeg(2)},
         data={"id": "x", "collection": "theirs"},
         headers=tenants.admin | headers,
     )
     assert first.status_code == 201
     mine = tenants.api.http.post(
-        "/v1/images", files={"image": picture(2)}, data={"id": "x"}, headers=tenants.mine | headers
+        "/v1/images", files={"image": photo_jpeg(2)}, data={"id": "x"}, headers=tenants.mine | headers
     )
     assert (mine.status_code, mine.json()["collection"]) == (201, "mine")

@@ -13,7 +13,8 @@ from facsimile.search.evaluation.attacks import attack
 from facsimile.search.index.state.base import Ref
 from facsimile.workers.ledger.jobs import Jobs
 from tests.browser import SHIFT, Browser, Page
-from tests.facsimile.api.conftest import Running, picture
+from tests.support.api_server import Running
+from tests.support.pictures import photo_jpeg
 
 Open = Callable[..., Page]
 
@@ -39,9 +40,11 @@ def visit(browser: Browser) -> Iterator[Open]:
 @pytest.fixture
 def filled(api: Running) -> Running:
     """A server with three pictures in two collections."""
-    api.store(picture(0, 400), "astronaut", title="An astronaut", source="https://example.org/a.jpg")
-    api.store(picture(1, 400), "cat", title="A cat", tags="pet", metadata='{"year": "2020"}')
-    api.store(picture(2, 400), "coffee", title="Coffee", collection="kitchen", source="javascript:alert(1)")
+    api.store(photo_jpeg(0, 400), "astronaut", title="An astronaut", source="https://example.org/a.jpg")
+    api.store(photo_jpeg(1, 400), "cat", title="A cat", tags="pet", metadata='{"year": "2020"}')
+    api.store(
+        photo_jpeg(2, 400), "coffee", title="Coffee", collection="kitchen", source="javascript:alert(1)"
+    )
     api.service.index.refresh()
     return api
 
@@ -50,7 +53,7 @@ def filled(api: Running) -> Running:
 def mirrored(tmp_path):
     """A file with a mirrored copy of the first picture."""
     file = tmp_path / "suspect.jpg"
-    file.write_bytes(attack(picture(0, 400), "flip"))
+    file.write_bytes(attack(photo_jpeg(0, 400), "flip"))
     return file
 
 
@@ -98,8 +101,8 @@ def test_a_pasted_picture_is_searched_for(filled, visit, browser):
 
 def test_a_pasted_link_is_searched_for_and_shown_though_it_is_elsewhere(start, visit, web):
     api = start(settings={"fetch_allow_private": True})
-    api.store(picture(0), "astronaut", title="An astronaut")
-    link = web.serve("/a.jpg", picture(0))
+    api.store(photo_jpeg(0), "astronaut", title="An astronaut")
+    link = web.serve("/a.jpg", photo_jpeg(0))
     page = visit(api.url)
     page.run(
         "(() => { const data = new DataTransfer(); data.setData('text/plain', " + json.dumps(link) + ");"
@@ -149,7 +152,7 @@ def test_words_filters_collections_mode_and_threshold_narrow_an_answer(filled, v
 
 def test_errors_are_one_sentence(filled, visit, tmp_path):
     file = tmp_path / "broken.jpg"
-    file.write_bytes(picture()[:900])
+    file.write_bytes(photo_jpeg()[:900])
     page = visit(filled.url)
     page.choose("#search-file", file)
     page.until("!document.querySelector('#error').hidden")
@@ -189,7 +192,7 @@ def test_everything_can_be_reached_and_done_by_keyboard(filled, visit):
 
 @pytest.mark.parametrize("part", ["search", "browse", "upload"])
 def test_nothing_is_wider_than_a_phone(filled, visit, mirrored, part):
-    filled.store(picture(3), "wide", title="W" * 300, source="x" * 500, collection="c" * 60)
+    filled.store(photo_jpeg(3), "wide", title="W" * 300, source="x" * 500, collection="c" * 60)
     page = visit(f"{filled.url}/#{part}", width=360, height=740)
     if part == "search":
         page.click("summary")
@@ -204,10 +207,10 @@ def test_nothing_is_wider_than_a_phone(filled, visit, mirrored, part):
 
 
 def test_browsing_goes_on_by_parts_and_leads_to_a_search(api, visit):
-    images = [(f"{number:03}", picture(number % 6, 100 + number)) for number in range(30)]
+    images = [(f"{number:03}", photo_jpeg(number % 6, 100 + number)) for number in range(30)]
     for id, data in images:
         api.store(data, id, collection="shelf")
-    api.store(picture(0), "elsewhere")
+    api.store(photo_jpeg(0), "elsewhere")
     page = visit(f"{api.url}/#browse")
     page.until("document.querySelectorAll('#stored li').length === 24")
     page.run("document.querySelector('#browse-collection').value = 'shelf'")
@@ -226,7 +229,7 @@ def test_browsing_goes_on_by_parts_and_leads_to_a_search(api, visit):
 
 def test_what_is_stored_here_is_found_afterwards_and_evil_names_stay_text(api, visit, tmp_path):
     file = tmp_path / f"{EVIL.replace('/', '')}.jpg"
-    file.write_bytes(picture(0))
+    file.write_bytes(photo_jpeg(0))
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no picture")
     page = visit(f"{api.url}/#upload")
@@ -255,7 +258,7 @@ def test_a_key_is_asked_for_kept_for_the_tab_and_shows_its_collections_alone(sta
     api = start(keys=True)
     admin = api.key("admin")
     for collection in ("mine", "theirs"):
-        api.store(picture(0), f"{collection}-1", admin, collection=collection, title=collection)
+        api.store(photo_jpeg(0), f"{collection}-1", admin, collection=collection, title=collection)
     text = api.key("read", collections=("mine",))["Authorization"].removeprefix("Bearer ")
     page = visit(f"{api.url}/#browse")
     page.until("document.querySelector('#key-dialog').open")

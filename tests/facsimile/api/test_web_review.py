@@ -21,10 +21,10 @@ from facsimile.workers.scanning.allowances import Allowances
 from facsimile.workers.scanning.findings import KIND
 from facsimile.workers.scanning.scans import Scan, Scans
 from tests.browser import Page
-from tests.facsimile.api.conftest import Running
 from tests.facsimile.api.test_web import EVIL, Open, visit
-from tests.imaging.pictures import encoded, photograph
-from tests.workers.scans import edited
+from tests.support.api_server import Running
+from tests.support.pictures import encoded, photograph
+from tests.support.scan_case import edited
 
 __all__ = ["visit"]
 

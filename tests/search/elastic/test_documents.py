@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facsimile.search.index.elastic.documents import bits_of, document, packed, record_of, vector_of
-from tests.conformance.synthetic import random_bits, random_panels, random_vector, record
+from tests.support.records import random_bits, random_panels, random_vector, record
 
 FORMS: dict[str, Any] = {
     "hexadecimal": lambda bits: bits.tobytes().hex(),

@@ -23,7 +23,7 @@ from facsimile.search.index.elastic import bulk, queries
 from facsimile.search.index.elastic.client import ElasticOptions
 from facsimile.search.index.elastic.index import ElasticIndex
 from facsimile.search.query import Filter
-from tests.conformance.synthetic import flipped, look, question, random_bits, random_vector, record
+from tests.support.records import flipped, look, question, random_bits, random_vector, record
 
 SIGNATURES = Signatures("test-1", "test", 64)
 

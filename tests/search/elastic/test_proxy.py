@@ -22,7 +22,7 @@ from facsimile.search.index.elastic.index import ElasticIndex
 from facsimile.search.index.opening import open_index
 from facsimile.search.index.state.base import Entry, Ref, Wanted
 from facsimile.search.query import Filter
-from tests.conformance.synthetic import look, question, record
+from tests.support.records import look, question, record
 
 SIGNATURES = Signatures(HASH_VERSION, "test", 64)
 KEY = Key("default", "1")

@@ -14,7 +14,7 @@ from facsimile.search.index.elastic.client import ElasticOptions
 from facsimile.search.index.elastic.documents import document, document_id
 from facsimile.search.index.elastic.index import ElasticIndex
 from facsimile.search.index.elastic.mapping import mappings
-from tests.conformance.synthetic import look, question, random_bits, random_vector, record
+from tests.support.records import look, question, random_bits, random_vector, record
 
 SIGNATURES = Signatures("test-1", "test", 64)
 OTHER = Signatures("test-1", "better", 64)

@@ -15,7 +15,7 @@ from facsimile.search.index.elastic.client import ElasticOptions
 from facsimile.search.index.elastic.index import ElasticIndex
 from facsimile.search.index.elastic.location import ElasticLocation
 from facsimile.search.index.state.base import Entry, Ref, Wanted
-from tests.elasticsearch_node import ElasticsearchNode
+from tests.support.elasticsearch_node import ElasticsearchNode
 
 SIGNATURES = Signatures("test-1")
 JOBS = Wanted(kind="job")

@@ -15,7 +15,7 @@ from facsimile.imaging.record import Key
 from facsimile.search.index.base import Status
 from facsimile.search.index.embedded.index import EmbeddedIndex
 from facsimile.search.query import Filter, IndexQuery
-from tests.conformance.synthetic import (
+from tests.support.records import (
     SIGNATURES,
     look,
     question,
@@ -168,7 +168,7 @@ def test_processes_that_make_the_same_index_agree_on_one(tmp_path: Path) -> None
     maker = (
         "import sys\nfrom facsimile.search.errors import IndexAlreadyExists\n"
         "from facsimile.search.index.embedded.index import EmbeddedIndex\n"
-        "from tests.conformance.synthetic import SIGNATURES\n"
+        "from tests.support.records import SIGNATURES\n"
         "try: EmbeddedIndex.create(sys.argv[1], SIGNATURES); print('made')\n"
         "except IndexAlreadyExists: print('exists')\n"
     )

@@ -13,7 +13,7 @@ from facsimile.imaging.record import ImageRecord
 from facsimile.search.index.embedded import arrays
 from facsimile.search.index.embedded.index import EmbeddedIndex
 from facsimile.search.query import IndexQuery
-from tests.conformance.synthetic import (
+from tests.support.records import (
     DIMS,
     SIGNATURES,
     look,

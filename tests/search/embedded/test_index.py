@@ -18,7 +18,7 @@ from facsimile.search.errors import IndexNotFound, IndexReadOnly, InvalidRequest
 from facsimile.search.index.base import Signatures
 from facsimile.search.index.embedded.index import EmbeddedIndex
 from facsimile.search.query import Filter, IndexQuery
-from tests.conformance.synthetic import (
+from tests.support.records import (
     DIMS,
     SIGNATURES,
     digest,

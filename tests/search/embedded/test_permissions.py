@@ -18,7 +18,7 @@ from facsimile.search.errors import IndexReadOnly, StoreError
 from facsimile.search.index.embedded.index import EmbeddedIndex
 from facsimile.search.index.state.base import Entry, Ref, Wanted
 from facsimile.search.query import Filter, IndexQuery
-from tests.conformance.synthetic import SIGNATURES, look, question, random_panels, random_vector, record
+from tests.support.records import SIGNATURES, look, question, random_panels, random_vector, record
 
 #: somebody who owns nothing
 NOBODY = 65534

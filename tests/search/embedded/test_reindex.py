@@ -17,7 +17,7 @@ from facsimile.search.errors import IndexMismatch, IndexUnavailable
 from facsimile.search.index.base import Signatures
 from facsimile.search.index.embedded.index import EmbeddedIndex
 from facsimile.search.query import IndexQuery
-from tests.conformance.synthetic import SIGNATURES, filled, look, question, random_vector, record
+from tests.support.records import SIGNATURES, filled, look, question, random_vector, record
 
 HASHES = Signatures(hash="test-1")
 

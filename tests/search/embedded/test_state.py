@@ -15,7 +15,7 @@ import pytest
 from facsimile.search.errors import IndexMismatch, StoreError
 from facsimile.search.index.embedded.index import EmbeddedIndex
 from facsimile.search.index.state.base import Entry, Ref, Wanted
-from tests.conformance.synthetic import SIGNATURES
+from tests.support.records import SIGNATURES
 
 ROOT = Path(__file__).parents[3]
 JOBS = Wanted(kind="job")

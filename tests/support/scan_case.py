@@ -17,7 +17,7 @@ from facsimile.ingest.pipeline import process
 from facsimile.ingest.sources import items
 from facsimile.scans import Scanned
 from facsimile.workers.scanning.findings import Finding
-from tests.imaging.pictures import EDITS, NAMES, encoded, photograph
+from tests.support.pictures import EDITS, NAMES, encoded, photograph
 
 
 def noise(number: int) -> bytes:

@@ -19,7 +19,7 @@ from PIL import Image
 
 import facsimile
 from facsimile.workers.errors import JobNotFound
-from tests.facsimile.shell import Shell
+from tests.support.shell import Shell
 
 #: images of a run: many chunks, so that a fault strikes in their midst
 PICTURES = 600

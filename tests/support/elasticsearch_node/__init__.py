@@ -4,7 +4,7 @@ The jars come by Maven, a small Java program starts them. Security, scripts and 
 packaged server are not among the published jars; what the product uses is all there.
 """
 
-from tests.elasticsearch_node.jars import NodeUnavailable, prepare
-from tests.elasticsearch_node.node import ElasticsearchNode
+from tests.support.elasticsearch_node.jars import prepare
+from tests.support.elasticsearch_node.node import ElasticsearchNode
 
-__all__ = ["ElasticsearchNode", "NodeUnavailable", "prepare"]
+__all__ = ["ElasticsearchNode", "prepare"]

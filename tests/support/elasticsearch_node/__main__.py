@@ -1,4 +1,4 @@
-"""`python -m tests.elasticsearch_node setup`, or `… start [--port 9200] [--data DIR]`."""
+"""`python -m tests.support.elasticsearch_node setup`, or `… start [--port 9200] [--data DIR]`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.elasticsearch_node import ElasticsearchNode, NodeUnavailable, prepare
+from tests.support.elasticsearch_node import ElasticsearchNode, prepare
+from tests.support.process import ServiceUnavailable
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.elasticsearch_node", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.support.elasticsearch_node", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("setup", help="fetch the jars and compile the launcher")
     start = commands.add_parser("start", help="run a node until Ctrl-C")
@@ -29,7 +30,7 @@ def main() -> int:
                 print(f"Elasticsearch answers at {node.url}; its log is {node.log}", flush=True)
                 if node.process:
                     node.process.wait()
-    except NodeUnavailable as reason:
+    except ServiceUnavailable as reason:
         print(reason, file=sys.stderr)
         return 1
     return 0

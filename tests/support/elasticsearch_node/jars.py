@@ -12,15 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.process import ServiceUnavailable
+
 HERE = Path(__file__).parent
-HOME = HERE.parent.parent / ".services" / "elasticsearch"
+HOME = HERE.parents[2] / ".services" / "elasticsearch"
 
 #: oldest Java that runs this Elasticsearch
 OLDEST_JAVA = 21
-
-
-class NodeUnavailable(Exception):
-    """The node cannot run on this machine; the message says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Program:
 
 
 def prepare() -> Program:
-    """The program, built first where the pom or the sources have changed since. Raises `NodeUnavailable`."""
+    """The program, built first where the pom or the sources have changed. Raises `ServiceUnavailable`."""
     binaries = _jdk()
     HOME.mkdir(parents=True, exist_ok=True)
     with (HOME / "lock").open("w") as lock:
@@ -55,7 +53,7 @@ def _fingerprint() -> str:
 def _build(binaries: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
-        raise NodeUnavailable("Elasticsearch for the tests needs Maven (mvn): install the package maven")
+        raise ServiceUnavailable("Elasticsearch for the tests needs Maven (mvn): install the package maven")
     for folder in ("jars", "classes"):
         shutil.rmtree(HOME / folder, ignore_errors=True)
     jars = HOME / "jars"
@@ -68,14 +66,14 @@ def _run(*command: str | Path) -> None:
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stdout + done.stderr).strip().splitlines()
-        raise NodeUnavailable(f"{Path(command[0]).name} failed: {' '.join(said[:3])}")
+        raise ServiceUnavailable(f"{Path(command[0]).name} failed: {' '.join(said[:3])}")
 
 
 def _jdk() -> Path:
     """The `bin` folder of the newest JDK here that is new enough."""
     found = [(version, folder) for folder in _bin_folders() if (version := _version(folder)) >= OLDEST_JAVA]
     if not found:
-        raise NodeUnavailable(
+        raise ServiceUnavailable(
             f"Elasticsearch for the tests needs a JDK of version {OLDEST_JAVA} or newer: "
             "install one (openjdk-21-jdk-headless, say) or point JAVA_HOME to it"
         )

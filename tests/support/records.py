@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facsimile.imaging.bands import neighbours
 from facsimile.imaging.describe import HashQuery
 from facsimile.imaging.record import BITS, ImageRecord
-from facsimile.search.index.base import Index, Signatures
+from facsimile.search.index.base import Index, Signatures, Status
 from facsimile.search.query import Filter, IndexQuery
 
 DIMS = 64
@@ -82,3 +82,8 @@ def filled(index: Index, *records: ImageRecord) -> Index:
 
 def ids(records: list[ImageRecord]) -> set[str]:
     return {each.id for each in records}
+
+
+def statuses(index: Index, *records: ImageRecord) -> list[Status]:
+    """What became of each record of one write."""
+    return [written.status for written in index.put(records)]
