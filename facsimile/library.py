@@ -63,7 +63,12 @@ class Facsimile:
         self._model = self._open_model(self.index)
         self._location = location
         self.finder = Finder(
-            self.index, chosen.thresholds, chosen.verification, limits=chosen.limits, locate=located
+            self.index,
+            chosen.thresholds,
+            chosen.verification,
+            model=self._model,
+            limits=chosen.limits,
+            locate=located,
         )
         self.queries = QueryReader(chosen, self._model, self.finder.stored_query)
 

@@ -29,14 +29,16 @@ def reindex(
     *,
     model: str | None = None,
     fetch: bool = False,
+    panels: bool = False,
     progress: Progress | None = None,
 ) -> tuple[IndexInfo, Redescribed]:
     """Build an index anew with the present layout and settings, and say what it is now.
 
     `model` names the one whose vectors it shall keep ("none": hashes alone). Without it the model stays;
     signatures are made anew only where this program has another version of the hash or of its own network.
-    They are made from the pictures where those still lie (those on the network only with `fetch`), else from
-    the thumbnails. The same call continues what an interruption left. Raises StoreError and ModelError.
+    They are made from the pictures where those still lie (those on the network only with `fetch`), else
+    from the thumbnails. `panels` finds the pictures within each picture anew. The same call continues what
+    an interruption left. Raises StoreError and ModelError.
     """
     options = chosen.elastic if is_remote(location) else None
     old = stored_signatures(location, options)
@@ -47,10 +49,17 @@ def reindex(
         made = chosen.new_model(model or DEFAULT_MODEL)
         new = signatures_of(made)
     outdated = not is_of_this_layout(location, options)
-    as_they_are = model is None and new == old and not outdated
+    as_they_are = model is None and new == old and not (outdated or panels)
     with Loader(chosen.fetching) as loader:
         redescriber = Redescriber(
-            old, new, loader=loader, limits=chosen.limits, model=made, fetch=fetch, outdated=outdated
+            old,
+            new,
+            loader=loader,
+            limits=chosen.limits,
+            model=made,
+            fetch=fetch,
+            outdated=outdated,
+            panels=panels,
         )
         with rebuild_index(
             location,

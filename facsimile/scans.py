@@ -14,6 +14,7 @@ from facsimile.ingest.loader import Loader
 from facsimile.ingest.open_source import is_remote
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Index
+from facsimile.search.index.opening import model_of
 from facsimile.search.index.state.base import Wanted
 from facsimile.search.index.validation import check_collection
 from facsimile.search.query import Filter
@@ -185,6 +186,7 @@ class Scanning:
             open_index=self._open_index,
             open_loader=partial(_loader, chosen.fetching),
             handlers=HANDLERS,
+            open_model=partial(model_of, wanted=chosen.model, options=chosen.running),
             limits=chosen.limits,
             lease=chosen.queue_lease,
         )

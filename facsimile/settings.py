@@ -94,6 +94,11 @@ class Settings(BaseSettings):
         Policy().agreement, ge=0, le=1, description="correlation of the common area from which it is a copy"
     )
 
+    search_regions: bool = Field(
+        True,
+        description="ask a second time, by tiles, insets and as a negative, where no copy was found",
+    )
+
     fetch_allow_private: bool = Field(False, description="fetch from private and loopback addresses too")
     fetch_seconds: float = Field(
         60, gt=0, description="longest time for fetching one URL, redirects included"
@@ -192,7 +197,10 @@ class Settings(BaseSettings):
     @property
     def verification(self) -> Policy:
         return Policy(
-            candidates=self.verify_candidates, seconds=self.verify_seconds, agreement=self.verify_agreement
+            candidates=self.verify_candidates,
+            seconds=self.verify_seconds,
+            agreement=self.verify_agreement,
+            regions=self.search_regions,
         )
 
     @property

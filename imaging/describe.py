@@ -20,6 +20,7 @@ from facsimile.imaging.models.base import Model
 from facsimile.imaging.orientation import ORIENTATIONS, orient_bits, orient_spectrum
 from facsimile.imaging.panels import panels
 from facsimile.imaging.record import Description
+from facsimile.imaging.regions import Region, regions
 from facsimile.imaging.timings import Timings
 
 #: pictures in pages stand upright, or are mirrored
@@ -39,7 +40,8 @@ class HashQuery:
     `bits` is 32 uint8. `terms` are band terms, of which a candidate must share one. `orientation` is the turn
     or flip that was applied to the query (see `facsimile.imaging.orientation`), `trimmed` whether flat
     margins were cut before, `part` whether it is the hash of a panel of the query (see
-    `facsimile.imaging.panels`), `panels` whether it is compared with the panels of stored images, too.
+    `facsimile.imaging.panels`) or a region, `panels` whether it is compared with the panels and regions of
+    stored images, `wholes` whether with these images themselves.
     """
 
     bits: NDArray[np.uint8]
@@ -48,6 +50,7 @@ class HashQuery:
     trimmed: bool = False
     part: bool = False
     panels: bool = False
+    wholes: bool = True
 
 
 def describe(data: bytes, *, limits: Limits | None = None, model: Model | None = None) -> Description:
@@ -127,8 +130,9 @@ _Vector = NDArray[np.float32] | None
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
     """What a batch keeps of one picture until its spectra are computed; `lumas` are the squares of the whole,
-    of what lies within its margins where it is `trimmed`, and of the pictures in it; `prepared` is what the
-    model is shown. Small for a picture of any size, and can be pickled."""
+    of what lies within its margins where it is `trimmed`, of its middle, and of the pictures in it: panels
+    where it is a `page`, else regions; `prepared` is what the model is shown. Small for a picture of any
+    size, and can be pickled."""
 
     sha256: str
     pixels: str
@@ -138,6 +142,7 @@ class Reading:
     size: int
     thumbnail: bytes
     trimmed: bool
+    page: bool
     lumas: list[NDArray[np.uint8]]
     prepared: NDArray[Any] | None = None
 
@@ -146,7 +151,8 @@ class Reading:
         box = content_box(picture.luma)
         margins = [picture.luma_square(box)] if box else []
         small = picture.small
-        pictures = [small.luma_square(panel) for panel in panels(small.luma)]
+        cut_out = [small.luma_square(panel) for panel in panels(small.luma)]
+        pictures = cut_out or [region.luma_square() for region, _ in regions(small)]
         return cls(
             sha256=hashlib.sha256(data).hexdigest(),
             pixels=picture.pixels,
@@ -156,7 +162,8 @@ class Reading:
             size=len(data),
             thumbnail=thumbnail(picture, data),
             trimmed=box is not None,
-            lumas=[picture.luma_square(), *margins, *pictures],
+            page=bool(cut_out),
+            lumas=[picture.luma_square(), *margins, small.luma_square(small.middle), *pictures],
         )
 
     def described(self, signatures: Iterator[_Signature], vector: _Vector) -> Description:
@@ -165,7 +172,8 @@ class Reading:
         trimmed = next(signatures) if self.trimmed else None
         if trimmed and trimmed[2] == 0:  # nothing but margins
             trimmed = None
-        pictures = list(islice(signatures, len(self.lumas) - 1 - self.trimmed))
+        middle, _, _ = next(signatures)
+        pictures = list(islice(signatures, len(self.lumas) - 2 - self.trimmed))
         kept = [each for each in pictures if each[2]] if quality else []
         return Description(
             sha256=self.sha256,
@@ -180,7 +188,10 @@ class Reading:
             spectrum=spectrum,
             spectrum_trimmed=trimmed[0] if trimmed else None,
             panels=np.array([bits for _, bits, _ in kept], np.uint8).reshape(-1, bits.size),
-            spectra_panels=np.array([each for each, _, _ in kept], np.float32).reshape(-1, *spectrum.shape),
+            spectra_panels=np.array([each for each, _, _ in kept if self.page], np.float32).reshape(
+                -1, *spectrum.shape
+            ),
+            spectrum_middle=middle,
             thumbnail=self.thumbnail,
             vector=vector,
         )
@@ -218,6 +229,36 @@ def hash_queries_of_panels(description: Description, probes: Probes = 2) -> list
         HashQuery(bits, terms, orientation, part=True)
         for spectrum in description.spectra_panels
         for orientation, bits, terms in _oriented(spectrum, IN_PAGES, probes)
+    ]
+
+
+def hash_queries_of_middle(description: Description, probes: Probes = 2) -> list[HashQuery]:
+    """The hashes of the middle square of a described image, which is the tile that a collage makes of it;
+    they are compared with stored panels alone."""
+    if description.quality == 0:
+        return []
+    return [
+        HashQuery(bits, terms, orientation, panels=True, wholes=False)
+        for orientation, bits, terms in _oriented(description.spectrum_middle, IN_PAGES, probes)
+    ]
+
+
+def hash_queries_of_region(region: Region, probes: Probes = 2) -> list[HashQuery]:
+    """The hashes of a region; of one that was turned in every orientation."""
+    orientations = ORIENTATIONS if region.turned else IN_PAGES
+    return [
+        HashQuery(bits, terms, orientation, part=True)
+        for orientation, bits, terms in _oriented(region.spectrum, orientations, probes)
+    ]
+
+
+def hash_queries_of_negative(description: Description, probes: Probes = 2) -> list[HashQuery]:
+    """The hashes of the negative of a described image, whole and trimmed."""
+    return [
+        HashQuery(bits, terms, orientation, part=True)
+        for spectrum in (description.spectrum, description.spectrum_trimmed)
+        if spectrum is not None
+        for orientation, bits, terms in _oriented(phash.negative(spectrum), IN_PAGES, probes)
     ]
 
 

@@ -45,6 +45,13 @@ def spectrum(luma: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float3
     return _BASIS @ luma.astype(np.float32) @ _BASIS.T
 
 
+def negative(spectrum: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The spectrum [16, 16] of the negative of a picture, from that of the picture; exact."""
+    turned = -spectrum
+    turned[0, 0] += 255 * _SIDE  # of a white picture
+    return turned
+
+
 def bits_of(spectrum: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The hash, uint8 [..., 32], of spectra [..., 16, 16]: row by row, most significant bit first."""
     flat = spectrum.reshape(*spectrum.shape[:-2], _KEPT * _KEPT)

@@ -57,9 +57,10 @@ class Description:
     `bits_trimmed` is None where the picture has no flat margins. `spectrum` and `spectrum_trimmed` are the
     16x16 float32 DCT blocks behind them: queries make the other orientations and the probes from them, and
     they are not stored. `panels`, uint8 [P, 32], are the hashes of the pictures in a page (see
-    `facsimile.imaging.panels`), P from 0 to `MOST_PANELS`, with `spectra_panels`, float32 [P, 16, 16].
-    `pixels` is a SHA-256 of all that the file shows, so that a lossless re-wrap is identical
-    (`facsimile.imaging.decode.content`); that of the bytes where files of the same bytes alone are.
+    `facsimile.imaging.panels`) and of its regions (`facsimile.imaging.regions`), P from 0 to `MOST_PANELS`;
+    `spectra_panels`, float32 [N, 16, 16], has those of panels alone. `spectrum_middle` is that of the largest
+    square in the middle. `pixels` is a SHA-256 of all that the file shows, so that a lossless re-wrap is
+    identical (`facsimile.imaging.decode.content`); that of the bytes where files of the same bytes alone are.
     `quality` is 0 for blank pictures, up to 100. `thumbnail` is a JPEG of at most 320 px.
     """
 
@@ -76,6 +77,7 @@ class Description:
     spectrum_trimmed: NDArray[np.float32] | None
     panels: NDArray[np.uint8]
     spectra_panels: NDArray[np.float32]
+    spectrum_middle: NDArray[np.float32]
     thumbnail: bytes
     vector: NDArray[np.float32] | None = None
 

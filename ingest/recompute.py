@@ -40,8 +40,9 @@ class Redescriber:
 
     `model` makes the vectors of `new`; None where there are none, or where they stay as they are. Records
     whose vector is missing get one, too. With `outdated` the old index is of an earlier layout: all get
-    panels, and a digest of their content, which takes the source. Remote sources are read only where `fetch`
-    says so. An instance is a `facsimile.search.index.base.Transform`, and counts in `tally`.
+    panels, and a digest of their content, which takes the source. Remote sources are read only where
+    `fetch` says so. `panels` has those of all records found anew. An instance is a
+    `facsimile.search.index.base.Transform`, and counts in `tally`.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Redescriber:
         model: Model | None = None,
         fetch: bool = False,
         outdated: bool = False,
+        panels: bool = False,
     ) -> None:
         self.tally = Redescribed()
         self._hash_changed = old.hash != new.hash
@@ -63,6 +65,7 @@ class Redescriber:
         self._model = model
         self._fetch = fetch
         self._outdated = outdated
+        self._panels = outdated or panels or self._hash_changed
 
     def __call__(self, records: Sequence[ImageRecord]) -> list[ImageRecord]:
         """The records with their new signatures, in their order. Raises ModelError where the model fails."""
@@ -79,7 +82,7 @@ class Redescriber:
         return renewed
 
     def _lacks(self, record: ImageRecord) -> bool:
-        return self._outdated or self._hash_changed or (self._model is not None and record.vector is None)
+        return self._panels or (self._model is not None and record.vector is None)
 
     def _renewed(self, records: Sequence[ImageRecord]) -> list[ImageRecord]:
         model = self._model if any(record.vector is None for record in records) else None
@@ -140,7 +143,7 @@ class Redescriber:
             record = record.replaced(pixels=made.pixels)
         if record.vector is None:
             record = record.replaced(vector=made.vector)
-        if self._outdated or self._hash_changed:
+        if self._panels:
             record = record.replaced(panels=made.panels)
         if self._hash_changed:
             record = record.replaced(quality=made.quality, bits=made.bits, bits_trimmed=made.bits_trimmed)

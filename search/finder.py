@@ -8,9 +8,16 @@ from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 
 from facsimile.imaging.decode import Limits
-from facsimile.imaging.describe import HashQuery, hash_queries, hash_queries_of_panels
+from facsimile.imaging.describe import (
+    HashQuery,
+    hash_queries,
+    hash_queries_of_middle,
+    hash_queries_of_panels,
+)
 from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.models.base import Model
 from facsimile.imaging.record import Description, ImageRecord, Key
+from facsimile.imaging.regions import describe_regions
 from facsimile.search.candidates import candidates
 from facsimile.search.comparison import Comparison, compare
 from facsimile.search.errors import AmbiguousId, InvalidRequest, RecordNotFound
@@ -20,13 +27,14 @@ from facsimile.search.params import SearchParams
 from facsimile.search.proof import Policy
 from facsimile.search.query import IndexQuery, QueryImage
 from facsimile.search.ranking import Thresholds, accepted, fused, judge, shown
+from facsimile.search.regions import again, combined, is_explained, judge_regions, short
 from facsimile.search.stored_queries import descriptions
 from facsimile.search.verification import reach, verified
 
 #: candidates by hash beyond the limit of the answer, since exact ranking may reorder them
 _SPARE = 40
 
-#: receives what a search measured: seconds of the steps `ask`, `rank` and `verify`, the number of
+#: receives what a search measured: seconds of the steps `ask`, `rank`, `verify` and `regions`, the number of
 #: `candidates`
 Observer = Callable[[str, float], None]
 
@@ -44,9 +52,10 @@ def _ignore(step: str, value: float) -> None:
 class Finder:
     """Searches an index: the one place where a query is built, ranked and verified.
 
+    `model` made the vectors of the index; without it regions are searched for by their hashes alone.
     `limits` are those of reading the thumbnails of stored images. `locate` marks the places of a match that
-    are gone. `observer` receives timings. Where many threads search, `cpu_limit` is a semaphore that is held
-    during CPU-bound work. Every method raises the errors of `facsimile.search.errors`.
+    are gone. `observer` receives timings. Where many threads search, `cpu_limit` is a semaphore that is
+    held during CPU-bound work. Every method raises the errors of `facsimile.search.errors`.
     """
 
     def __init__(
@@ -55,6 +64,7 @@ class Finder:
         thresholds: Thresholds | None = None,
         policy: Policy | None = None,
         *,
+        model: Model | None = None,
         limits: Limits | None = None,
         locate: Locate = lambda record: record,
         observer: Observer = _ignore,
@@ -63,6 +73,7 @@ class Finder:
         self.index = index
         self.thresholds = thresholds or Thresholds()
         self.policy = policy or Policy()
+        self._model = model
         self._limits = limits
         self._locate = locate
         self._observe = observer
@@ -95,6 +106,8 @@ class Finder:
         self._observe_step("ask", start)
         with self._cpu_limit:
             answers = self._ranked(asked, hashes, found, params)
+        if params.verifies and self.policy.regions:
+            answers = self._with_regions(asked, answers, params)
         return [
             self._answer(image, fused(matches, by_text) if params.text else matches, params)
             for image, matches in zip(images, answers, strict=True)
@@ -160,6 +173,31 @@ class Finder:
             self._observe_step("verify", start)
         return answers
 
+    def _with_regions(
+        self, queries: Sequence[Description], answers: Sequence[list[Match]], params: SearchParams
+    ) -> list[list[Match]]:
+        """The answers, and what the regions and the negatives of unexplained queries find besides."""
+        start = perf_counter()
+        places = [
+            place
+            for place, (query, matches) in enumerate(zip(queries, answers, strict=True))
+            if query.quality and not is_explained(matches)
+        ]
+        unknown = [queries[place] for place in places]
+        with self._cpu_limit:
+            regions = [describe_regions(query.thumbnail, self._model) for query in unknown]
+            asked = [again(*pair, params.probes) for pair in zip(unknown, regions, strict=True)]
+        questions = [each.index_query(self.thresholds, params.records) for some in asked for each in some]
+        found = iter(self.index.ask(questions) if questions else [])
+        result = list(answers)
+        with self._cpu_limit:
+            judged = [judge_regions(some, [next(found) for _ in some], self.thresholds) for some in asked]
+            told = verified(self.index, unknown, judged, self.thresholds, short(self.policy))
+            for place, more in zip(places, told, strict=True):
+                result[place] = combined(answers[place], more, self.thresholds)
+        self._observe_step("regions", start)
+        return result
+
     def _answer(self, image: QueryImage, matches: Sequence[Match], params: SearchParams) -> list[Match]:
         """The matches that are returned, with the distances that are shown."""
         kept = [
@@ -191,7 +229,8 @@ class Finder:
         in_pages = params.verifies or (params.panels and params.mode == "copies")
         wholes = hash_queries(query, orientations=params.orientations, probes=params.probes, panels=in_pages)
         parts = hash_queries_of_panels(query, params.probes) if params.verifies else []
-        return (*wholes, *parts)
+        middle = hash_queries_of_middle(query, params.probes) if in_pages else []
+        return (*wholes, *parts, *middle)
 
     def _index_query(
         self, image: QueryImage, variants: tuple[HashQuery, ...], params: SearchParams

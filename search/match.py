@@ -13,6 +13,9 @@ from facsimile.search.proof import Proof
 #: the note of a file whose first frame or page is the same, and not the others
 FIRST_PAGE_ALIKE = "first page alike"
 
+#: the note of a picture whose negative is asked about, or the other way round
+NEGATIVE = "negative"
+
 
 class Verdict(enum.StrEnum):
     """What can be said of a match, the strongest first.
@@ -34,9 +37,10 @@ class Match:
 
     `score` is in 0..1 and falls with the distance (see `facsimile.search.ranking.score`). `hamming` is the
     smallest distance in bits (0..256) over the ways to turn and trim both pictures; None where no hash could
-    be compared. `transform` says what was done to the stored picture to get the query's, as far as the hash
-    can tell. `proof` is what verification found, None where it was not made or nothing fits; `note` says what
-    a person should know.
+    be compared. `cosine` is that of the pictures, or of the region of the query that the record was found by.
+    `transform` says what was done to the stored picture to get the query's, as far as the hash can tell.
+    `proof` is what verification found, None where it was not made or nothing fits; `note` says what a person
+    should know.
     """
 
     record: ImageRecord
@@ -90,5 +94,6 @@ def edit_of(proof: Proof | None, transform: Mapping[str, Any]) -> str:
     orientation = str(transform.get("orientation", "")).replace("-", " ")
     margins = "other margins" if transform.get("margins") else ""
     pasted = "pasted" if transform.get("pasted") else ""
+    negative = "negative" if transform.get("negative") else ""
     cut_out = "cut out" if transform.get("cut_out") else ""
-    return ", ".join(part for part in (orientation, margins, pasted, cut_out) if part)
+    return ", ".join(part for part in (orientation, margins, pasted, cut_out, negative) if part)

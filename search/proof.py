@@ -43,7 +43,8 @@ class Policy:
     `parallax`: where parts of the two moved against each other by more pixels of 128, it is the same scene,
     too. `despite`: up to this Hamming distance of the whole pictures it is a copy all the same: there, pixels
     that disagree are a matter of compression, beyond, of another picture from the same place. It is also the
-    radius within which no pair is missed.
+    radius within which no pair is missed. `regions`: whether a picture that no copy was found of is asked
+    about a second time, by its regions and as a negative (see `facsimile.search.regions`).
     """
 
     candidates: int = 24
@@ -60,6 +61,7 @@ class Policy:
     per_bit: float = 0.0005
     parallax: float = 0.12
     despite: int = 31
+    regions: bool = True
 
     def evidence(self, shared: Overlap) -> float:
         """What the pixels of a common area say for a copy; from 0 on they prove it."""

@@ -192,11 +192,11 @@ def _judged(
 
 def _near(variants: Sequence[HashQuery], record: ImageRecord, thresholds: Thresholds) -> Nearest | None:
     """The nearest hashes; those of parts of either picture count where the whole is too far."""
-    whole = nearest([variant for variant in variants if not variant.part], record)
+    whole = nearest([variant for variant in variants if variant.wholes and not variant.part], record)
     if whole and whole.hamming <= thresholds.similar:
         return whole
     parts = (
-        nearest([variant for variant in variants if variant.part], record),
+        nearest([variant for variant in variants if variant.part and variant.wholes], record),
         _nearest_panel(variants, record),
     )
     near = [part for part in parts if part and part.hamming <= thresholds.similar]

@@ -44,7 +44,7 @@ class Stopping(Exception):
 
 #: does a chunk whose items are all in the index already; one outcome for each. Raises the errors of
 #: `facsimile.search.errors` where the index as a whole fails, and is then called again
-Handler = Callable[[Chunk, Index, Limits], list[Outcome]]
+Handler = Callable[[Chunk, Index, Limits, Model | None], list[Outcome]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +108,15 @@ class Hand:
     def _outcomes(self, chunk: Chunk, guard: Guard) -> list[Outcome]:
         """What became of each item; what is done when the index goes away is not done again."""
         if chunk.work is not Work.INGEST:
-            handler = self._means.handlers[chunk.work]
-            return self.patiently(lambda: handler(chunk, self.index, self._means.limits))
+            return self.patiently(partial(self._compared, chunk))
         outcomes: list[Outcome] = []
         for items in portions(chunk.items):
             outcomes += self.patiently(partial(self._processed, chunk, items, guard))
         return outcomes
+
+    def _compared(self, chunk: Chunk) -> list[Outcome]:
+        index = self.index  # opened with its model
+        return self._means.handlers[chunk.work](chunk, index, self._means.limits, self._model)
 
     def _processed(self, chunk: Chunk, items: list[Item], guard: Guard) -> list[Outcome]:
         index = self.index

@@ -47,6 +47,7 @@ class Working:
             service.index,
             service.thresholds,
             service.policy,
+            model=service.model,
             limits=service.limits,
             observer=self._observe,
             cpu_limit=self._cpu_limit,

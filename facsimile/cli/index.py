@@ -52,6 +52,9 @@ def reindex(
     fetch: Annotated[
         bool, typer.Option("--fetch", help="Read sources on the network again, not their thumbnails.")
     ] = False,
+    panels: Annotated[
+        bool, typer.Option("--panels", help="Find the pictures within each picture anew (tiles, insets).")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Build an index anew with the present layout and settings, or with another model.
@@ -70,6 +73,7 @@ def reindex(
                 chosen,
                 model=model,
                 fetch=fetch,
+                panels=panels,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
         except KeyboardInterrupt:

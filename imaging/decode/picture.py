@@ -58,6 +58,27 @@ class Picture:
         raster = self._raster.resize(_within(self._raster, THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
         return dataclasses.replace(self, _raster=raster, _as_stored=False)
 
+    @property
+    def middle(self) -> Box:
+        """The largest square in the middle of the working raster."""
+        width, height = self._raster.size
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        return left, top, left + side, top + side
+
+    def part(self, box: Box) -> Picture:
+        """What lies inside the box, in pixels of the working raster, as a picture by itself."""
+        return self._cut(self._raster.crop(box))
+
+    def turned(self, affine: tuple[float, ...], size: tuple[int, int]) -> Picture:
+        """What an affine map (six numbers) takes a raster of this size to, as a picture by itself."""
+        return self._cut(
+            self._raster.transform(size, Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)
+        )
+
+    def _cut(self, raster: Image.Image) -> Picture:
+        return Picture(*raster.size, self.format, raster, _as_stored=False)
+
     def luma_square(self, box: Box | None = None) -> NDArray[np.uint8]:
         """The luma, or the part of it inside the box, as area averages: uint8 [64, 64]."""
         return np.asarray(self._gray.resize((LUMA_SIDE, LUMA_SIDE), Image.Resampling.BOX, box))

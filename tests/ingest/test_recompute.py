@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
+from PIL import Image
 
 from facsimile.imaging.describe import describe
 from facsimile.imaging.models import model
@@ -175,3 +177,19 @@ def test_only_missing_vectors_are_made_for_the_same_model(coffee: bytes, redescr
     np.testing.assert_array_equal(first.vector, vector)
     assert second.vector is not None
     assert make.tally == Redescribed(kept=1, from_thumbnails=1)
+
+
+def test_panels_are_found_anew_where_that_is_asked(coffee: bytes, redescriber: Make) -> None:
+    with Image.open(io.BytesIO(coffee)) as image:
+        ground = image.convert("RGB").transpose(Image.Transpose.ROTATE_90).resize((900, 600))
+        ground.paste(image.convert("RGB").resize((400, 300)), (300, 200))
+    page = io.BytesIO()
+    ground.save(page, "PNG")
+    record = stored(page.getvalue())
+    assert len(record.panels) > 0
+    bare = record.replaced(panels=record.panels[:0])
+    as_it_is, anew = (redescriber(HASHES, HASHES, panels=panels) for panels in (False, True))
+    assert len(as_it_is([bare])[0].panels) == 0
+    (made,) = anew([bare])
+    assert len(made.panels) > 0 and made.pixels == record.pixels
+    assert anew.tally == Redescribed(from_thumbnails=1)

@@ -8,6 +8,7 @@ from itertools import islice
 
 from facsimile.imaging.decode import Limits
 from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.models.base import Model
 from facsimile.imaging.record import Description, ImageRecord, Key
 from facsimile.ingest.item import Item, Outcome
 from facsimile.search.finder import Finder
@@ -36,7 +37,7 @@ TOGETHER = 16
 Told = dict[tuple[Key, Key], Status]
 
 
-def compared(chunk: Chunk, index: Index, limits: Limits) -> list[Outcome]:
+def compared(chunk: Chunk, index: Index, limits: Limits, model: Model | None) -> list[Outcome]:
     """The outcomes of a chunk, one for each item.
 
     An item is `added` where it brought a new finding, `updated` where it changed one, otherwise `unchanged`;
@@ -45,7 +46,7 @@ def compared(chunk: Chunk, index: Index, limits: Limits) -> list[Outcome]:
     """
     run = Scans(index.state).run(chunk.job)
     rules = dataclasses.replace(run.rules, signatures=index.signatures)  # it may have been built anew since
-    comparer = Comparer(index, dataclasses.replace(run, rules=rules), limits)
+    comparer = Comparer(index, dataclasses.replace(run, rules=rules), limits, model)
     keys = [Key(item.collection, item.id or "") for item in chunk.items]
     ended = comparer.works(keys) if chunk.work is Work.WORKS else comparer.suspects(keys)
     LeftOut(index.state).record(run.id, chunk.id, len(comparer.left_out))
@@ -72,13 +73,19 @@ class Comparer:
     """
 
     def __init__(
-        self, index: Index, run: Run, limits: Limits | None = None, *, crowd: int = SUSPECTS
+        self,
+        index: Index,
+        run: Run,
+        limits: Limits | None = None,
+        model: Model | None = None,
+        *,
+        crowd: int = SUSPECTS,
     ) -> None:
         self._index = index
         self._run = run
         self._limits = limits
         self._crowd = crowd
-        self._finder = Finder(index, run.rules.thresholds, run.rules.policy)
+        self._finder = Finder(index, run.rules.thresholds, run.rules.policy, model=model)
         self._findings = Findings(index.state)
         unproven = (Verdict.SIMILAR,) if run.rules.similar else ()
         self._verdicts = (Verdict.IDENTICAL, Verdict.COPY, *unproven)

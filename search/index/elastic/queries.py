@@ -92,8 +92,8 @@ def _hash_clauses(question: IndexQuery) -> Iterator[dict[str, Any]]:
         return
     allowed = conditions(question.filter)
     for variant in question.variants:
-        places = [("bits", "bands"), ("bits_trimmed", "bands")]
-        for name, bands in places + [("panels.bits", "panels.bands")] * variant.panels:
+        wholes = [("bits", "bands"), ("bits_trimmed", "bands")] * variant.wholes
+        for name, bands in wholes + [("panels.bits", "panels.bands")] * variant.panels:
             yield {
                 "field": name,
                 "query_vector": variant.bits.tobytes().hex(),

@@ -34,7 +34,8 @@ def candidates(
 
 
 def _by_hash(view: View, questions: Sequence[IndexQuery]) -> Iterator[tuple[int, Near, int]]:
-    return _near(view.hashes, questions, [question.variants for question in questions])
+    asking = [[variant for variant in question.variants if variant.wholes] for question in questions]
+    return _near(view.hashes, questions, asking)
 
 
 def _by_panel(view: View, questions: Sequence[IndexQuery]) -> Iterator[tuple[int, Near, int]]:
