@@ -24,6 +24,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -67,9 +68,10 @@ def ingest_rate(location: str, folder: Path, jobs: int) -> tuple[float, int]:
     return (len(moments) - 48 * jobs) / (moments[-1] - first), tally.added
 
 
-def recall(index: Facsimile, originals: list[Path]) -> tuple[dict[str, float], list[dict[str, object]]]:
+def recall(index: Facsimile, originals: list[Path]) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """Share of edited copies whose original comes first, by edit, and the cases where it does not."""
-    shares, misses = {}, []
+    shares: dict[str, float] = {}
+    misses: list[dict[str, Any]] = []
     for edit in EDITS:
         found = 0
         for path in originals:

@@ -53,8 +53,8 @@ def painted(seed: int, above: Colour, below: Colour, sun: Colour, hill: Colour) 
     width, height = SIZE
     picture = Image.new("RGB", SIZE)
     draw = ImageDraw.Draw(picture)
-    for y in range(height):
-        draw.line([(0, y), (width, y)], mixed(above, below, min(1.0, 1.5 * y / height)))
+    for row in range(height):
+        draw.line([(0, row), (width, row)], mixed(above, below, min(1.0, 1.5 * row / height)))
     x, y, radius = rng.uniform(0.15, 0.85) * width, rng.uniform(0.15, 0.4) * height, rng.uniform(28, 60)
     draw.ellipse([x - radius, y - radius, x + radius, y + radius], sun)
     places = np.arange(width)
@@ -141,7 +141,7 @@ def address(log: Path) -> str:
 
 def show(url: str, folder: Path) -> None:
     """Store the paintings, and look at the page."""
-    paintings = {title: painted(*rest) for title, *rest in PAINTINGS}
+    paintings = {title: painted(seed, *colours) for title, seed, *colours in PAINTINGS}
     with facsimile.Client(url) as client:
         for title, painting in paintings.items():
             client.add(jpeg(painting), id=title, collection="paintings", title=title)

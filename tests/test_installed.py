@@ -135,7 +135,7 @@ def server(place: Place) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [place.bin / "facsimile", "serve", "--create", "--index", "by-server", "--port", str(port)]
+    command = [str(place.bin / "facsimile"), "serve", "--create", "--index", "by-server", "--port", str(port)]
     with subprocess.Popen(
         command, cwd=place.folder, env=place.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from io import BytesIO
+from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw, ImageOps
@@ -60,9 +61,11 @@ def found(index: Index, rules: Rules | None = None) -> list[list[str]]:
 
 
 def test_crops_mirrored_copies_and_borders_join_the_picture_they_were_made_of(place: Place) -> None:
-    others = {name: photograph(name) for name in ("astronaut.png", "coffee.png", "rocket.jpg")}
+    others: dict[str, Any] = {
+        name: photograph(name) for name in ("astronaut.png", "coffee.png", "rocket.jpg")
+    }
     part = crop(chelsea())
-    edits = {
+    edits: dict[str, Any] = {
         "cat": photograph("chelsea.png", 450),
         "crop": part,
         "mirrored": ImageOps.mirror(chelsea()),

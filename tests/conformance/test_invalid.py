@@ -80,7 +80,7 @@ def test_an_invalid_record_fails_alone_and_says_why(
     first, bad, last = index.put([good[0], record("bad", rng).replaced(**fields), good[1]])
     assert (first.status, last.status) == (Status.ADDED, Status.ADDED)
     assert bad.status is Status.FAILED and reason in bad.reason and not bad.transient
-    assert bad.error == "InvalidRequest"
+    assert bad.error_type is InvalidRequest
     index.refresh()
     assert index.count() == 2
 

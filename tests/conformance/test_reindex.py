@@ -97,7 +97,7 @@ def test_records_get_their_new_signatures_and_keep_the_rest(place: Place, record
         assert nearest(index, direction(old)) == ["0007"]
         assert (by_hash(index, ~old.bits), by_hash(index, old.bits)) == ({"0007"}, set())
         new = index.get([old.key])[old.key]
-        assert ids(index.ask([question(look(~old.bits ^ 1, panels=True), radius=0)])[0]) == {"0007"}
+        assert ids(index.ask([question(look(~old.bits ^ np.uint8(1), panels=True), radius=0)])[0]) == {"0007"}
         assert (new.pixels, new.quality) == (digest("new 0007"), 50)
         assert (new.thumbnail, new.title, new.tags, new.added_at) == (b"jpeg", "No 7", ("tag",), old.added_at)
         assert len(index.ask_bytes([digest("new 0007")], question().filter)[digest("new 0007")]) == 1

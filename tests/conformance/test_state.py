@@ -299,8 +299,9 @@ def test_a_cursor_survives_writes_and_another_process(place: Place) -> None:
 def test_a_cursor_of_another_listing_is_refused(state: State, other: dict[str, Any]) -> None:
     stored(state, job("1", numbers={"n": 1}), job("2", numbers={"n": 2}))
     cursor = state.find(JOBS, order="n", limit=1).cursor
+    listing: dict[str, Any] = {"wanted": JOBS, "order": "n", "cursor": cursor} | other
     with pytest.raises(InvalidRequest, match="no cursor"):
-        state.find(**{"wanted": JOBS, "order": "n", "cursor": cursor} | other)
+        state.find(**listing)
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "☃", "W10=", "bnVsbA==", "WyJqb2IiLCAibiIsIGZhbHNlLCAxLCAyXQ=="])

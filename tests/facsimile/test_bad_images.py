@@ -90,7 +90,7 @@ def test_a_source_without_images_ends_a_run_before_it_writes(
 def test_names_of_any_bytes_are_told_on_one_line(embedded: Shell, photos: Path) -> None:
     shutil.copy(photos / "coffee.png", photos / "two\nlines.png")
     (photos / "bad\n\x1b[31m.jpg").touch()
-    shutil.copy(photos / "coffee.png", os.fsencode(photos) + b"/caf\xe9.png")
+    shutil.copy(os.fsencode(photos / "coffee.png"), os.fsencode(photos) + b"/caf\xe9.png")
     done = embedded("ingest", photos, "--json")
     assert (done.lines[0]["added"], done.lines[0]["failed"]) == (5, 2)
     named, other = sorted(done.err.splitlines())

@@ -51,7 +51,7 @@ def photos(tmp_path):
 def test_a_folder_is_stored_and_an_edited_copy_found_as_the_embedded_object_finds_it(
     client, api, photos, tmp_path
 ):
-    outcomes = []
+    outcomes: list[facsimile.Outcome] = []
     tally = client.ingest(photos, collection="shop", on_outcome=outcomes.append)
     assert (tally.added, tally.failed) == (3, 1)
     assert [one.error for one in outcomes] == ["", "", "", "BrokenImage"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ def frames(*images: Image.Image, format: str, **options: object) -> bytes:
     return encoded(first, format, save_all=True, append_images=others, **options)
 
 
-def flat(colour: object, size: tuple[int, int] = (64, 48)) -> Image.Image:
+def flat(colour: Any, size: tuple[int, int] = (64, 48)) -> Image.Image:
     return Image.new("RGB", size, colour)
 
 
@@ -41,7 +42,7 @@ def low(centre: int) -> Image.Image:
     return Image.fromarray((120 + 100 * np.cos(np.hypot(x - centre, y - 60) / 9)).astype(np.uint16))
 
 
-def changed(image: Image.Image, colour: object, size: int = 1) -> Image.Image:
+def changed(image: Image.Image, colour: Any, size: int = 1) -> Image.Image:
     image = image.copy()
     image.paste(
         colour, (image.width // 3, image.height // 3, image.width // 3 + size, image.height // 3 + size)
@@ -127,7 +128,7 @@ def turned(orientation: int) -> bytes:
     return encoded(FIRST.transpose(Image.Transpose.ROTATE_90), exif=exif)
 
 
-def hidden(colour: object) -> Image.Image:
+def hidden(colour: Any) -> Image.Image:
     """A picture of which half cannot be seen."""
     image = FIRST.convert("RGBA")
     image.paste((*Image.new("RGB", (1, 1), colour).getpixel((0, 0)), 0), (0, 0, 200, 266))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from facsimile.imaging.distance import hamming
 from facsimile.imaging.errors import BrokenImage, EmptyImage, ImageError, ImageTooLarge, NotAnImage
 from tests.support.pictures import encoded, photograph, wide_profile
 
-LOSSLESS = {
+LOSSLESS: dict[str, Any] = {
     "PNG": {},
     "BMP": {},
     "TIFF": {"compression": "tiff_lzw"},
@@ -24,7 +25,7 @@ LOSSLESS = {
     "PPM": {},
     "QOI": {},
 }
-LOSSY = {
+LOSSY: dict[str, Any] = {
     "JPEG": {"quality": 90},
     "WEBP": {"quality": 85},
     "AVIF": {"quality": 85},
@@ -206,7 +207,8 @@ def test_exif_orientations_are_undone(format, orientation):
     stored = upright if lay is None else upright.transpose(lay)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options = {"JPEG": {"quality": 95}, "WEBP": {"lossless": True}}.get(format, {})
+    lossless: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95}, "WEBP": {"lossless": True}}
+    options = lossless.get(format, {})
 
     picture = decode(encoded(stored, format, exif=exif, **options))
 

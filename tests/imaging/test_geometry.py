@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -132,7 +134,7 @@ def test_parts_that_moved_against_each_other_show_though_their_pixels_agree(name
     picture = luma(name)
     slanted = np.array([(0.98, 0.03, 4), (-0.02, 0.97, 6), (1e-4, 5e-5, 1)])
     size = (picture.shape[1], picture.shape[0])
-    copy = np.asarray(cv2.warpPerspective(picture // 2 + 60, slanted, size))
+    copy: Any = np.asarray(cv2.warpPerspective(picture // 2 + 60, slanted, size))
     for other, matrix, low, high in (
         (copy, slanted, 0.0, 0.12),
         (moved_about(picture, 2), np.eye(3), 0.2, 2.0),

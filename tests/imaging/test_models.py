@@ -151,7 +151,7 @@ def test_missing_weights_are_said(monkeypatch, tmp_path):
 
 
 def test_a_device_that_is_not_there_is_said():
-    missing = {"CUDAExecutionProvider": "cuda", "CoreMLExecutionProvider": "mps"}
+    missing: dict[str, Any] = {"CUDAExecutionProvider": "cuda", "CoreMLExecutionProvider": "mps"}
     for provider, device in missing.items():
         if provider not in onnxruntime.get_available_providers():
             with pytest.raises(ModelUnavailable, match=f"cannot use {device}"):
@@ -238,7 +238,7 @@ def test_vectors_are_normalised_for_every_model_and_black_has_one_too():
     datas = [encoded(Image.new("RGB", (5, 4), colour)) for colour in colours]
     found = describe_many(datas, model=Means(Options(batch=2)))
     vectors = [one.vector for one in found if isinstance(one, Description)]
-    np.testing.assert_allclose(vectors, [[1, 0, 0], [3**-0.5] * 3, [0, 0, 1]], atol=1e-6)
+    np.testing.assert_allclose(np.array(vectors), np.array([[1, 0, 0], [3**-0.5] * 3, [0, 0, 1]]), atol=1e-6)
 
 
 def test_no_pictures_have_no_vectors():

@@ -48,7 +48,7 @@ def test_an_error_is_its_own_work_s_and_the_next_is_done() -> None:
 
 def test_closing_cancels_what_waits() -> None:
     pool, over, begun = HostPool(1, 1), threading.Event(), threading.Event()
-    first = pool.submit("host", lambda: begun.set() or over.wait(PATIENCE))
+    first = pool.submit("host", lambda: (begun.set(), over.wait(PATIENCE)))
     waiting = pool.submit("host", lambda: 2)
     assert begun.wait(PATIENCE)
     threading.Timer(0.1, over.set).start()

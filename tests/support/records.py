@@ -42,7 +42,7 @@ def flipped(bits: Bits, distance: int, rng: np.random.Generator, keep: int = 0) 
 
 def record(id: str, rng: np.random.Generator, **fields: Any) -> ImageRecord:
     """A record with random signatures; the fields replace what it would have."""
-    made = {
+    made: dict[str, Any] = {
         "sha256": digest(f"bytes of {id}"),
         "pixels": digest(f"pixels of {id}"),
         "width": 640,

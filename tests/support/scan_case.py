@@ -75,7 +75,7 @@ class Case:
         self.bring_in(index, self.suspects, "suspects-works")
         return index.scan(catalogue="works", **options)
 
-    def open(self, **changes: object) -> facsimile.Facsimile:
+    def open(self, **changes: Any) -> facsimile.Facsimile:
         """The index, by hashes and geometry alone."""
         return facsimile.open(self.location, **{"model": "none", "jobs": 1, **changes})
 

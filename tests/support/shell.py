@@ -60,7 +60,7 @@ class Shell:
 
     def start(self, *args: object, prefix: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
         """Begin a command, behind another that runs it, in a process group of its own."""
-        command = [*prefix, sys.executable, "-m", "facsimile", *map(os.fspath, map(_text, args))]
+        command = [*prefix, sys.executable, "-m", "facsimile", *map(_text, args)]
         return subprocess.Popen(
             command,
             cwd=self.folder,

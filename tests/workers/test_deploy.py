@@ -56,7 +56,7 @@ def test_every_metric_and_every_alert_is_documented():
 
 
 def test_panels_do_not_cover_each_other():
-    taken = set()
+    taken: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:
         at = panel["gridPos"]
         cells = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}

@@ -9,6 +9,7 @@ import os
 import pty
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -26,7 +27,7 @@ def own_logging():
     root.setLevel(level)
 
 
-def logged(log, *, level="info", format="json") -> list[dict]:
+def logged(log, *, level="info", format="json") -> list[Any]:
     """The lines that a function causes."""
     stream = io.StringIO()
     configure(level, format, stream=stream)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -157,4 +158,4 @@ def _work(id: str) -> None:
     pass
 
 
-TASKS = {TASK: _take, "facsimile.work": _work}
+TASKS: dict[str, Callable[..., object]] = {TASK: _take, "facsimile.work": _work}

@@ -7,6 +7,7 @@ import json
 import queue
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -32,11 +33,11 @@ def server(redis_server):
     return redis_server()
 
 
-def received(url: str) -> object:
+def received(url: str) -> Any:
     """What a Celery worker hands to the task for the one message that waits."""
     app = Celery("receiver", broker=url, set_as_current=False)
     app.conf.update(task_default_queue=QUEUE, task_ignore_result=True, worker_hijack_root_logger=False)
-    seen: queue.Queue[object] = queue.Queue()
+    seen: queue.Queue[Any] = queue.Queue()
     app.task(name="facsimile.intake", shared=False)(seen.put)
     with start_worker(app, pool="solo", perform_ping_check=False):
         return seen.get(timeout=30)

@@ -49,7 +49,7 @@ def lives(api) -> bool:
 
 def opened(api, head: str) -> socket.socket:
     """A connection on which a request has begun."""
-    connection = socket.create_connection(httpx.URL(api.url).netloc.decode().split(":"), timeout=20)
+    connection = socket.create_connection(("127.0.0.1", httpx.URL(api.url).port), timeout=20)
     connection.sendall(head.encode())
     return connection
 

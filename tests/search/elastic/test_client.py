@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import elastic_transport
 import elasticsearch
@@ -48,7 +49,7 @@ def meta(status: int) -> elastic_transport.ApiResponseMeta:
 
 
 @pytest.mark.parametrize("kind", transport_errors())
-def test_each_error_of_the_transport_has_one_of_ours(kind: type[Exception]):
+def test_each_error_of_the_transport_has_one_of_ours(kind: Any):
     ours = error_of(kind("secret detail", errors=(OSError("refused"),)), SERVER)
     assert isinstance(ours, StoreError)
     assert SERVER in str(ours)
@@ -162,7 +163,7 @@ def serving(
     ],
 )
 def test_refused_credentials_are_sent_but_never_shown(options: ElasticOptions, sent: str):
-    handler = type("Refusing", (Answer,), {"authorizations": []})
+    handler: Any = type("Refusing", (Answer,), {"authorizations": []})
     with (
         serving(handler) as port,
         pytest.raises(IndexAuthError, match="refuses these credentials") as refusal,
@@ -202,7 +203,7 @@ def test_a_certificate_counts_only_where_it_is_trusted(certificate: Path):
         capture_output=True,
         text=True,
     ).stdout.partition("=")[2]
-    handler = type("Refusing", (Answer,), {"authorizations": []})
+    handler: Any = type("Refusing", (Answer,), {"authorizations": []})
     with serving(handler, context) as port:
         location = f"https://127.0.0.1:{port}/pictures"
         with pytest.raises(IndexAuthError, match="certificate"):

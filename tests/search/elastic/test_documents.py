@@ -44,7 +44,8 @@ def test_panels_may_be_missing_null_or_one_without_its_list(rng: np.random.Gener
 
 def test_vectors_are_read_in_every_form(rng: np.random.Generator):
     vector = random_vector(rng)
-    for given in (packed(vector), vector.tolist(), [str(each) for each in vector]):
+    forms: tuple[Any, ...] = (packed(vector), vector.tolist(), [str(each) for each in vector])
+    for given in forms:
         got = vector_of(given)
         assert got.dtype == np.float32
         np.testing.assert_allclose(got, vector, rtol=1e-6)

@@ -98,7 +98,7 @@ def test_the_scan_is_the_definition(
         index.put(records)
         (answer,) = index.ask([question(look(query), radius=radius, limit=count)])
     expected = {
-        each.id for each in records if each.quality > 0 and min(hamming(each.bits, query), 255) <= radius
+        each.id for each in records if each.quality > 0 and min(int(hamming(each.bits, query)), 255) <= radius
     }
     assert {each.id for each in answer} == expected
 
