@@ -17,8 +17,8 @@ from facsimile.search.match import Match, Verdict
 from facsimile.search.params import SearchParams
 from facsimile.search.proof import Policy
 from tests.conformance.conftest import Place
-from tests.conformance.synthetic import filled
-from tests.imaging.pictures import encoded, photograph
+from tests.support.pictures import encoded, photograph
+from tests.support.records import filled
 
 NETWORK = model("facsimile")
 

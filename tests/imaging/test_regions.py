@@ -12,7 +12,7 @@ from facsimile.imaging.phash import bits_of, negative
 from facsimile.imaging.regions import MOST_REGIONS, describe_regions
 from facsimile.imaging.seams import rectangles
 from facsimile.imaging.tilt import tilt
-from tests.imaging.pictures import NAMES, encoded, photograph
+from tests.support.pictures import NAMES, encoded, photograph
 
 
 def raster(picture: Image.Image) -> np.ndarray:
