@@ -24,7 +24,8 @@ from facsimile.imaging.models import model
 from facsimile.imaging.record import Description, ImageRecord
 from facsimile.search.proof import Policy, Proof
 from facsimile.search.ranking import Thresholds, nearest
-from facsimile.search.verification import Verifier, second_look
+from facsimile.search.verification import effort_for
+from facsimile.search.verifier import Verifier
 
 LOOKED_AT = Path(__file__).parent / "accuracy" / "looked_at.json"
 
@@ -67,8 +68,8 @@ def proofs(
             if cosine < policy.cosine and (distance is None or distance > policy.distance):
                 continue
             found += 1
-            again = second_look(distance, cosine, thresholds, policy)
-            yield (name, other), verifier.proof(records[other], second_look=again)
+            effort = effort_for(distance, cosine, thresholds, policy)
+            yield (name, other), verifier.proof(records[other], effort=effort)
 
 
 def main() -> None:

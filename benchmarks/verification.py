@@ -25,7 +25,8 @@ from facsimile.imaging.geometry.features import features, matched
 from facsimile.imaging.geometry.homography import fit
 from facsimile.search.proof import Policy, Proof
 from facsimile.search.ranking import Thresholds
-from facsimile.search.verification import Verifier, second_look
+from facsimile.search.verification import effort_for
+from facsimile.search.verifier import Verifier
 
 #: kinds of wrong pairs
 WRONG = ("plain", "edited", "series", "logo", "text", "tiles")
@@ -48,14 +49,14 @@ class Seen:
 
 def seen(pair: Pair, policy: Policy) -> Seen:
     """Verify a pair as a search would, whatever its distances."""
-    again = second_look(pair.hamming, pair.cosine, Thresholds(), policy)
+    effort = effort_for(pair.hamming, pair.cosine, Thresholds(), policy)
     assert pair.stored.thumbnail is not None
     afresh = pair.stored.replaced(thumbnail=pair.stored.thumbnail + b"\0")  # its features are not known
     start = time.process_time()
     verifier = Verifier(pair.query, policy)
-    verifier.proof(pair.stored, second_look=again)
+    verifier.proof(pair.stored, effort=effort)
     ready = time.process_time()  # from now on the query's features are there
-    proof = verifier.proof(afresh, second_look=again)
+    proof = verifier.proof(afresh, effort=effort)
     done = time.process_time()
     near = pair.hamming is not None and pair.hamming <= policy.distance
     return Seen(
@@ -64,7 +65,7 @@ def seen(pair: Pair, policy: Policy) -> Seen:
         who=pair.stored.id,
         reached=near or pair.cosine >= policy.cosine,
         proof=proof,
-        first=verifier.proof(pair.stored, second_look="never"),
+        first=verifier.proof(pair.stored, effort="orb"),
         orb=_orb(pair),
         query_ms=1000 * (2 * ready - start - done),
         pair_ms=1000 * (done - ready),
@@ -83,17 +84,11 @@ def _orb(pair: Pair) -> int:
 def fitted(rows: Iterable[Seen]) -> NDArray[np.float64]:
     """The constants of `search/proof.py`: copies and wrong pairs whose geometry fits weigh the same."""
     told = [(row.copy, row.proof) for row in rows if row.proof]
-    values = np.array(
-        [
-            (1, proof.agreement, proof.hamming / 256, np.log(proof.inliers), moved is not None, moved or 0)
-            for _, proof in told
-            for moved in [proof.parallax]
-        ]
-    )
+    values = np.array([(1, min(proof.residual, 1), proof.agreeing, proof.parallax or 0) for _, proof in told])
     right = np.array([copy for copy, _ in told], float)
     weight = np.where(right == 1, 0.5 / right.sum(), 0.5 / (1 - right).sum()) * len(right)
-    penalty = np.diag((1e-6, *[1e-2] * 5))
-    answer = np.zeros(6)
+    penalty = np.diag((1e-6, *[1e-2] * 3))
+    answer = np.zeros(4)
     for _ in range(100):  # Newton's method
         likely = 1 / (1 + np.exp(-values @ answer))
         curvature = (values.T * (weight * likely * (1 - likely))) @ values + penalty
@@ -170,7 +165,7 @@ def main() -> None:
     parser.add_argument("--ground", choices=("training", "unseen"), help="only these pictures")
     options = parser.parse_args()
     policy = Policy()
-    print(f"agreement {policy.agreement}, reach {policy.distance} of 256 bits or cosine {policy.cosine}")
+    print(f"residual {policy.residual}, reach {policy.distance} of 256 bits or cosine {policy.cosine}")
     both = grounds(options.dataset, options.cache, options.originals)
     for name, ground in zip(("training", "unseen"), both, strict=True):
         if options.ground not in (None, name):

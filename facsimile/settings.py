@@ -71,15 +71,9 @@ class Settings(BaseSettings):
         48,
         ge=0,
         le=256,
-        description="Hamming distance up to which a match is a copy; beyond 31 verification can overrule it",
+        description="Hamming distance up to which a match is a copy where pixels are not compared",
     )
     similar_distance: int = Field(80, ge=0, le=256, description="Hamming distance at which the answer ends")
-    copy_score: float = Field(
-        Thresholds().copy_score,
-        ge=0,
-        le=1,
-        description="score from which a match is a copy; verification can overrule it",
-    )
     similar_cosine: float = Field(
         Thresholds().similar_cosine, ge=-1, le=1, description="cosine below which the answer ends"
     )
@@ -90,8 +84,8 @@ class Settings(BaseSettings):
     verify_seconds: float = Field(
         Policy().seconds, gt=0, description="time after which no further candidate of a query is verified"
     )
-    verify_agreement: float = Field(
-        Policy().agreement, ge=0, le=1, description="correlation of the common area from which it is a copy"
+    verify_residual: float = Field(
+        Policy().residual, gt=0, le=1, description="residual of the compared cells up to which it is a copy"
     )
 
     search_regions: bool = Field(
@@ -190,7 +184,6 @@ class Settings(BaseSettings):
         return Thresholds(
             copy=self.copy_distance,
             similar=self.similar_distance,
-            copy_score=self.copy_score,
             similar_cosine=self.similar_cosine,
         )
 
@@ -199,7 +192,7 @@ class Settings(BaseSettings):
         return Policy(
             candidates=self.verify_candidates,
             seconds=self.verify_seconds,
-            agreement=self.verify_agreement,
+            residual=self.verify_residual,
             regions=self.search_regions,
         )
 

@@ -12,7 +12,8 @@ from facsimile.imaging.record import BITS, Description, ImageRecord
 from facsimile.search.match import Match
 from facsimile.search.proof import Policy, Proof
 from facsimile.search.ranking import Thresholds, accepted, hash_distance, judge, nearest, shown
-from facsimile.search.verification import Verifier, confirmed
+from facsimile.search.verification import confirm
+from facsimile.search.verifier import Verifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,11 +66,15 @@ def compare(
     views = hash_queries(second)
     record = ImageRecord.of(first)
     near = nearest(views, record)
-    proof = Verifier(second, policy).proof(record) if verify else None
+    verifier = Verifier(second, policy)
+    compared = verify and verifier.can_compare(record)
+    proof = verifier.proof(record) if compared else None
     anything = dataclasses.replace(thresholds, similar=BITS, similar_cosine=-1)
     told = judge(second, views, [record], anything if proof else thresholds)
     found = shown(
-        second, accepted([confirmed(match, proof, policy) for match in told], thresholds), thresholds
+        second,
+        accepted([confirm(match, proof) if compared else match for match in told], thresholds),
+        thresholds,
     )
     return Comparison(
         first=first,

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from facsimile.search.transformation import Transformation
 
-if TYPE_CHECKING:
-    from facsimile.imaging.geometry.overlap import Overlap
+#: What a proof says: the same picture, or what else is known of two pictures that look alike. `same scene`:
+#: another photograph of it. `same template`: the frame agrees and the contents differ. `recoloured`: a part
+#: has other colours. `negative`: one is the negative of the other, and they show too little to tell more.
+Finding = Literal["copy", "same scene", "same template", "recoloured", "negative"]
 
-#: what a proof says: the same picture; the same scene, product or template in another picture
-Finding = Literal["copy", "same scene"]
+#: How the transformation was found: the wholes laid on each other, or local features
+#: (see `facsimile.imaging.geometry`).
+Feature = Literal["whole", "orb", "sift"]
 
-#: the note of a match whose geometry fits but whose pixels differ
-SAME_SCENE = "same scene"
-
-#: the local features that the proof came by (see `facsimile.imaging.geometry.features`)
-Feature = Literal["orb", "sift"]
-
-#: when SIFT looks where ORB has proven nothing; a sign is a transformation that a few of ORB's features share
-SecondLook = Literal["always", "on a sign", "never"]
+#: how far verification of a candidate goes: the wholes alone; ORB too; SIFT where a few of ORB's features
+#: share a transformation; SIFT in any case
+Effort = Literal["whole", "orb", "sign", "sift"]
 
 #: The logistic model of the probability, fitted by `benchmarks/verification.py` on copies and on look-alikes
 #: whose geometry fits, equally many.
-_BASE, _PER_AGREEMENT, _PER_BIT, _PER_INLIERS = -22.4, 21.9, -0.027, 0.43
-_STILL, _PER_PARALLAX = 1.9, -14.7
+_BASE, _PER_RESIDUAL, _PER_AGREEING, _PER_PARALLAX = 1.0, -4.0, 3.0, -12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +34,23 @@ class Policy:
     is, nor after `vain` in a row that are no copies; after `vain_second` second looks in vain, first looks
     have to do. `distance`, `cosine`: how far out candidates are verified; beyond the thresholds of the answer
     only proven ones are kept. `second_cosine`: from there on SIFT looks even where ORB has no sign of a copy.
-    `inliers`: features that must agree on one transformation (ORB, SIFT). `cells`, `agreement`: so many
-    textured cells must be compared, and the median of their correlations be as high, and higher by `per_bit`
-    for each of 256 bits by which the hashes of the common area differ; below, it is the same scene.
-    `parallax`: where parts of the two moved against each other by more pixels of 128, it is the same scene,
-    too. `despite`: up to this Hamming distance of the whole pictures it is a copy all the same: there, pixels
-    that disagree are a matter of compression, beyond, of another picture from the same place. It is also the
-    radius within which no pair is missed. `regions`: whether a picture that no copy was found of is asked
-    about a second time, by its regions and as a negative (see `facsimile.search.regions`).
+    `inliers`: features that must agree on one transformation (ORB, SIFT). `hash_alone`: the Hamming distance
+    up to which a candidate that was not reached in time is called a copy by its hash.
+
+    Two pictures are the same where `cells` or more are compared, and the residual of their cells (see
+    `facsimile.imaging.geometry.difference`) is at most `residual` in 98 of 100 and `worst` in all, brightness
+    differs by at most `shade` standard deviations, and parts moved against each other by at most `parallax`
+    pixels of 128; by `parallax_slanted` where the map slants; and by `parallax_free` where it turns by more
+    than `free_turn` degrees off a quarter turn, or slants by more than `free_slant`, and neither picture lies
+    in the other as a whole: nobody's editing does that, but a second shot of a flat scene.
+    `lit`: from this share of textured cells on, brightness may change across the picture.
+
+    A tile of a collage is the same within, and at least `apart` of what lies outside of it differs. Where one
+    picture covers a part of the other, `covered` is the least evidence (see
+    `facsimile.search.evidence`).
+
+    `regions`: whether a picture that no copy was found of is asked about a second time, by its regions and as
+    a negative (see `facsimile.search.regions`).
     """
 
     candidates: int = 24
@@ -56,16 +62,21 @@ class Policy:
     second_cosine: float = 0.45
     inliers_orb: int = 8
     inliers_sift: int = 6
-    cells: int = 24
-    agreement: float = 0.945
-    per_bit: float = 0.0005
+    hash_alone: int = 10
+    cells: int = 60
+    residual: float = 0.33
+    worst: float = 0.9
+    shade: float = 0.45
+    lit: float = 0.5
     parallax: float = 0.12
-    despite: int = 31
+    parallax_slanted: float = 0.08
+    parallax_free: float = 0.04
+    free_turn: float = 0.25
+    free_slant: float = 0.004
+    apart: float = 0.86
+    covered: float = 1.2
+    template: float = 0.3
     regions: bool = True
-
-    def evidence(self, shared: Overlap) -> float:
-        """What the pixels of a common area say for a copy; from 0 on they prove it."""
-        return shared.agreement - self.per_bit * shared.hamming - self.agreement
 
     def least(self, kind: Feature) -> int:
         """The inliers that this kind of feature needs."""
@@ -76,31 +87,34 @@ class Policy:
 class Proof:
     """What geometry and pixels say of one candidate.
 
-    `inliers`: features of both pictures that lie where one transformation puts them. `agreement`: the median
-    correlation of small cells under it, -1..1. `hamming`: by how many of 256 bits the hashes of the common
-    area differ. `parallax`: how far parts of the area moved against each other, in pixels of 128; None where
-    that cannot be told, or was not looked at. `by_hash`: the probability by the hash of the whole pictures,
-    where that decides (see `Policy.despite`). `probability`: that it is a copy.
+    `inliers`: features of both pictures that lie where one transformation puts them; 0 where the wholes were
+    laid on each other. `agreement`: the median correlation of small cells under it, -1..1; `agreeing`: the
+    share of them that agree. `residual`: what is left of the contrast of nearly all cells after the best fit,
+    0 for equal ones. `hamming`: by how many of 256 bits the hashes of the common area differ. `parallax`: how
+    far parts of the area moved against each other, in pixels of 128; None where that cannot be told.
+    `negative`: whether one is the negative of the other. `covered`: the share of the common area that
+    something was laid over. `probability`: that it is a copy.
     """
 
     finding: Finding
     feature: Feature
     inliers: int
     agreement: float
+    agreeing: float
+    residual: float
     hamming: int
     transformation: Transformation
     parallax: float | None = None
-    by_hash: float = 0.0
+    negative: bool = False
+    covered: float = 0.0
 
     @property
     def probability(self) -> float:
-        """That the candidate is a copy, 0..1: by the hash, or logistic in agreement, Hamming distance,
-        inliers and parallax. At least one half where the finding is that, otherwise at most."""
-        pixels = _PER_AGREEMENT * self.agreement + _PER_BIT * self.hamming
-        if self.parallax is not None:
-            pixels += _STILL + _PER_PARALLAX * self.parallax
-        by_pixels = 1 / (1 + math.exp(-(_BASE + pixels + _PER_INLIERS * math.log(self.inliers))))
-        return max(self.by_hash, by_pixels, 0.5) if self.finding == "copy" else min(by_pixels, 0.5)
+        """That the candidate is a copy, 0..1: logistic in residual, agreeing cells and parallax. At least one
+        half where the finding is that, otherwise at most."""
+        evidence = _BASE + _PER_RESIDUAL * min(self.residual, 1.0) + _PER_AGREEING * self.agreeing
+        likely = 1 / (1 + math.exp(-evidence - _PER_PARALLAX * (self.parallax or 0.0)))
+        return max(likely, 0.5) if self.finding == "copy" else min(likely, 0.5)
 
     def as_json(self) -> dict[str, Any]:
         """The proof as services read it."""
@@ -109,8 +123,12 @@ class Proof:
             "feature": self.feature,
             "inliers": self.inliers,
             "agreement": round(self.agreement, 3),
+            "agreeing": round(self.agreeing, 3),
+            "residual": round(self.residual, 3),
             "hamming": self.hamming,
             "parallax": None if self.parallax is None else round(self.parallax, 3),
+            "negative": self.negative,
+            "covered": round(self.covered, 3),
             "probability": round(self.probability, 4),
             "transform": self.transformation.as_json(),
             "area": self.transformation.area_as_json(),

@@ -23,8 +23,8 @@ Mode = Literal["copies", "similar"]
 
 _ORDER = {verdict: place for place, verdict in enumerate(Verdict)}
 
-#: the most that files score of which only the first frames or pages are known to be alike
-_OF_FIRST_PAGES = 0.5
+#: share of the score that is left where nothing proves a copy: no such match claims to be certain
+_OF_UNPROVEN = 0.5
 
 #: constant of reciprocal rank fusion (Cormack, Clarke, Büttcher 2009)
 _FUSION = 60
@@ -34,14 +34,13 @@ _FUSION = 60
 class Thresholds:
     """Where each verdict begins; `docs/accuracy.md` says how they were measured.
 
-    `copy` is a Hamming distance of 256 that is accepted unaided: unrelated pictures begin far above it,
-    look-alikes of one scene just above. `copy_score` is a score (see `facsimile.search.score`) that is.
-    `similar` and `similar_cosine` are where the answer ends.
+    `copy` is a Hamming distance of 256 that is accepted where pixels were not compared: unrelated pictures
+    begin far above it, look-alikes of one scene just above. The vector alone makes no copy. `similar` and
+    `similar_cosine` are where the answer ends.
     """
 
     copy: int = 48
     similar: int = 80
-    copy_score: float = 0.9998
     similar_cosine: float = 0.5
 
 
@@ -170,8 +169,7 @@ def _judged(
     if part and by_hash <= thresholds.copy:
         # the vectors of whole pictures say nothing of a part, where its hash speaks for itself
         likely = max(likely, score(hamming, None))
-    proves = whole is not None and whole <= thresholds.copy
-    if proves or (cosine is not None and score(whole, cosine) >= thresholds.copy_score):
+    if whole is not None and whole <= thresholds.copy:
         verdict = Verdict.COPY
     elif by_hash <= thresholds.similar or _alike(cosine, thresholds, mode):
         verdict = Verdict.SIMILAR
@@ -179,15 +177,23 @@ def _judged(
         return None
     alike = begins_alike(query.pixels, record.pixels)  # of animations and documents nothing more is compared
     told = near if near and near.hamming <= thresholds.similar else None
+    verdict = Verdict.SIMILAR if alike else verdict
     return Match(
         record=record,
-        verdict=Verdict.SIMILAR if alike else verdict,
-        score=min(likely, _OF_FIRST_PAGES) if alike else likely,
+        verdict=verdict,
+        score=likely if verdict is Verdict.COPY else _OF_UNPROVEN * likely,
         note=FIRST_PAGE_ALIKE if alike else "",
         hamming=hamming,
         cosine=cosine,
         transform=_transform(told) if told else {},
     )
+
+
+def unproven(match: Match) -> Match:
+    """The match as one that nothing proves: similar, with half of the score of a copy."""
+    if match.verdict is not Verdict.COPY:
+        return match
+    return dataclasses.replace(match, verdict=Verdict.SIMILAR, score=_OF_UNPROVEN * match.score)
 
 
 def _near(variants: Sequence[HashQuery], record: ImageRecord, thresholds: Thresholds) -> Nearest | None:

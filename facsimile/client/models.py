@@ -174,18 +174,16 @@ def _proof(told: Mapping[str, Any] | None) -> Proof | None:
         return None
     moved, area = told["transform"], told["area"]
     plain = ("kept", "covers", "mirrored", "turned", "perspective")
+    measured = ("inliers", "agreement", "residual", "hamming", "parallax", "negative", "covered", "agreeing")
     return Proof(
-        told["finding"],
-        told["feature"],
-        told["inliers"],
-        told["agreement"],
-        told["hamming"],
-        Transformation(
+        finding=told["finding"],
+        feature=told["feature"],
+        **{name: told[name] for name in measured},
+        transformation=Transformation(
             **{name: moved[name] for name in plain},
             box=tuple(moved["box"]),
             scale=tuple(moved["scale"]),
             in_query=tuple((x, y) for x, y in area["query"]),
             in_stored=tuple((x, y) for x, y in area["stored"]),
         ),
-        told["parallax"],
     )

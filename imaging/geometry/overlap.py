@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from facsimile.imaging import phash
 from facsimile.imaging.decode import LUMA_SIDE
 from facsimile.imaging.distance import hamming
+from facsimile.imaging.geometry.cells import CELL, Cells
 from facsimile.imaging.geometry.homography import Matrix
 
 Luma = NDArray[np.uint8]
 
-#: pixels are compared on a raster of this longest side, in cells of so many pixels, which overlap by half
-_SIDE = 128
-CELL = 8
+#: longest side, in pixels, of the raster on which a transformation is judged and refined
+SIDE = 128
 
-#: variance of luma from which a cell has something to compare
-_TEXTURE = 16.0
+#: the same of the raster on which contents are compared
+FINE_SIDE = 256
 
 #: how long the refinement goes on: so many steps, or until one gains as little
 _STEPS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 15, 1e-4)
@@ -47,14 +47,15 @@ class Common:
 class Overlap:
     """The common area of two pictures under a map.
 
-    `cells` is how many of its cells have texture in either picture, and `agreement` the median of their
-    correlations, -1..1; 0 where there are none. `hamming` is by how many of 256 bits the hashes of the area
-    differ.
+    `cells` is how many of its cells have texture in either picture, `agreement` the median of their
+    correlations, -1..1, and `agreeing` the share of them that agree; 0 where there are none. `hamming` is by
+    how many of 256 bits the hashes of the area differ.
     """
 
     common: Common
     cells: int
     agreement: float
+    agreeing: float
     hamming: int
 
 
@@ -68,26 +69,30 @@ def overlap(first: Luma, second: Luma, matrix: Matrix) -> Overlap | None:
     large shapes, then tell them apart.
     None where the pictures do not meet.
     """
-    common = _common(first, second, matrix)
+    common = lay(first, second, matrix)
     if common is None:
         return None
-    table, counted = correlations(common.first, common.second, common.inside, step=CELL // 2)
-    agreement = float(np.median(table[counted])) if counted.any() else 0.0
-    return Overlap(common, int(counted.sum()), agreement, _hamming(common))
+    cells = Cells.of(common.first, common.second, common.inside)
+    counted = cells.correlation[cells.textured]
+    agreement = float(np.median(counted)) if len(counted) else 0.0
+    return Overlap(common, len(counted), agreement, cells.agreeing, _hamming(common))
 
 
-def refined(common: Common) -> Matrix | None:
+def refine(common: Common, *, slanted: bool = False, smooth: int = 1) -> Matrix | None:
     """The map near that of the common area under which the pixels agree best; None where there is none.
 
     Features miss their places by a pixel or more in small or blurred copies, which the cells of `overlap` do
     not forgive. The enhanced correlation coefficient (Evangelidis and Psarakis 2008) is climbed from there.
-    An affine map stays one: a perspective would follow the noise.
+    An affine map stays one, unless it is to become `slanted`: a perspective would follow the noise. The
+    rasters are blurred over `smooth` pixels.
     """
-    slanted = bool(common.matrix[2, :2].any())
+    slanted = slanted or bool(common.matrix[2, :2].any())
     kind, rows = (cv2.MOTION_HOMOGRAPHY, 3) if slanted else (cv2.MOTION_AFFINE, 2)
     start = np.eye(rows, 3, dtype=np.float32)
     try:
-        _, moved = cv2.findTransformECC(common.second, common.first, start, kind, _STEPS, common.inside, 1)
+        _, moved = cv2.findTransformECC(
+            common.second, common.first, start, kind, _STEPS, common.inside, smooth
+        )
         back = np.linalg.inv(np.vstack([moved, np.eye(3)[rows:]]).astype(np.float64))
     except (cv2.error, np.linalg.LinAlgError):  # it does not converge where nothing fits
         return None
@@ -95,7 +100,9 @@ def refined(common: Common) -> Matrix | None:
     return np.asarray(found / found[2, 2], np.float64)
 
 
-def _common(first: Luma, second: Luma, matrix: Matrix) -> Common | None:
+def lay(first: Luma, second: Luma, matrix: Matrix, side: int = SIDE) -> Common | None:
+    """Both luma rasters [H, W] on the raster of their common area under the map, its longer side at most
+    `side` pixels; None where they hardly meet."""
     (height, width), (second_height, second_width) = first.shape, second.shape
     placed = cv2.perspectiveTransform(_frame(width, height)[None], matrix)[0].astype(np.float32)
     area, shared = cv2.intersectConvexConvex(placed, _frame(second_width, second_height).astype(np.float32))
@@ -105,7 +112,7 @@ def _common(first: Luma, second: Luma, matrix: Matrix) -> Common | None:
     own = cv2.perspectiveTransform(shared[None], np.linalg.inv(matrix))[0]
     enlarged = float(np.sqrt(cv2.contourArea(placed) / (width * height)))
     low, size = shared.min(axis=0), np.ptp(shared, axis=0)
-    zoom = min(1.0, 1 / enlarged, _SIDE / size.max())  # compare at the resolution that both have
+    zoom = min(1.0, 1 / enlarged, side / size.max())  # compare at the resolution that both have
     raster = (max(1, round(size[0] * zoom)), max(1, round(size[1] * zoom)))
     to_raster = np.array([(zoom, 0, -low[0] * zoom), (0, zoom, -low[1] * zoom), (0, 0, 1)])
     return Common(
@@ -139,27 +146,3 @@ def _hamming(common: Common) -> int:
 def _soft(luma: Luma, zoom: float) -> Any:
     """Blurred so that it can be shrunk by that much."""
     return cv2.GaussianBlur(luma.astype(np.float32), (0, 0), 0.8 / min(1.0, zoom))
-
-
-def correlations(
-    first: Any, second: Any, inside: Any, *, step: int
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """The correlation of each cell of rasters [H, W], one each `step` pixels, and which of them count: those
-    that lie inside and have texture in either. Both are [rows, columns]."""
-    first_mean, second_mean = means(first, step), means(second, step)
-    first_variance = means(first * first, step) - first_mean**2
-    second_variance = means(second * second, step) - second_mean**2
-    covariance = means(first * second, step) - first_mean * second_mean
-    deviations = np.sqrt(np.maximum(first_variance, 1) * np.maximum(second_variance, 1))
-    whole = _at_cells(cv2.erode(inside, np.ones((CELL, CELL), np.uint8), borderValue=0), step) > 0
-    textured = whole & (np.maximum(first_variance, second_variance) > _TEXTURE)
-    return np.asarray(covariance / deviations, np.float32), textured
-
-
-def means(values: Any, step: int) -> Any:
-    """The mean of each cell of a raster [H, W] or [H, W, 2], one each `step` pixels, in the same shape."""
-    return _at_cells(cv2.boxFilter(values, -1, (CELL, CELL)), step)
-
-
-def _at_cells(raster: Any, step: int) -> Any:
-    return raster[CELL // 2 :: step, CELL // 2 :: step]

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facsimile.imaging.geometry.overlap import CELL, Common, correlations, means
+from facsimile.imaging.geometry.cells import CELL, Cells, cell_means
+from facsimile.imaging.geometry.overlap import Common
 
 #: cells count whose pixels correlate at least so well where the flow finds them again, and so many are needed
 _FOUND = 0.8
@@ -43,12 +44,13 @@ def parallax(common: Common) -> float | None:
     height, width = first.shape
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     moved = cv2.remap(common.second, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR)
-    table, counted = correlations(common.first, moved, common.inside, step=CELL)
-    found = counted & (table >= _FOUND) & (_clipped(common.first, common.second) <= _CLIPPED)
+    cells = Cells.of(common.first, moved, common.inside, CELL)
+    table = cells.correlation
+    found = cells.textured & (table >= _FOUND) & (_clipped(common.first, common.second) <= _CLIPPED)
     if found.sum() < _LEAST:
         return None
     start = np.argwhere(found)[:, ::-1].astype(np.float32) * CELL + CELL // 2
-    missed = _missed(start, start + means(flow, CELL)[found])
+    missed = _missed(start, start + cell_means(flow, CELL)[found])
     if missed is None:
         return None
     noise = _PER_NOISE * (1 - float(np.median(table[found])))
@@ -79,7 +81,7 @@ def _across(missed: NDArray[np.float32], luma: Any, found: NDArray[np.bool_]) ->
     """How far the found cells moved across their edges, [N]: along an edge, and where there is none, nobody
     can tell (the structure tensor of Förstner, Gülch 1987, weighs the directions)."""
     right, down = (cv2.Sobel(luma, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
-    xx, yy, xy = (means(product, CELL)[found] for product in (right * right, down * down, right * down))
+    xx, yy, xy = (cell_means(product, CELL)[found] for product in (right * right, down * down, right * down))
     strongest = (xx + yy) / 2 + np.sqrt((xx - yy) ** 2 / 4 + xy**2)
     x, y = missed.T
     seen = np.maximum(xx * x**2 + yy * y**2 + 2 * xy * x * y, 0)
@@ -89,7 +91,7 @@ def _across(missed: NDArray[np.float32], luma: Any, found: NDArray[np.bool_]) ->
 def _clipped(first: Any, second: Any) -> Any:
     """The share of pixels of each cell that are black or white in the one picture or the other."""
     one, other = (
-        means(((luma < _DARK) | (luma > _BRIGHT)).astype(np.float32), CELL) for luma in (first, second)
+        cell_means(((luma < _DARK) | (luma > _BRIGHT)).astype(np.float32), CELL) for luma in (first, second)
     )
     return np.maximum(one, other)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,14 +14,14 @@ from facsimile.search.candidates import candidates
 from facsimile.search.duplicates.cluster import Cluster, Member
 from facsimile.search.index.base import Index
 from facsimile.search.match import Match, Verdict
-from facsimile.search.proof import SAME_SCENE, Policy
+from facsimile.search.proof import Policy
 from facsimile.search.query import Filter, IndexQuery
 from facsimile.search.ranking import Thresholds, judge, shown
 from facsimile.search.verification import reach, verified
 
 _T = TypeVar("_T")
 
-#: no score or cosine is as high
+#: no cosine is as high
 _NEVER = 2.0
 
 #: records that are asked about in one request
@@ -39,9 +38,9 @@ _REMEMBERED = 1_000_000
 class Rules:
     """What ties two records.
 
-    `thresholds.copy` is the Hamming distance that is accepted unaided; candidates farther out are verified
-    as a search does it, `policy.candidates` of each record, without a limit of time. The vector alone ties
-    nothing. Without `verify` the hash alone ties. `scenes` keeps the pairs of the same scene, too.
+    Candidates are verified as a search does it, `policy.candidates` of each record, without a limit of time.
+    Without `verify` the hash alone ties, up to `thresholds.copy`. `scenes` keeps the pairs of the same scene,
+    too.
     """
 
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -53,18 +52,12 @@ class Rules:
     def reach(self) -> Thresholds:
         """Where candidates end."""
         if self.verify:
-            return dataclasses.replace(reach(self.thresholds, self.policy), copy_score=_NEVER)
+            return reach(self.thresholds, self.policy)
         copy = self.thresholds.copy
-        return Thresholds(copy=copy, similar=copy, copy_score=_NEVER, similar_cosine=_NEVER)
-
-    def certain(self, match: Match) -> bool:
-        """Whether geometry cannot talk out of it."""
-        return match.hamming is not None and match.hamming <= self.policy.despite
+        return Thresholds(copy=copy, similar=copy, similar_cosine=_NEVER)
 
     def ties(self, match: Match) -> bool:
         """Whether the match, verified or not, is a copy."""
-        if match.note == SAME_SCENE:
-            return self.certain(match)
         return match.verdict in (Verdict.IDENTICAL, Verdict.COPY)
 
 
@@ -122,7 +115,7 @@ class Ties:
     def _is_sure(self, match: Match) -> bool:
         if match.verdict is Verdict.IDENTICAL:
             return True
-        return match.verdict is Verdict.COPY and (self._rules.certain(match) or not self._rules.verify)
+        return match.verdict is Verdict.COPY and not self._rules.verify
 
     def _unseen(self, key: Key, matches: list[Match]) -> list[Match]:
         """The best pairs that were not verified from the other side."""

@@ -9,7 +9,7 @@ from benchmarks.accuracy.attacks_web import DISGUISES
 from facsimile.imaging.describe import describe
 from facsimile.imaging.record import ImageRecord
 from facsimile.search.proof import Policy
-from facsimile.search.verification import Verifier
+from facsimile.search.verifier import Verifier
 from tests.support.pictures import encoded, photograph
 
 OTHERS = [photograph(name) for name in ("coffee.png", "rocket.jpg", "camera.png")]

@@ -110,7 +110,7 @@ def test_two_pictures_of_one_template_are_not_merged_but_shown_where_wanted(plac
     assert {each.id for each in pair.records} == {"chelsea.png", "rocket.jpg"}
     assert (pair.keeper, pair.why) == (None, "")
     told = pair.as_json()
-    assert (told["keeper"], told["why"], told["note"]) == (None, None, "same scene")
+    assert (told["keeper"], told["why"], told["note"]) == (None, None, "same template")
     assert told["images"][1]["relation"]["note"] == "same scene"
 
 

@@ -52,13 +52,18 @@ def test_a_mirrored_crop_becomes_a_copy_with_its_area(photographs: Index) -> Non
     assert not any(match.verdict is Verdict.COPY for match in others)
 
 
-def test_what_is_not_verified_keeps_its_verdict(photographs: Index) -> None:
-    query = describe(encoded(photograph("coffee.png", 800).reduce(2), "JPEG", quality=20), model=NETWORK)
-    limits = Policy()
-    for policy in (dataclasses.replace(limits, candidates=0), dataclasses.replace(limits, seconds=0)):
-        (first, *_) = Finder(photographs, policy=policy).search(query)
-        assert (first.record.id, first.verdict, first.proof) == ("coffee.png", Verdict.COPY, None)
-    (first, *_) = Finder(photographs).search(query)
+def test_what_is_not_reached_in_time_is_a_copy_only_where_the_hash_leaves_hardly_a_doubt(
+    photographs: Index,
+) -> None:
+    near = describe(encoded(photograph("coffee.png", 800).reduce(2), "JPEG", quality=20), model=NETWORK)
+    far = describe(encoded(ImageOps.posterize(photograph("coffee.png", 800), 1)), model=NETWORK)
+    late = Finder(photographs, policy=Policy(seconds=0))
+    (first, *_) = late.search(near)
+    assert (first.record.id, first.verdict, first.proof) == ("coffee.png", Verdict.COPY, None)
+    (first, *_) = late.search(far)
+    assert first.hamming is not None and Policy().hash_alone < first.hamming <= 48
+    assert (first.record.id, first.verdict, first.proof) == ("coffee.png", Verdict.SIMILAR, None)
+    (first, *_) = Finder(photographs).search(near)
     assert first.verdict is Verdict.COPY and first.proof is not None
 
 

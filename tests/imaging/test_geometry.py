@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facsimile.imaging.geometry.features import Kind, features, matched, reflected
 from facsimile.imaging.geometry.homography import fit, plausible
-from facsimile.imaging.geometry.overlap import overlap, refined
+from facsimile.imaging.geometry.overlap import overlap, refine
 from facsimile.imaging.geometry.parallax import parallax
 from tests.support.pictures import photograph
 
@@ -91,7 +91,7 @@ def test_a_map_that_is_a_little_off_is_refined() -> None:
     off = np.array([(1.01, 0.01, -42.5), (-0.01, 0.99, -28), (0, 0, 1)])
     before = overlap(picture, part, off)
     assert before is not None
-    found = refined(before.common)
+    found = refine(before.common)
     assert found is not None
     np.testing.assert_allclose(found, exact, atol=0.5)
     after = overlap(picture, part, found)
@@ -103,7 +103,7 @@ def test_blank_pictures_have_nothing_to_refine_and_no_parallax() -> None:
     blank = np.full((200, 320), 127, np.uint8)
     shared = overlap(blank, blank, np.eye(3))
     assert shared is not None
-    assert refined(shared.common) is None
+    assert refine(shared.common) is None
     assert parallax(shared.common) is None
 
 

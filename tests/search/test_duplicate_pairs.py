@@ -8,7 +8,6 @@ from facsimile.imaging.describe import describe
 from facsimile.imaging.record import ImageRecord
 from facsimile.search.duplicates.pairs import Rules
 from facsimile.search.match import Match, Verdict
-from facsimile.search.proof import SAME_SCENE
 from tests.support.pictures import encoded, photograph
 
 
@@ -18,13 +17,13 @@ from tests.support.pictures import encoded, photograph
         (Verdict.IDENTICAL, None, "", True),
         (Verdict.COPY, 48, "", True),
         (Verdict.COPY, 120, "", True),
-        (Verdict.COPY, 31, SAME_SCENE, True),
-        (Verdict.COPY, 40, SAME_SCENE, False),
-        (Verdict.SIMILAR, 120, SAME_SCENE, False),
+        (Verdict.COPY, 254, "negative", True),
+        (Verdict.SIMILAR, 120, "same scene", False),
+        (Verdict.SIMILAR, 4, "same template", False),
         (Verdict.SIMILAR, 60, "", False),
     ],
 )
-def test_other_pictures_of_a_scene_are_tied_only_where_the_hash_is_certain(
+def test_copies_are_tied_and_nothing_that_pixels_tell_apart(
     verdict: Verdict, hamming: int | None, note: str, tied: bool
 ) -> None:
     record = ImageRecord.of(describe(encoded(photograph())))

@@ -17,9 +17,10 @@ from facsimile.search.evaluation.attacks import attack
 from facsimile.search.index.base import Signatures
 from facsimile.search.index.embedded.index import EmbeddedIndex
 from facsimile.search.match import Match, Verdict
-from facsimile.search.proof import SAME_SCENE, Policy, Proof
+from facsimile.search.proof import Policy, Proof
 from facsimile.search.ranking import Thresholds
-from facsimile.search.verification import Verifier, confirmed, verified
+from facsimile.search.verification import confirm, unreached, verified
+from facsimile.search.verifier import Verifier
 from tests.support.pictures import encoded, photograph
 
 Picture = Image.Image
@@ -206,26 +207,33 @@ def match_of(verdict: Verdict, hamming: int, score: float = 0.5) -> Match:
 def proof_of(finding: str) -> Proof:
     found = proof(crop(chelsea()), chelsea())
     assert found is not None
-    agreement = 0.98 if finding == "copy" else 0.3
-    return dataclasses.replace(found, finding=finding, agreement=agreement, hamming=0)  # type: ignore[arg-type]
+    residual = found.residual if finding == "copy" else 1.0
+    return dataclasses.replace(found, finding=finding, residual=residual)  # type: ignore[arg-type]
 
 
-def test_a_proof_raises_the_verdict_and_a_scene_lowers_it_unless_the_hash_is_sure() -> None:
-    limits, scene = Policy(), proof_of("same scene")
-    raised = confirmed(match_of(Verdict.SIMILAR, 120), proof_of("copy"), limits)
+def test_a_proof_raises_the_verdict() -> None:
+    raised = confirm(match_of(Verdict.SIMILAR, 120), proof_of("copy"))
     assert (raised.verdict, raised.note) == (Verdict.COPY, "") and raised.score > 0.9
-    lowered = confirmed(match_of(Verdict.COPY, 120, 0.9999), scene, limits)
-    assert (lowered.verdict, lowered.note) == (Verdict.SIMILAR, SAME_SCENE) and lowered.score <= 0.5
-    doubtful = confirmed(match_of(Verdict.COPY, 40, 0.9999), scene, limits)
-    assert (doubtful.verdict, doubtful.note) == (Verdict.SIMILAR, SAME_SCENE)
-    kept = confirmed(match_of(Verdict.COPY, 30, 0.9999), scene, limits)
-    assert (kept.verdict, kept.note, kept.score) == (Verdict.COPY, "", 0.9999)
-    assert kept.proof and (kept.proof.finding, kept.proof.probability) == ("copy", 0.9999)
-    unsure = confirmed(match_of(Verdict.SIMILAR, 30, 0.7), scene, limits)
-    assert (unsure.verdict, unsure.note) == (Verdict.SIMILAR, SAME_SCENE) and unsure.score < 0.5
+
+
+@pytest.mark.parametrize("finding", ["same scene", "same template", "recoloured", "negative"])
+@pytest.mark.parametrize("hamming", [4, 40, 120])
+def test_pixels_that_differ_outweigh_hash_and_vector(finding: str, hamming: int) -> None:
+    lowered = confirm(match_of(Verdict.COPY, hamming, 0.9999), proof_of(finding))
+    assert (lowered.verdict, lowered.note) == (Verdict.SIMILAR, finding) and lowered.score <= 0.5
+    unfitting = confirm(match_of(Verdict.COPY, hamming, 0.9999), None)
+    assert (unfitting.verdict, unfitting.note) == (Verdict.SIMILAR, "") and unfitting.score <= 0.5
+
+
+def test_the_same_bytes_need_no_proof() -> None:
     identical = match_of(Verdict.IDENTICAL, 0, 1)
-    assert confirmed(identical, scene, limits) is identical
-    assert confirmed(kept, None, limits) is kept
+    assert confirm(identical, proof_of("same scene")) is identical
+
+
+def test_what_is_not_reached_in_time_is_a_copy_only_within_a_few_bits() -> None:
+    near, far = (match_of(Verdict.COPY, hamming, 0.999) for hamming in (8, 20))
+    assert unreached(near, Policy()) is near
+    assert unreached(far, Policy()).verdict is Verdict.SIMILAR
 
 
 def test_a_comparison_shows_the_proof() -> None:

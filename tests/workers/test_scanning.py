@@ -173,20 +173,22 @@ def test_what_is_only_similar_is_found_on_request(case: Case) -> None:
 
 def test_a_scan_says_how_many_matches_with_fitting_geometry_it_left_out(case: Case) -> None:
     case.fill(unrelated=3)
-    with case.open(copy_distance=0, verify_agreement=1.0) as index:
+    with case.open(copy_distance=0, verify_residual=1e-6) as index:
         done = case.scan(index)
-        assert (done.new, done.left_out, done.as_json()["similar_left_out"]) == (0, 3, 3)
+        # the caption on the third is told from a difference of pixels, however strict the limit of those is
+        assert (done.new, done.left_out, done.as_json()["similar_left_out"]) == (1, 2, 2)
         assert case.scan(index).left_out == 0, "nothing was compared"
         case.suspect("late.jpg", edited("coffee.png"))
         assert case.scan(index).left_out == 1
         seen = case.scan(index, include_similar=True)
-        assert (seen.new, seen.left_out) == (4, 0)
-        assert {each.as_json()["note"] for each in index.scanning.findings.all()} == {"same scene"}
+        assert (seen.new, seen.left_out) == (3, 0)
+        notes = [each.as_json()["note"] for each in index.scanning.findings.all()]
+        assert sorted(notes) == ["", *["same template"] * 3]
     shell = Shell(
-        case.works.parent, case.location, FACSIMILE_COPY_DISTANCE="0", FACSIMILE_VERIFY_AGREEMENT="1.0"
+        case.works.parent, case.location, FACSIMILE_COPY_DISTANCE="0", FACSIMILE_VERIFY_RESIDUAL="0.000001"
     )
     told = shell("scan", "--catalogue", "works")
-    assert "4 more matches are only similar, though geometry fits" in told.err
+    assert "3 more matches are only similar, though geometry fits" in told.err
     assert "--include-similar" in told.err
 
 

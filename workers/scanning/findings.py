@@ -17,7 +17,6 @@ from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Status
 from facsimile.search.index.state.base import Entry, Ref, State, Wanted
 from facsimile.search.match import Match, Verdict
-from facsimile.search.proof import SAME_SCENE
 from facsimile.workers.errors import FindingNotFound, QueueError
 from facsimile.workers.ledger.chunks import now
 from facsimile.workers.scanning.scans import Run
@@ -94,7 +93,7 @@ class Finding:
     def as_json(self) -> dict[str, Any]:
         """The finding as services read it."""
         body = {name: value for name, value in self.entry.body.items() if name != "keys"}
-        if body["verdict"] != Verdict.SIMILAR and body["note"] == SAME_SCENE:
+        if body["verdict"] != Verdict.SIMILAR and body["note"] == "same scene":
             # an earlier version kept the doubts of geometry where the hash had decided
             proof = (
                 {**body["proof"], "finding": "copy", "probability": body["score"]} if body["proof"] else None

@@ -1,0 +1,240 @@
+"""From two pictures and a map between them to a finding: a copy, or what else they have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facsimile.imaging.geometry.colours import recoloured
+from facsimile.imaging.geometry.covering import Covering, covering
+from facsimile.imaging.geometry.difference import Difference, difference
+from facsimile.imaging.geometry.homography import Matrix, plausible
+from facsimile.imaging.geometry.overlap import FINE_SIDE, Common, Overlap, lay, overlap
+from facsimile.imaging.geometry.parallax import parallax
+from facsimile.imaging.geometry.seam import find_tile
+from facsimile.search.proof import Finding, Policy
+
+#: share of agreeing cells below which a map does not fit
+_FITS = 0.12
+
+#: A part of the picture is compared with a part of the other, each cut from more: chance and pattern agree in
+#: small parts, so that so many cells with texture are asked for, of so large a share.
+_WHOLE = 0.9
+_PARTIAL_CELLS = 400
+_PARTIAL_TEXTURE = 0.5
+
+#: a negative that shows less than this share of textured cells is no copy: black on white, and white on black
+_NEGATIVE_TEXTURE = 0.4
+
+#: share of a picture that lies in the other, from which it lies there as a whole
+_CONTAINED = 0.97
+
+#: what covers a picture confuses the flow, so that so many times as much movement is allowed
+_COVERED_MOVES = 2.0
+
+#: fewest textured cells of a tile
+_TILE_CELLS = 80
+
+#: What is left beside an overlay must be so much of a picture: entropy in bits, textured cells, their share,
+#: how well they agree (median, and all but a tenth of them); the overlay hides at most so much.
+_REST_ENTROPY, _REST_CELLS, _REST_TEXTURE = 2.2, 200, 0.2
+_REST_AGREEMENT, _REST_WEAKEST = 0.9, 0.5
+_MOST_COVERED = 0.45
+
+#: A sticker is one piece that covers little of a rich picture, whose rest agrees far better than two shots
+#: do.
+_PATCH_LARGEST, _PATCH_PART = 0.85, 0.1
+_PATCH_AGREEMENT, _PATCH_WEAKEST = 0.97, 0.75
+_PATCH_ENTROPY, _PATCH_TEXTURE = 3.0, 0.5
+
+#: The logistic model of overlays against templates (see `facsimile.imaging.geometry.covering`), fitted by
+#: `benchmarks/families.py`.
+_COVER = {"lines": 4.1, "outline": 0.47, "contrast": -3.54, "largest": 3.19, "part": -4.31, "texture": 1.59}
+_COVER_BASE = -5.3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """One picture as evidence needs it: luma [H, W] and colours [H, W, 3] of its thumbnail."""
+
+    luma: NDArray[np.uint8]
+    rgb: NDArray[np.uint8]
+
+    @property
+    def readable(self) -> bool:
+        return bool(min(self.luma.shape) > 1)
+
+    def mirrored(self) -> View:
+        """The same, mirrored left to right."""
+        return View(np.ascontiguousarray(self.luma[:, ::-1]), self.rgb[:, ::-1])
+
+    def seen(self, negative: bool) -> NDArray[np.uint8]:
+        """The luma, or that of the negative."""
+        return 255 - self.luma if negative else self.luma
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What the pixels say under one map. `shared` is the common area on a coarse raster, `common` the part of
+    it that agrees; `covered` the share of it that something was laid over."""
+
+    finding: Finding
+    shared: Overlap
+    common: Common
+    difference: Difference
+    moved: float | None
+    negative: bool = False
+    covered: float = 0.0
+
+
+class Examiner:
+    """Weighs the pixels of a stored picture and a query under maps from the first to the second."""
+
+    def __init__(self, stored: View, query: View, policy: Policy) -> None:
+        self._stored, self._query, self._policy = stored, query, policy
+
+    def look(self, matrix: Matrix, *, negative: bool = False) -> Evidence | None:
+        """The first look, at the whole common area; None where the map is not plausible or too little is
+        there to compare."""
+        height, width = self._stored.luma.shape
+        if not plausible(matrix, width, height):
+            return None
+        second = self._query.seen(negative)
+        shared = overlap(self._stored.luma, second, matrix)
+        if shared is None or shared.agreeing < _FITS:
+            return None
+        fine = lay(self._stored.luma, second, matrix, FINE_SIDE)
+        found = None if fine is None else difference(fine)
+        if fine is None or found is None:
+            return None
+        if not self._same(found):
+            return Evidence("same scene", shared, fine, found, None, negative)
+        moved = parallax(shared.common)
+        finding = "same scene" if self._is_moved(fine, moved) else self._finding(fine, found, negative)
+        return Evidence(finding, shared, fine, found, moved, negative)
+
+    def look_closer(self, evidence: Evidence) -> Evidence:
+        """The second look, where the wholes differ: for a tile of a collage, for an overlay, and for the
+        frame that pictures made from one template share."""
+        moved = evidence.moved if evidence.moved is not None else parallax(evidence.shared.common)
+        evidence = dataclasses.replace(evidence, moved=moved)
+        far = moved is not None and moved > _COVERED_MOVES * self._policy.parallax
+        if far or self._is_free(evidence.common):
+            return evidence
+        closer = self._tile(evidence) or self._covered(evidence)
+        if closer is None and evidence.difference.agreeing >= self._policy.template:
+            closer = dataclasses.replace(evidence, finding="same template")
+        return closer or evidence
+
+    def _same(self, found: Difference, cells: int = 0) -> bool:
+        policy = self._policy
+        shade = found.shade_flat if found.texture >= policy.lit else max(found.shade, found.shade_flat)
+        return (
+            found.cells >= (cells or policy.cells)
+            and found.residual <= policy.residual
+            and found.worst <= policy.worst
+            and shade <= policy.shade
+        )
+
+    def _finding(self, common: Common, found: Difference, negative: bool) -> Finding:
+        """What two pictures are whose luma is the same."""
+        if recoloured(self._stored.rgb, self._query.rgb, common.matrix, found.texture, negative=negative):
+            return "recoloured"
+        if min(self._outside(common)) > 1 - _WHOLE and (
+            found.cells < _PARTIAL_CELLS or found.texture < _PARTIAL_TEXTURE
+        ):
+            return "same template"
+        if negative and found.texture < _NEGATIVE_TEXTURE:
+            return "negative"
+        return "copy"
+
+    def _outside(self, common: Common) -> tuple[float, float]:
+        """The share of either picture that lies outside of the common area."""
+        return (
+            1 - _area(common.corners) / self._stored.luma.size,
+            1 - _area(_moved(common.corners, common.matrix)) / self._query.luma.size,
+        )
+
+    def _covered(self, evidence: Evidence) -> Evidence | None:
+        """The same picture with an overlay, or None."""
+        found = covering(evidence.common)
+        if found is None or not _is_picture(found):
+            return None
+        if not _is_patch(found) and _cover_evidence(found) < self._policy.covered:
+            return None
+        return dataclasses.replace(evidence, finding="copy", covered=found.part)
+
+    def _tile(self, evidence: Evidence) -> Evidence | None:
+        """The same picture in one tile of a collage, or None."""
+        second = self._query.seen(evidence.negative)
+        tile = find_tile(self._stored.luma, second, evidence.common.matrix)
+        if tile is None or tile.outside < self._policy.apart or not self._same(tile.difference, _TILE_CELLS):
+            return None
+        shared = overlap(self._stored.luma, second, tile.common.matrix)
+        if shared is None or self._turn_and_slant(tile.common.matrix) != (False, False):
+            return None
+        return dataclasses.replace(
+            evidence, finding="copy", shared=shared, common=tile.common, difference=tile.difference
+        )
+
+    def _is_moved(self, common: Common, moved: float | None) -> bool:
+        """Whether parts moved against each other by more than an edited copy explains."""
+        policy = self._policy
+        _, slanted = self._turn_and_slant(common.matrix)
+        if self._is_free(common):
+            limit = policy.parallax_free
+        else:
+            limit = policy.parallax_slanted if slanted else policy.parallax
+        return moved is not None and moved > limit
+
+    def _is_free(self, common: Common) -> bool:
+        """Whether the map is none that editing makes by itself: it turns a little, or slants, and neither
+        picture lies in the other as a whole, as it does on a page, on a screen or within a border."""
+        return any(self._turn_and_slant(common.matrix)) and min(self._outside(common)) > 1 - _CONTAINED
+
+    def _turn_and_slant(self, matrix: Matrix) -> tuple[bool, bool]:
+        angle = math.degrees(math.atan2(matrix[1, 0], matrix[0, 0]))
+        off = abs((angle + 45) % 90 - 45)
+        slant = math.hypot(matrix[2, 0], matrix[2, 1]) / abs(matrix[2, 2]) * max(self._stored.luma.shape)
+        return off > self._policy.free_turn, slant > self._policy.free_slant
+
+
+def _is_picture(rest: Covering) -> bool:
+    return (
+        rest.entropy >= _REST_ENTROPY
+        and rest.cells >= _REST_CELLS
+        and rest.texture >= _REST_TEXTURE
+        and rest.agreement >= _REST_AGREEMENT
+        and rest.weakest >= _REST_WEAKEST
+        and rest.part <= _MOST_COVERED
+    )
+
+
+def _is_patch(found: Covering) -> bool:
+    """Whether one small piece of a rich picture differs, and nothing else."""
+    return (
+        found.largest >= _PATCH_LARGEST
+        and found.part <= _PATCH_PART
+        and found.agreement >= _PATCH_AGREEMENT
+        and found.weakest >= _PATCH_WEAKEST
+        and found.entropy >= _PATCH_ENTROPY
+        and found.texture >= _PATCH_TEXTURE
+    )
+
+
+def _cover_evidence(found: Covering) -> float:
+    return _COVER_BASE + sum(weight * float(getattr(found, name)) for name, weight in _COVER.items())
+
+
+def _moved(corners: Matrix, matrix: Matrix) -> Matrix:
+    placed = np.column_stack([corners, np.ones(len(corners))]) @ matrix.T
+    return np.asarray(placed[:, :2] / placed[:, 2:], np.float64)
+
+
+def _area(corners: Matrix) -> float:
+    x, y = corners.T
+    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
