@@ -23,7 +23,7 @@ Effort = Literal["whole", "orb", "sign", "sift"]
 
 #: The logistic model of the probability, fitted by `benchmarks/verification.py` on copies and on look-alikes
 #: whose geometry fits, equally many.
-_BASE, _PER_RESIDUAL, _PER_AGREEING, _PER_PARALLAX = 1.0, -4.0, 3.0, -12.0
+_BASE, _PER_RESIDUAL, _PER_AGREEING, _PER_PARALLAX = 0.80, -4.05, 3.39, -16.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,9 @@ class Policy:
     inliers_sift: int = 6
     hash_alone: int = 10
     cells: int = 60
-    residual: float = 0.33
+    residual: float = 0.38
     worst: float = 0.9
-    shade: float = 0.45
+    shade: float = 0.5
     lit: float = 0.5
     parallax: float = 0.12
     parallax_slanted: float = 0.08

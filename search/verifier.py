@@ -99,7 +99,7 @@ class Verifier:
             return tried, evidence
         examiner = self._examiner(stored, tried)
         if evidence.difference.typical < _SLANTED and tried.feature != "whole":
-            for smooth in (3, 1):  # first roughly, then exactly
+            for smooth in (3, 1, 1):  # first roughly, then exactly
                 matrix = refine(evidence.shared.common, slanted=True, smooth=smooth)
                 slanted = None if matrix is None else examiner.look(matrix, negative=tried.negative)
                 if slanted is None or _rank(slanted) < _rank(evidence):

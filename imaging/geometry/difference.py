@@ -38,7 +38,7 @@ _LIT = 0.5
 
 #: residuals between which changed tones are tried, up to which they explain it, and the agreement that it
 #: takes
-_UNEXPLAINED, _EXPLAINED, _HOPELESS = 0.33, 0.45, 1.5
+_UNEXPLAINED, _EXPLAINED, _HOPELESS = 0.38, 0.45, 1.5
 _ALIKE = 0.9
 
 
