@@ -48,9 +48,10 @@ import facsimile
 from facsimile.library import Facsimile
 from facsimile.search.evaluation.attacks import attack
 from facsimile.search.finder import Finder
-from facsimile.search.index.elastic.client import Client, ElasticOptions, connect
+from facsimile.search.index.elastic.client import Client, connect
 from facsimile.search.index.elastic.location import ElasticLocation
-from facsimile.search.index.opening import destroy_index, is_remote
+from facsimile.search.index.elastic.options import ElasticOptions
+from facsimile.search.index.opening import destroy_index, is_elasticsearch
 
 EDITS = ("jpeg_q30", "quarter_size", "brightness", "text", "crop_90", "flip")
 CLIENTS = (1, 8, 32)
@@ -100,7 +101,7 @@ class Bench:
             index.index, index.settings.thresholds, index.settings.verification, observer=self._observe
         )
         self._bare = (
-            connect(ElasticLocation.parse(location), ElasticOptions()) if is_remote(location) else None
+            connect(ElasticLocation.parse(location), ElasticOptions()) if is_elasticsearch(location) else None
         )
         self._calls: list[list[Call]] = []
         for question in questions:

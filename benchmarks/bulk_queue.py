@@ -79,7 +79,7 @@ class Bench:
         moments: list[float] = []
         with facsimile.open(self.place(), model=model) as index:
             index.ingest(
-                self.folder, jobs=jobs, on_outcome=lambda outcome: moments.append(time.perf_counter())
+                self.folder, processes=jobs, on_outcome=lambda outcome: moments.append(time.perf_counter())
             )
             index.index.destroy()
         skipped = CHUNK * jobs
@@ -100,7 +100,9 @@ class Bench:
         return sum(items for _, items in done[jobs:]) / (done[-1][0] - first)
 
     def ended(self, index: str, job: str) -> dict[str, Any]:
-        with facsimile.open(index, create=False, broker_url=self.broker) as opened:
+        with facsimile.open(
+            index, create=False, settings=facsimile.Settings(broker_url=self.broker)
+        ) as opened:
             while True:
                 found = opened.queue.watch(job)
                 if not found.pending:

@@ -62,7 +62,7 @@ def ingest_rate(location: str, folder: Path, jobs: int) -> tuple[float, int]:
     moments: list[float] = []
     with facsimile.open(location) as index:
         tally = index.ingest(
-            folder, jobs=jobs, on_outcome=lambda outcome: moments.append(time.perf_counter())
+            folder, processes=jobs, on_outcome=lambda outcome: moments.append(time.perf_counter())
         )
     first = moments[48 * jobs]  # the first chunks wait for the start of the processes
     return (len(moments) - 48 * jobs) / (moments[-1] - first), tally.added

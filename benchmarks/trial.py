@@ -192,11 +192,12 @@ def trial(options: argparse.Namespace) -> dict[str, Any]:
     with facsimile.open(options.index or work / "index") as library:
 
         def read(name: str, collection: str) -> dict[str, Any]:
-            return asdict(library.ingest(work / name, collection=collection, jobs=options.jobs))
+            return asdict(library.ingest(work / name, collection=collection, processes=options.jobs))
 
         def scan(*names: str) -> dict[str, Any]:
-            sources = [work / name for name in names]
-            return library.scan(*sources, catalogue="works", jobs=options.jobs).as_json()
+            sources = [str(work / name) for name in names]
+            opened = library.scanning.opened("", "works", "", sources)
+            return library.scanning.carry_out(opened, sources, processes=options.jobs).as_json()
 
         steps.keep(
             {

@@ -7,7 +7,7 @@ with facsimile.open("my-index") as index:
     for match in index.search("suspect.jpg"):
         print(match.verdict, match.record.source)
 
-`facsimile.Client("http://localhost:8000")` does the same with a server.
+`facsimile.Client("http://localhost:8000")` does the same with a server, `facsimile.AsyncClient` in asyncio.
 Every error is a subclass of `FacsimileError`; all of them are in `facsimile.errors` and importable from here.
 """
 
@@ -21,31 +21,43 @@ from facsimile.errors import *  # noqa: F403
 from facsimile.version import __version__
 
 if TYPE_CHECKING:
+    from facsimile.client.async_client import AsyncClient
     from facsimile.client.client import Client
-    from facsimile.imaging.record import ImageRecord, Key
+    from facsimile.imaging.record import ImageRecord, Key, Record
     from facsimile.ingest.item import Item, Outcome, Tally
     from facsimile.library import Facsimile, open
-    from facsimile.search.comparison import Comparison
+    from facsimile.protocol import Library
+    from facsimile.results import Comparison, Finding, Job, Scan, ScanResult, Stored
     from facsimile.search.duplicates.cluster import Cluster, Member
     from facsimile.search.match import Match, Verdict
+    from facsimile.search.params import SearchParams
     from facsimile.search.proof import Proof
     from facsimile.search.transformation import Transformation
     from facsimile.settings import Settings
 
 #: the module of each public name: they are loaded at their first use, so that importing the package is fast
 _MODULES = {
+    "AsyncClient": "facsimile.client.async_client",
     "Client": "facsimile.client.client",
     "Cluster": "facsimile.search.duplicates.cluster",
-    "Comparison": "facsimile.search.comparison",
+    "Comparison": "facsimile.results",
     "Facsimile": "facsimile.library",
+    "Finding": "facsimile.results",
     "ImageRecord": "facsimile.imaging.record",
     "Item": "facsimile.ingest.item",
+    "Job": "facsimile.results",
     "Key": "facsimile.imaging.record",
+    "Library": "facsimile.protocol",
     "Match": "facsimile.search.match",
     "Member": "facsimile.search.duplicates.cluster",
     "Outcome": "facsimile.ingest.item",
     "Proof": "facsimile.search.proof",
+    "Record": "facsimile.imaging.record",
+    "Scan": "facsimile.results",
+    "ScanResult": "facsimile.results",
+    "SearchParams": "facsimile.search.params",
     "Settings": "facsimile.settings",
+    "Stored": "facsimile.results",
     "Tally": "facsimile.ingest.item",
     "Transformation": "facsimile.search.transformation",
     "Verdict": "facsimile.search.match",
@@ -53,24 +65,33 @@ _MODULES = {
 }
 
 __all__ = [  # noqa: PLE0604
+    "AsyncClient",
     "Client",
     "Cluster",
     "Comparison",
     "Facsimile",
+    "Finding",
     "ImageRecord",
     "Item",
+    "Job",
     "Key",
+    "Library",
     "Match",
     "Member",
     "Outcome",
     "Proof",
+    "Record",
+    "Scan",
+    "ScanResult",
+    "SearchParams",
     "Settings",
+    "Stored",
     "Tally",
     "Transformation",
     "Verdict",
+    "open",
     "__version__",
     "errors",
-    "open",
     *errors.__all__,
 ]
 

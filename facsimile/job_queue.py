@@ -14,7 +14,7 @@ from facsimile.ingest.loader import Loader
 from facsimile.ingest.presence import sweep
 from facsimile.ingest.sources import all_items
 from facsimile.search.index.base import Index
-from facsimile.search.index.opening import is_remote, model_of, open_index
+from facsimile.search.index.opening import model_of, open_index
 from facsimile.settings import Settings
 from facsimile.workers.chunk_worker import Means
 from facsimile.workers.errors import BrokerUnavailable
@@ -150,7 +150,7 @@ def worker_app(location: str, chosen: Settings) -> Celery:
     """The Celery application of a worker or a beat. Nothing is opened before the first task."""
     from facsimile.workers.tasks import WorkerOptions, register
 
-    options = chosen.elastic if is_remote(location) else None
+    options = chosen.elastic
     app = make_app(chosen.broker_url.get_secret_value())
     means = Means(
         open_index=partial(open_index, location, options),
@@ -158,7 +158,7 @@ def worker_app(location: str, chosen: Settings) -> Celery:
         handlers=HANDLERS,
         open_model=partial(model_of, wanted=chosen.model, options=chosen.running),
         limits=chosen.limits,
-        item_seconds=chosen.image_seconds,
+        item_seconds=chosen.image_timeout,
         lease=chosen.queue_lease,
     )
     register(
@@ -171,7 +171,7 @@ def worker_app(location: str, chosen: Settings) -> Celery:
             max_bytes=chosen.max_bytes,
             rules=chosen.scan_rules,
             endpoint=chosen.endpoint,
-            trusted=chosen.queue_files,
+            trusted=chosen.queue_allow_local_files,
         ),
     )
     return app

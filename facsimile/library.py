@@ -1,151 +1,171 @@
-"""Facsimile as an object: the same operations as the command line, over either index."""
+"""Facsimile as a library: the operations of `facsimile.protocol.Library` on an index of either kind."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from facsimile.imaging.describe import Probes
 from facsimile.imaging.errors import FacsimileError
-from facsimile.imaging.orientation import ORIENTATIONS
-from facsimile.imaging.record import DEFAULT_COLLECTION
+from facsimile.imaging.record import DEFAULT_COLLECTION, ImageRecord
 from facsimile.ingest.presence import located, modified
-from facsimile.query_reader import ImageInput, QueryReader
+from facsimile.protocol import ImageInput, Mode, Probes
+from facsimile.query_reader import QueryReader
+from facsimile.results import Comparison, Finding, Job, Scan, ScanResult, Stored
 from facsimile.search.errors import InvalidRequest, RecordNotFound
 from facsimile.search.finder import Finder
 from facsimile.search.index.base import Index
-from facsimile.search.index.opening import is_remote, model_of, open_index, signatures_of
+from facsimile.search.index.opening import model_of, open_index, signatures_of
 from facsimile.search.match import Match
 from facsimile.search.params import SearchParams
 from facsimile.search.query import Filter, QueryImage
-from facsimile.search.ranking import Mode
-from facsimile.settings import Settings, changed, settings
+from facsimile.settings import Settings, changed
 
 if TYPE_CHECKING:
     from facsimile.ingest.item import Outcome, Tally
+    from facsimile.ingestion import Ingestion
     from facsimile.job_queue import Queue
-    from facsimile.scans import Scanned, Scanning
-    from facsimile.search.comparison import Comparison
+    from facsimile.scans import Scanning
     from facsimile.search.duplicates.cluster import Cluster
     from facsimile.search.errors import StoreError
-    from facsimile.workers.ledger.jobs import Job
+    from facsimile.workers.ledger.jobs import Job as LedgerJob
+    from facsimile.workers.scanning.scans import Scan as StoredScan
 
 
-def open(location: str | Path | None = None, *, create: bool = True, **changes: object) -> Facsimile:
-    """An index with everything that can be done to it.
+def open(
+    location: str | Path | None = None,
+    *,
+    create: bool = True,
+    model: str | None = None,
+    settings: Settings | None = None,
+) -> Facsimile:
+    """Open an index: a folder, or `http(s)://HOST/NAME` on Elasticsearch.
 
-    `location` is a folder or `http(s)://HOST/NAME`; without it the setting `FACSIMILE_INDEX` counts. Further
-    keywords are settings (see `docs/settings.md`). Raises InvalidRequest, IndexUnavailable, IndexMismatch,
-    and IndexNotFound where `create` is False.
+    Without a location, the setting `FACSIMILE_INDEX` names it; with `create` it is created where there is
+    none, with the vectors of `model` (`none`: hashes alone). `settings` replaces those of the environment
+    (see `docs/settings.md`). Raises InvalidRequest, IndexUnavailable, IndexMismatch, ModelError, and
+    IndexNotFound where `create` is False.
     """
-    chosen = changed(changes) if changes else settings()
+    chosen = settings or changed({})
+    if model is not None:
+        chosen = chosen.model_copy(update={"model": model})
     return Facsimile(str(location or chosen.index), chosen, create=create)
 
 
 class Facsimile:
     """An open index. Use it in a `with` statement, or close it.
 
-    An image is bytes, a path, an http(s) or fsspec URL, or `id:ID` for a stored one. Errors are subclasses
-    of `facsimile.imaging.errors.FacsimileError`.
+    An image is bytes, a path, an http(s) or fsspec URL, or `id:ID` for a stored one. Errors are those of
+    `facsimile.errors`. The parts below, which the command line and the API use, are `settings`, `index`,
+    `finder`, `queries`, `scanning` and `queue`.
     """
 
-    def __init__(self, location: str, chosen: Settings, *, create: bool = False) -> None:
-        self.settings = chosen
-        self._options = chosen.elastic if is_remote(location) else None
-        new = signatures_of(chosen.new_model()) if create else None
-        self.index: Index = open_index(location, self._options, create=new)
-        self._open_model = partial(model_of, wanted=chosen.model, options=chosen.running)
-        self._model = self._open_model(self.index)
-        self._location = location
+    def __init__(self, location: str, settings: Settings, *, create: bool = False) -> None:
+        self.settings = settings
+        self._open_index = partial(open_index, location, settings.elastic)
+        new = signatures_of(settings.new_model()) if create else None
+        self.index: Index = open_index(location, settings.elastic, create=new)
+        self._model = model_of(self.index, wanted=settings.model, options=settings.running)
         self.finder = Finder(
             self.index,
-            chosen.thresholds,
-            chosen.verification,
+            settings.thresholds,
+            settings.verification,
             model=self._model,
-            limits=chosen.limits,
+            limits=settings.limits,
             locate=located,
         )
-        self.queries = QueryReader(chosen, self._model, self.finder.stored_query)
-
-    @property
-    def opener(self) -> Callable[[], Index]:
-        """What opens this index in another process."""
-        return partial(open_index, self._location, self._options)
+        self.queries = QueryReader(settings, self._model, self.finder.stored_query)
 
     @cached_property
     def scanning(self) -> Scanning:
-        """The scans of this index, and what they found."""
+        """The scans of this index, and their findings."""
         from facsimile.scans import Scanning
 
         return Scanning(
-            self.index, self.settings, open_index=self.opener, ingest=self.ingest, queue=lambda: self.queue
+            self.index,
+            self.settings,
+            open_index=self._open_index,
+            ingest=self.ingest,
+            queue=lambda: self.queue,
         )
 
     @cached_property
     def queue(self) -> Queue:
-        """The workers of this index: what is handed to them, and what became of it."""
+        """The queue of this index: submitting work to its workers, and the progress of jobs."""
         from facsimile.job_queue import Queue
 
         return Queue(self.index, self.settings)
+
+    @cached_property
+    def _ingestion(self) -> Ingestion:
+        from facsimile.ingestion import Ingestion
+
+        return Ingestion(self.index, self.settings, self._model, self._open_index)
 
     # -- writing -------------------------------------------------------------------------------------------
 
     def ingest(
         self,
         *sources: str | Path,
-        collection: str = DEFAULT_COLLECTION,
-        jobs: int = 0,
+        collection: str | None = None,
+        processes: int = 0,
         recheck: bool = False,
         prune: bool = False,
         on_outcome: Callable[[Outcome], None] | None = None,
         on_wait: Callable[[StoreError], None] | None = None,
-        passed_over: Callable[[str], None] = lambda name: None,
+        on_skipped: Callable[[str], None] = lambda name: None,
     ) -> Tally:
-        """Bring images in: files, folders, globs, archives, URLs, lists (see `docs/ingest.md`).
+        """Store images: files, folders, globs, archives, URLs, manifests (see `docs/ingest.md`).
 
-        One bad image never ends the run: it counts as failed, and `on_outcome` is told of each image.
-        An index that goes away meanwhile is waited for, and `on_wait` is told each time. `recheck` fetches
-        remote images again that the index holds already. Where files of a folder were changed, moved or
-        removed since, their records lose these places; `prune` removes records that have no place left.
+        One bad image never ends the run: it counts as failed, and `on_outcome` receives the outcome of each
+        image. While the index is unavailable the run waits, and `on_wait` receives the error each time.
+        `recheck` fetches URLs again that are stored already. Where files of a folder were changed, moved or
+        removed since, their records lose these places; `prune` deletes records that have no place left.
+        `on_skipped` receives the names of files without an image extension. `processes` 0 is the setting.
         """
-        from facsimile.ingest.bulk import Work, run
-        from facsimile.ingest.loader import Loader
-        from facsimile.ingest.presence import sweep
-        from facsimile.ingest.sources import all_items
-
-        named = [str(source) for source in sources]
-        found = all_items(
-            named,
-            collection=collection,
-            max_bytes=self.settings.max_bytes,
-            archive_limits=self.settings.archive_limits,
-            passed_over=passed_over,
-        )
-        work = Work(
-            open_index=self.opener,
-            open_loader=partial(Loader, self.settings.fetching),
-            open_model=self._open_model,
-            limits=self.settings.limits,
+        return self._ingestion.run(
+            [str(source) for source in sources],
+            collection=collection or DEFAULT_COLLECTION,
+            processes=processes,
             recheck=recheck,
-        )
-        tally = run(
-            found,
-            work,
-            jobs=jobs or self.settings.processes,
+            prune=prune,
             on_outcome=on_outcome,
             on_wait=on_wait,
-            item_seconds=self.settings.image_seconds,
+            on_skipped=on_skipped,
         )
+
+    def add(
+        self,
+        image: ImageInput,
+        *,
+        id: str | None = None,
+        collection: str | None = None,
+        title: str = "",
+        tags: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        source: str = "",
+        wait: bool | None = None,
+    ) -> Stored:
+        """Store one image; without an `id` it is named by the SHA-256 of its bytes.
+
+        `wait=False` submits it to the queue. Raises SourceError, ImageError, InvalidRequest, StoreError.
+        """
+        item = self._ingestion.item(
+            image, id=id, collection=collection, title=title, tags=tags, metadata=metadata, source=source
+        )
+        if wait is False:
+            job = self.queue.submit([item])
+            return Stored(id=id or "", collection=item.collection, status="queued", job=job)
+        return self._ingestion.store(item)
+
+    def delete(self, id: str, *, collection: str | None = None) -> None:
+        """Delete one record. Raises RecordNotFound, and AmbiguousId where several collections have the id."""
+        self.index.delete([self.finder.key_of(id, _within(collection))])
         self.index.refresh()
-        if not tally.interrupted:  # a file that was moved may not have been met yet
-            swept = sweep(self.index, named, collection, prune=prune)
-            tally.missing, tally.removed = swept.missing, swept.removed
-        return tally
 
     def remove(self, *ids: str, collection: str | None = None) -> int:
         """Delete the records with these ids or, without ids, a whole collection; returns how many there were.
@@ -153,43 +173,50 @@ class Facsimile:
         Ids of which there is no record are skipped. Raises AmbiguousId, before anything is deleted, where
         several collections have a record of an id and `collection` is not given.
         """
-        within = (collection,) if collection else ()
         if not ids:
-            return self.index.delete_where(Filter(collections=within))
+            if not collection:
+                raise InvalidRequest("give the ids to remove, or a collection")
+            return self.index.delete_where(Filter(collections=(collection,)))
         keys = []
         for id in ids:
             with suppress(RecordNotFound):
-                keys.append(self.finder.key_of(id, within))
+                keys.append(self.finder.key_of(id, _within(collection)))
         removed = self.index.delete(keys)
         self.index.refresh()
         return removed
 
-    def scan(
-        self,
-        *suspects: str | Path,
-        catalogue: str,
-        name: str = "",
-        suspects_collection: str = "",
-        include_similar: bool = False,
-        recheck: bool = False,
-        jobs: int = 0,
-        on_outcome: Callable[[Outcome], None] | None = None,
-        on_progress: Callable[[Job], None] = lambda job: None,
-    ) -> Scanned:
-        """Compare suspects (as `ingest` takes them, or a collection) with a collection of works.
+    # -- reading -------------------------------------------------------------------------------------------
 
-        Suspects are read into `suspects_collection` (`suspects-NAME`); without any, it is compared as it is.
-        A second call compares only what is new on either side. `scanning.findings` has what was found.
-        """
-        sources = [str(source) for source in suspects]
-        scan = self.scanning.opened(
-            name, catalogue, suspects_collection, sources, include_similar=include_similar, recheck=recheck
-        )
-        return self.scanning.carry_out(
-            scan, sources, jobs=jobs, on_outcome=on_outcome, on_progress=on_progress
-        )
+    def get(self, id: str, *, collection: str | None = None) -> ImageRecord:
+        """A stored image. Raises RecordNotFound, and AmbiguousId where several collections have the id."""
+        key = self.finder.key_of(id, _within(collection))
+        record = self.index.get([key]).get(key)
+        if record is None:
+            raise RecordNotFound(f"there is no record with the id {id}")
+        return located(record)
 
-    # -- asking --------------------------------------------------------------------------------------------
+    def thumbnail(self, id: str, *, collection: str | None = None) -> bytes:
+        """A JPEG of a stored image, of at most 320 pixels a side. Raises as `get`."""
+        thumbnail = self.get(id, collection=collection).thumbnail
+        if thumbnail is None:
+            raise RecordNotFound(f"the record {id} has no thumbnail")
+        return thumbnail
+
+    def images(
+        self, *, collections: Sequence[str] = (), filter: Mapping[str, str | Sequence[str]] | None = None
+    ) -> Iterator[ImageRecord]:
+        """All stored images, by collection and id, without thumbnails and vectors."""
+        return self.index.scan(SearchParams(collections=collections, filter=filter or {}).records)
+
+    def collections(self) -> dict[str, int]:
+        """The collections, with the number of images of each."""
+        return self.index.collections()
+
+    def count(self, *, collection: str | None = None) -> int:
+        """The number of images."""
+        return self.index.count(Filter(_within(collection)))
+
+    # -- searching -----------------------------------------------------------------------------------------
 
     def search(
         self,
@@ -200,7 +227,7 @@ class Facsimile:
         collections: Sequence[str] = (),
         filter: Mapping[str, str | Sequence[str]] | None = None,
         text: str = "",
-        orientations: Sequence[str] = ORIENTATIONS,
+        orientations: Sequence[str] | None = None,
         probes: Probes = 2,
         verify: bool = True,
         min_score: float = 0.0,
@@ -211,11 +238,11 @@ class Facsimile:
         Without an image, the records whose title or tags hold the words of the text. `SearchParams` describes
         the options. Raises SourceError, ImageError, RecordNotFound, AmbiguousId, InvalidRequest, StoreError.
         """
-        params = SearchParams(
+        params = SearchParams.of(
             limit=limit,
             mode=mode,
             collections=collections,
-            filter=filter or {},
+            filter=filter,
             text=text,
             orientations=orientations,
             probes=probes,
@@ -240,7 +267,8 @@ class Facsimile:
 
     def compare(self, first: ImageInput, second: ImageInput, *, verify: bool = True) -> Comparison:
         """Every distance of two images, and the verdict of a search for the second that meets the first."""
-        return self.finder.compare(self.queries.read(first), self.queries.read(second), verify=verify)
+        one, other = self.queries.read(first), self.queries.read(second)
+        return Comparison.from_json(self.finder.compare(one, other, verify=verify).as_json())
 
     def duplicates(
         self,
@@ -251,28 +279,88 @@ class Facsimile:
         scenes: bool = False,
         progress: Callable[[int], None] = lambda done: None,
     ) -> list[Cluster]:
-        """The pictures that occur more than once, as clusters, each with a keeper; nothing is removed.
+        """The images that are stored more than once, as clusters, each with a keeper; nothing is removed.
 
-        `radius` is the Hamming distance that is a copy without further proof (the threshold `copy`).
-        `scenes` adds the pairs of the same scene, which are not merged.
+        `radius` is the Hamming distance that is a copy without further proof (the setting `copy_distance`).
+        `scenes` adds pairs of the same scene, which are not merged. `progress` receives the number of records
+        done.
         """
         from facsimile.search.duplicates.clustering import clusters
         from facsimile.search.duplicates.pairs import Rules
 
-        within = Filter(collections=(collection,) if collection else ())
-        limits = self.settings.thresholds
-        copy = limits.copy if radius is None else radius
-        rules = Rules(
-            thresholds=dataclasses.replace(limits, copy=copy),
-            policy=self.settings.verification,
-            verify=verify,
-            scenes=scenes,
-        )
+        thresholds = self.settings.thresholds
+        if radius is not None:
+            thresholds = dataclasses.replace(thresholds, copy=radius)
+        rules = Rules(thresholds=thresholds, policy=self.settings.verification, verify=verify, scenes=scenes)
+        within = Filter(_within(collection))
         return clusters(self.index, within, rules, locate=located, modified=modified, progress=progress)
 
-    def count(self, *, collection: str | None = None) -> int:
-        """How many records there are."""
-        return self.index.count(Filter(collections=(collection,) if collection else ()))
+    # -- scans and jobs ------------------------------------------------------------------------------------
+
+    def scan(
+        self,
+        *suspects: str | Path,
+        catalogue: str,
+        name: str = "",
+        suspects_collection: str = "",
+        include_similar: bool = False,
+        recheck: bool = False,
+        processes: int = 0,
+        on_outcome: Callable[[Outcome], None] | None = None,
+        on_progress: Callable[[LedgerJob], None] = lambda job: None,
+    ) -> ScanResult:
+        """Search suspects (as `ingest` takes them, or a collection) for the works of a catalogue, in
+        processes of this machine.
+
+        Suspects are stored in `suspects_collection` (`suspects-NAME`); without any, it is compared as it is.
+        A second call compares only what is new on either side.
+        """
+        sources = [str(source) for source in suspects]
+        scan = self.scanning.opened(
+            name, catalogue, suspects_collection, sources, include_similar=include_similar, recheck=recheck
+        )
+        scanned = self.scanning.carry_out(
+            scan, sources, processes=processes, on_outcome=on_outcome, on_progress=on_progress
+        )
+        done = {**scanned.as_json(), "counts": scanned.run.counts}
+        return ScanResult.from_json(done | self._scan_as_json(scanned.scan))
+
+    def scans(self) -> list[Scan]:
+        """All scans, the oldest first."""
+        return [Scan.from_json(self._scan_as_json(scan)) for scan in self.scanning.scans.all()]
+
+    def _scan_as_json(self, scan: StoredScan) -> dict[str, Any]:
+        return {**scan.as_json(), "findings": self.scanning.allowances.states(scan.name)}
+
+    def findings(
+        self, scan: str = "", *, states: Sequence[str] = (), work: str = "", site: str = ""
+    ) -> Iterator[Finding]:
+        """What a scan, or every scan, has found, less what is on the allow-list.
+
+        `work` is `COLLECTION/ID`, `site` a host, `states` are those of review. Raises ScanNotFound.
+        """
+        if scan:
+            self.scanning.scans.get(scan)
+        found = self.scanning.findings.all(scan=scan, states=states, work=work, site=site)
+        for each in self.scanning.allowances.reported(found):
+            yield Finding.from_json(each.as_json())
+
+    def review(self, finding: str, *, state: str = "", comment: str = "", reviewer: str = "") -> Finding:
+        """Set the state of a finding, or comment on it. Raises FindingNotFound, InvalidRequest."""
+        reviewed = self.scanning.findings.review(finding, state=state, comment=comment, reviewer=reviewer)
+        return Finding.from_json(reviewed.as_json())
+
+    def jobs(self) -> Iterator[Job]:
+        """All jobs of the queue, the latest first."""
+        from facsimile.workers.ledger.jobs import Jobs
+
+        return (Job.from_json(job.as_json()) for job in Jobs(self.index.state).all())
+
+    def job(self, id: str) -> Job:
+        """The progress of one job. Raises JobNotFound."""
+        from facsimile.workers.ledger.jobs import Jobs
+
+        return Job.from_json(Jobs(self.index.state).get(id).as_json())
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -290,3 +378,7 @@ class Facsimile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _within(collection: str | None) -> tuple[str, ...]:
+    return (collection,) if collection else ()

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
 
 from facsimile.imaging.describe import describe_many
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.models.base import Model
 from facsimile.ingest.item import Item
 from facsimile.ingest.loader import Loader
+from facsimile.protocol import ImageInput
 from facsimile.search.errors import AmbiguousId, InvalidRequest, RecordNotFound
 from facsimile.search.query import QueryImage
 from facsimile.settings import Settings
-
-#: an image: its bytes, a path, an http(s) or fsspec URL, or `id:ID` for a stored one
-ImageInput = bytes | str | Path
 
 #: how a stored image is named
 ID_PREFIX = "id:"

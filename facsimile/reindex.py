@@ -12,7 +12,6 @@ from facsimile.ingest.recompute import Redescribed, Redescriber
 from facsimile.search.index.opening import (
     family,
     is_of_this_layout,
-    is_remote,
     rebuild_index,
     signatures_of,
     stored_signatures,
@@ -40,7 +39,7 @@ def reindex(
     from the thumbnails. `panels` finds the pictures within each picture anew. The same call continues what
     an interruption left. Raises StoreError and ModelError.
     """
-    options = chosen.elastic if is_remote(location) else None
+    options = chosen.elastic
     old = stored_signatures(location, options)
     if model is None and family(old.model) != DEFAULT_MODEL:
         made = None

@@ -139,7 +139,7 @@ class Scanning:
         scan: Scan,
         sources: Sequence[str] = (),
         *,
-        jobs: int = 0,
+        processes: int = 0,
         on_outcome: Callable[[Outcome], None] | None = None,
         on_progress: Callable[[Job], None] = lambda job: None,
     ) -> Scanned:
@@ -147,11 +147,15 @@ class Scanning:
         read = None
         if sources:
             read = self._ingest(
-                *sources, collection=scan.suspects, jobs=jobs, recheck=scan.recheck, on_outcome=on_outcome
+                *sources,
+                collection=scan.suspects,
+                processes=processes,
+                recheck=scan.recheck,
+                on_outcome=on_outcome,
             )
             if read.interrupted:
                 raise KeyboardInterrupt
-        return self.compare(scan, processes=jobs, read=read, on_progress=on_progress)
+        return self.compare(scan, processes=processes, read=read, on_progress=on_progress)
 
     def hand_over(self, scan: Scan) -> bool:
         """Let the workers carry out a run; False where one is under way already. Raises BrokerUnavailable."""
@@ -195,7 +199,7 @@ class Scanning:
             chosen.scan_rules(self._index, scan.similar),
             self._index,
             means,
-            processes=processes or chosen.processes,
+            processes=processes or chosen.process_count,
             announce=self.announce,
             on_progress=on_progress,
         )

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,18 +51,12 @@ def _half(vector: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Description:
-    """The signatures and facts of one image's bytes.
+class ImageFacts:
+    """What the bytes of an image say beside its signatures.
 
-    `bits` and `bits_trimmed` are 32 uint8 (256 bits, DCT order, most significant bit first);
-    `bits_trimmed` is None where the picture has no flat margins. `spectrum` and `spectrum_trimmed` are the
-    16x16 float32 DCT blocks behind them: queries make the other orientations and the probes from them, and
-    they are not stored. `panels`, uint8 [P, 32], are the hashes of the pictures in a page (see
-    `facsimile.imaging.panels`) and of its regions (`facsimile.imaging.regions`), P from 0 to `MOST_PANELS`;
-    `spectra_panels`, float32 [N, 16, 16], has those of panels alone. `spectrum_middle` is that of the largest
-    square in the middle. `pixels` is a SHA-256 of all that the file shows, so that a lossless re-wrap is
-    identical (`facsimile.imaging.decode.content`); that of the bytes where files of the same bytes alone are.
-    `quality` is 0 for blank pictures, up to 100. `thumbnail` is a JPEG of at most 320 px.
+    `sha256` is of the bytes. `pixels` is a SHA-256 of all that the file shows, so that a lossless re-wrap is
+    identical (`facsimile.imaging.decode.content`), or that of the bytes where only the same bytes are. `size`
+    is in bytes. `quality` is 0 for blank images, up to 100.
     """
 
     sha256: str
@@ -71,6 +66,25 @@ class Description:
     format: str
     size: int
     quality: int
+
+    def facts(self) -> dict[str, Any]:
+        """These fields by name, for making another value from them."""
+        return {each.name: getattr(self, each.name) for each in dataclasses.fields(ImageFacts)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Description(ImageFacts):
+    """The facts and signatures of one image's bytes.
+
+    `bits` and `bits_trimmed` are 32 uint8 (256 bits, DCT order, most significant bit first);
+    `bits_trimmed` is None where the image has no flat margins. `spectrum` and `spectrum_trimmed` are the
+    16x16 float32 DCT blocks behind them: queries make the other orientations and the probes from them, and
+    they are not stored. `panels`, uint8 [P, 32], are the hashes of the pictures in a page (see
+    `facsimile.imaging.panels`) and of its regions (`facsimile.imaging.regions`), P from 0 to `MOST_PANELS`;
+    `spectra_panels`, float32 [N, 16, 16], has those of panels alone. `spectrum_middle` is that of the largest
+    square in the middle. `thumbnail` is a JPEG of at most 320 px.
+    """
+
     bits: NDArray[np.uint8]
     bits_trimmed: NDArray[np.uint8] | None
     spectrum: NDArray[np.float32]
@@ -83,29 +97,16 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ImageRecord:
-    """One stored image. The fields are those of the index; see `Description` for the signatures.
+class Record(ImageFacts):
+    """A stored image as it is shown: all but its signatures and thumbnail.
 
-    `sources` holds every place where these very bytes were met, first met first: the same file in two
-    folders is one record with two sources. `gone` holds the places that no longer have these bytes, since the
-    file was moved, removed or changed. `thumbnail` and `vector` are None where a reader did not ask
-    for them. `metadata` is a JSON object.
+    `sources` are the places where these very bytes were seen, the first one first: the same file in two
+    folders is one record with two sources. `gone` are places that no longer have these bytes, since the file
+    was moved, removed or changed. `metadata` is a JSON object.
     """
 
     id: str
     collection: str = DEFAULT_COLLECTION
-    sha256: str
-    pixels: str
-    width: int
-    height: int
-    format: str
-    size: int
-    quality: int
-    bits: NDArray[np.uint8]
-    bits_trimmed: NDArray[np.uint8] | None = None
-    panels: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, BITS // 8), np.uint8))
-    vector: NDArray[np.float32] | None = None
-    thumbnail: bytes | None = None
     sources: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     title: str = ""
@@ -119,26 +120,58 @@ class ImageRecord:
 
     @property
     def source(self) -> str:
-        """The place where these bytes were met first; empty where nobody said."""
+        """The place where these bytes were seen first; may be empty."""
         return self.sources[0] if self.sources else ""
 
     @property
     def present(self) -> tuple[str, ...]:
-        """The places that are not known to have lost these bytes."""
+        """The sources that are not known to be gone."""
         gone = frozenset(self.gone)
         return tuple(source for source in self.sources if source not in gone)
 
     @property
     def is_gone(self) -> bool:
-        """Whether no place is left of those where these bytes were met; not so where there never was one."""
+        """Whether the record had sources and all of them are gone."""
         return bool(self.gone) and not self.present
 
     @property
     def place(self) -> str:
-        """Where it lies as people read it: the first place that is left, one that is gone, or else the id."""
+        """The first present source, else one that is gone, else the id."""
         if self.present:
             return self.present[0]
         return f"{self.gone[0]} (gone)" if self.gone else self.id
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as a JSON object; `source` is the first of the sources."""
+        shown = [each.name for each in dataclasses.fields(Record)]
+        return {"source": self.source, **encoded(self, shown)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The record that `as_json`, or `encoded`, has written; other keys are ignored."""
+        return cls(
+            **{
+                each.name: _CODECS[each.name].decode(data[each.name])
+                if each.name in _CODECS
+                else data[each.name]
+                for each in dataclasses.fields(cls)
+                if each.name in data
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageRecord(Record):
+    """One stored image with its signatures (see `Description`); the fields are those of the index.
+
+    `thumbnail` and `vector` are None where a reader did not ask for them.
+    """
+
+    bits: NDArray[np.uint8]
+    bits_trimmed: NDArray[np.uint8] | None = None
+    panels: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, BITS // 8), np.uint8))
+    vector: NDArray[np.float32] | None = None
+    thumbnail: bytes | None = None
 
     @classmethod
     def of(
@@ -156,13 +189,7 @@ class ImageRecord:
         return cls(
             id=id or description.sha256,
             collection=collection,
-            sha256=description.sha256,
-            pixels=description.pixels,
-            width=description.width,
-            height=description.height,
-            format=description.format,
-            size=description.size,
-            quality=description.quality,
+            **description.facts(),
             bits=description.bits,
             bits_trimmed=description.bits_trimmed,
             panels=description.panels,
@@ -177,3 +204,55 @@ class ImageRecord:
     def replaced(self, **changes: Any) -> ImageRecord:
         """A copy with these fields changed."""
         return dataclasses.replace(self, **changes)
+
+
+class _Codec(NamedTuple):
+    """How a field is written as JSON and read again."""
+
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+
+
+def _optional(codec: _Codec) -> _Codec:
+    return _Codec(
+        lambda value: None if value is None else codec.encode(value),
+        lambda data: None if data is None else codec.decode(data),
+    )
+
+
+_HASH = _Codec(lambda bits: bits.tobytes().hex(), lambda text: np.frombuffer(bytes.fromhex(text), np.uint8))
+_BYTES = _Codec(
+    lambda data: base64.b64encode(data).decode(), lambda text: base64.b64decode(text, validate=True)
+)
+_TUPLE = _Codec(list, tuple)
+
+#: the fields of records that are not JSON values themselves: hashes in hex, bytes and vectors in base64
+_CODECS = {
+    "sources": _TUPLE,
+    "gone": _TUPLE,
+    "tags": _TUPLE,
+    "metadata": _Codec(dict, dict),
+    "added_at": _Codec(datetime.isoformat, datetime.fromisoformat),
+    "bits": _HASH,
+    "bits_trimmed": _optional(_HASH),
+    "panels": _Codec(
+        lambda panels: [_HASH.encode(bits) for bits in panels],
+        lambda texts: _HASH.decode("".join(texts)).reshape(-1, BITS // 8),
+    ),
+    "vector": _optional(
+        _Codec(
+            lambda vector: _BYTES.encode(vector.astype("<f4").tobytes()),
+            lambda text: np.frombuffer(_BYTES.decode(text), "<f4"),
+        )
+    ),
+    "thumbnail": _optional(_BYTES),
+}
+
+
+def encoded(record: Record, names: Iterable[str] | None = None) -> dict[str, Any]:
+    """Fields of a record as JSON values; all of them where none are named."""
+    names = [each.name for each in dataclasses.fields(record)] if names is None else names
+    return {
+        name: _CODECS[name].encode(getattr(record, name)) if name in _CODECS else getattr(record, name)
+        for name in names
+    }

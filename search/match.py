@@ -5,9 +5,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic
 
-from facsimile.imaging.record import ImageRecord
+from typing_extensions import TypeVar
+
+from facsimile.imaging.record import ImageRecord, Record
 from facsimile.search.proof import Proof
 
 #: the note of a file whose first frame or page is the same, and not the others
@@ -31,8 +33,12 @@ class Verdict(enum.StrEnum):
     TEXT = "text"
 
 
+#: what is known of the stored image: all that the index has, or what a server tells a client
+RecordT_co = TypeVar("RecordT_co", bound=Record, covariant=True, default=ImageRecord)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Match:
+class Match(Generic[RecordT_co]):
     """One record that answers a query.
 
     `score` is in 0..1 and falls with the distance (see `facsimile.search.ranking.score`). `hamming` is the
@@ -43,7 +49,7 @@ class Match:
     should know.
     """
 
-    record: ImageRecord
+    record: RecordT_co
     verdict: Verdict
     score: float
     hamming: int | None = None
@@ -66,9 +72,7 @@ class Match:
     def as_json(self) -> dict[str, Any]:
         """The match as services read it; `transform` is null where the picture is only re-encoded."""
         return {
-            "id": self.record.id,
-            "source": self.record.source,
-            "collection": self.record.collection,
+            **self.record.as_json(),
             "verdict": str(self.verdict),
             "score": round(self.score, 4),
             "hamming": self.hamming,
@@ -77,13 +81,6 @@ class Match:
             "transform": self.transformed,
             "proof": self.proof.as_json() if self.proof else None,
             "note": self.note or None,
-            "metadata": dict(self.record.metadata),
-            "sources": list(self.record.sources),
-            "gone": list(self.record.gone),
-            "title": self.record.title,
-            "tags": list(self.record.tags),
-            "width": self.record.width,
-            "height": self.record.height,
         }
 
 

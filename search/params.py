@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Self, get_args
 
 from facsimile.imaging.describe import Probes
 from facsimile.imaging.orientation import ORIENTATIONS
@@ -58,6 +58,33 @@ class SearchParams:
             raise InvalidRequest(f"probes must be 0 to {MAX_PROBES} or 'all', not {self.probes!r}")
         if not 0 <= self.min_score <= 1:
             raise InvalidRequest(f"min_score must be 0 to 1, not {self.min_score}")
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        limit: int,
+        mode: Mode,
+        collections: Sequence[str],
+        filter: Mapping[str, str | Sequence[str]] | None,
+        text: str,
+        orientations: Sequence[str] | None,
+        probes: Probes,
+        verify: bool,
+        min_score: float,
+    ) -> Self:
+        """From the keywords of `search`, where None stands for a default."""
+        return cls(
+            limit=limit,
+            mode=mode,
+            collections=collections,
+            filter=filter or {},
+            text=text,
+            orientations=ORIENTATIONS if orientations is None else orientations,
+            probes=probes,
+            verify=verify,
+            min_score=min_score,
+        )
 
     @property
     def records(self) -> Filter:

@@ -35,13 +35,7 @@ def _merged(record: ImageRecord, described: Description | FacsimileError) -> Des
         return described
     return dataclasses.replace(
         described,
-        sha256=record.sha256,
-        pixels=record.pixels,
-        width=record.width,
-        height=record.height,
-        format=record.format,
-        size=record.size,
-        quality=record.quality,
+        **record.facts(),
         bits=record.bits,
         bits_trimmed=record.bits_trimmed,
         panels=record.panels,

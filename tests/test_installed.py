@@ -123,7 +123,7 @@ def test_the_library_beside_packages_of_the_same_names(place: Place) -> None:
 @pytest.mark.parametrize("command", [("facsimile",), ("python", "-m", "facsimile")], ids=" ".join)
 def test_the_command_line_beside_packages_of_the_same_names(place: Place, command: tuple[str, ...]) -> None:
     index = ("--index", f"by-{command[0]}")
-    tally = json.loads(place.run(*command, "ingest", "photos", *index, "--jobs", "2", "--json"))
+    tally = json.loads(place.run(*command, "ingest", "photos", *index, "--processes", "2", "--json"))
     assert (tally["added"], tally["failed"]) == (2, 0)
     answer = json.loads(place.run(*command, "search", "photos/cat.png", *index, "--json"))
     assert answer["matches"][0]["verdict"] == "identical"

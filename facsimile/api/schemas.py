@@ -169,6 +169,7 @@ class Image(BaseModel):
     id: str = Field(examples=["people/Eileen"])
     collection: str = Field(examples=["default"])
     sha256: str = Field(description="of the bytes, in hex")
+    pixels: str = Field(description="a digest of all that the file shows, in hex")
     width: int = Field(examples=[1024])
     height: int = Field(examples=[768])
     format: str = Field(examples=["JPEG"])
@@ -186,20 +187,7 @@ class Image(BaseModel):
     def of(cls, record: ImageRecord) -> Image:
         """The image that a record is."""
         return cls(
-            id=record.id,
-            collection=record.collection,
-            sha256=record.sha256,
-            width=record.width,
-            height=record.height,
-            format=record.format,
-            size=record.size,
-            quality=record.quality,
-            sources=list(record.sources),
-            gone=list(record.gone),
-            title=record.title,
-            tags=list(record.tags),
-            metadata=dict(record.metadata),
-            added_at=record.added_at,
+            **record.as_json(),
             thumbnail=thumbnail_of(record.key),
         )
 

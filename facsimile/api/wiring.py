@@ -18,7 +18,7 @@ from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.loader import Loader
 from facsimile.ingest.pipeline import process
 from facsimile.job_queue import Queue
-from facsimile.search.index.opening import is_remote, model_of, open_index, signatures_of, stored_signatures
+from facsimile.search.index.opening import model_of, open_index, signatures_of, stored_signatures
 from facsimile.settings import Settings
 from facsimile.version import __version__
 
@@ -34,15 +34,15 @@ def opened(location: str, chosen: Settings, *, create: bool = False) -> tuple[Se
 
     Raises the errors of `facsimile.search.errors` and of models.
     """
-    elastic = chosen.elastic if is_remote(location) else None
+    elastic = chosen.elastic
     index = open_index(location, elastic, create=signatures_of(chosen.new_model()) if create else None)
     model = model_of(index, wanted=chosen.model, options=chosen.running)
     loader = Loader(chosen.fetching, files=False)
 
     reader = IsolatedReader(
         processes=chosen.api.threads,
-        seconds=min(chosen.image_seconds, chosen.api_seconds / 2),
-        batch_seconds=chosen.api_seconds,
+        seconds=min(chosen.image_timeout, chosen.api_timeout / 2),
+        batch_seconds=chosen.api_timeout,
         limits=chosen.limits,
         open_model=partial(make_model, model.name, **asdict(model.options)) if model else no_model,
     )
@@ -58,7 +58,7 @@ def opened(location: str, chosen: Settings, *, create: bool = False) -> tuple[Se
         limits=chosen.limits,
         model=model,
         read=reader.read,
-        fetch=partial(loader.fetch, within=chosen.api_seconds),
+        fetch=partial(loader.fetch, within=chosen.api_timeout),
         write=write,
         stored=partial(stored_signatures, location, elastic),
         submit=queue.submit if queue else None,

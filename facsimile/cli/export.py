@@ -46,7 +46,7 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Write all that an index keeps to a file that `import` reads, into either kind of index."""
-    from facsimile.search.export import lasting, save
+    from facsimile.search.export import exported_entries, save
     from facsimile.search.index.state.base import Entry
     from facsimile.search.query import Filter
 
@@ -55,7 +55,7 @@ def export(
         require_collections(library, *collections)
         task = bar.add_task("export", total=library.count(collection=collection))
         records = library.index.scan(Filter(collections), full=True)
-        entries = lasting(library.index.state) if state and not collection else ()
+        entries = exported_entries(library.index.state) if state and not collection else ()
         number = 0
         kept = 0
         for each in save(file, library.index.signatures, chain(records, entries)):

@@ -58,8 +58,8 @@ def ingest(
             help="The collection to put them in.",
         ),
     ] = "default",
-    jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=0, help="Processes that read images; 0: one per core.")
+    processes: Annotated[
+        int, typer.Option("--processes", "-j", min=0, help="Processes that read images; 0: one per core.")
     ] = 0,
     failures: Annotated[
         Path | None,
@@ -89,8 +89,8 @@ def ingest(
     """Bring images in. Unchanged ones are skipped, so a second run continues the first."""
     if job and not queue:
         raise InvalidRequest("--job goes with --queue")
-    if queue and (failures or jobs):
-        raise InvalidRequest("with --queue the workers read the images: no --jobs and no --failures")
+    if queue and (failures or processes):
+        raise InvalidRequest("with --queue the workers read the images: no --processes and no --failures")
     if queue and prune:
         raise InvalidRequest("--prune needs all images read first: run it later, without --queue")
     if queue:
@@ -123,12 +123,12 @@ def ingest(
         tally = library.ingest(
             *sources,
             collection=collection,
-            jobs=jobs,
+            processes=processes,
             recheck=recheck,
             prune=prune,
             on_outcome=on_outcome,
             on_wait=lambda error: complain(f"{error}; trying again"),
-            passed_over=lambda name: others.update([Path(name).suffix.lower() or "no suffix"]),
+            on_skipped=lambda name: others.update([Path(name).suffix.lower() or "no suffix"]),
         )
         bar.stop()
         if shown > SHOWN:

@@ -67,7 +67,7 @@ def worker(
         names = queue_names(queues)
         code = run_worker(
             worker_app(index or chosen.index, chosen),
-            concurrency=concurrency or chosen.worker_concurrency or chosen.processes,
+            concurrency=concurrency or chosen.worker_concurrency or chosen.process_count,
             queues=names,
             beat=with_beat,
             metrics=(chosen.worker_metrics_host, port) if port else None,

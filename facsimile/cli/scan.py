@@ -101,7 +101,9 @@ def scan(
             "--every", metavar="1d", help="Let workers repeat it: minutes (30m), h, d or w; never: no more."
         ),
     ] = "",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: one per core.")] = 0,
+    processes: Annotated[
+        int, typer.Option("--processes", "-j", min=0, help="Processes; 0: one per core.")
+    ] = 0,
     json: JsonOption = False,
 ) -> None:
     """Find works of a catalogue among suspects. Only what is new on either side is compared again."""
@@ -120,7 +122,7 @@ def scan(
                 scanned = library.scanning.wait(scan.name, shown.progress) if report else None
             else:
                 scanned = library.scanning.carry_out(
-                    scan, sources, jobs=jobs, on_outcome=shown.outcome, on_progress=shown.progress
+                    scan, sources, processes=processes, on_outcome=shown.outcome, on_progress=shown.progress
                 )
         except KeyboardInterrupt:
             complain("interrupted; the same command goes on")

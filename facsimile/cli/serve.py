@@ -111,9 +111,9 @@ def key_policy(chosen: Settings, *, create: bool) -> Policy:
     InvalidRequest where keys are needed and none was ever made.
     """
     from facsimile.api.keys import Keys
-    from facsimile.search.index.opening import is_remote, open_index, signatures_of
+    from facsimile.search.index.opening import open_index, signatures_of
 
-    elastic = chosen.elastic if is_remote(chosen.index) else None
+    elastic = chosen.elastic
     try:
         index = open_index(
             chosen.index, elastic, create=signatures_of(chosen.new_model()) if create else None

@@ -20,16 +20,7 @@ class Member:
     def as_json(self) -> dict[str, Any]:
         """The member as services read it; `hamming` is 0 for the keeper."""
         return {
-            "id": self.record.id,
-            "collection": self.record.collection,
-            "source": self.record.source,
-            "sources": list(self.record.sources),
-            "gone": list(self.record.gone),
-            "width": self.record.width,
-            "height": self.record.height,
-            "size": self.record.size,
-            "format": self.record.format,
-            "added_at": self.record.added_at.isoformat(),
+            **self.record.as_json(),
             "hamming": self.match.hamming if self.match else _self_distance(self.record),
             "relation": _relation(self.match) if self.match else None,
         }

@@ -13,7 +13,7 @@ from facsimile.search.errors import IndexAlreadyExists, IndexMismatch, IndexNotF
 from facsimile.search.index.base import Index, Progress, Signatures, Transform
 
 if TYPE_CHECKING:
-    from facsimile.search.index.elastic.client import ElasticOptions
+    from facsimile.search.index.elastic.options import ElasticOptions
 
 
 def signatures_of(model: Model | None) -> Signatures:
@@ -23,17 +23,20 @@ def signatures_of(model: Model | None) -> Signatures:
     return Signatures(hash=HASH_VERSION, model=model.identity, dims=model.dims)
 
 
-def is_remote(location: str) -> bool:
-    """Whether the location names a server, and not a folder; raises InvalidRequest where it names neither."""
+def is_elasticsearch(location: str) -> bool:
+    """Whether a location is an index on Elasticsearch, and not a folder. Raises InvalidRequest where it is
+    neither."""
     scheme, separator, _ = location.partition("://")
     if not location or (separator and scheme not in ("http", "https")):
-        raise InvalidRequest(f"{location!r} is no place of an index: a folder, or http(s)://HOST:PORT/NAME")
+        raise InvalidRequest(
+            f"{location!r} is not a location of an index: use a folder, or http(s)://HOST:PORT/NAME"
+        )
     return bool(separator)
 
 
 def create_index(location: str, signatures: Signatures, options: ElasticOptions | None = None) -> Index:
     """A new, empty index; raises IndexAlreadyExists where there is one."""
-    if is_remote(location):
+    if is_elasticsearch(location):
         from facsimile.search.index.elastic.index import ElasticIndex
 
         return ElasticIndex.create(location, signatures, options)
@@ -73,7 +76,7 @@ def _opened(location: str, options: ElasticOptions | None) -> Index:
 
 
 def _any(location: str, options: ElasticOptions | None) -> Index:
-    if is_remote(location):
+    if is_elasticsearch(location):
         from facsimile.search.index.elastic.index import ElasticIndex
 
         return ElasticIndex.open(location, None, options)
@@ -120,7 +123,7 @@ def stored_signatures(location: str, options: ElasticOptions | None = None) -> S
 
 def is_of_this_layout(location: str, options: ElasticOptions | None = None) -> bool:
     """Whether an index has the layout of this version; where not, what is new in it is not in the records."""
-    if is_remote(location):
+    if is_elasticsearch(location):
         from facsimile.search.index.elastic.mapping import LAYOUT
     else:
         from facsimile.search.index.embedded.schema import LAYOUT
@@ -128,7 +131,7 @@ def is_of_this_layout(location: str, options: ElasticOptions | None = None) -> b
 
 
 def _stored(location: str, options: ElasticOptions | None) -> tuple[int, Signatures]:
-    if is_remote(location):
+    if is_elasticsearch(location):
         from facsimile.search.index.elastic.index import ElasticIndex
 
         return ElasticIndex.stored(location, options)
@@ -151,7 +154,7 @@ def rebuild_index(
     served from the old ones until all are made, and no write is lost; the result is open. After a crash or an
     interruption the same call continues. Raises the errors of `facsimile.search.errors` and of `transform`.
     """
-    if is_remote(location):
+    if is_elasticsearch(location):
         from facsimile.search.index.elastic.index import ElasticIndex
 
         return ElasticIndex.reindex(location, signatures, options, transform=transform, progress=progress)

@@ -32,6 +32,9 @@ def jpeg(image: Image.Image) -> bytes:
     return data.getvalue()
 
 
+SETTINGS = facsimile.Settings(model="none", processes=1)
+
+
 @pytest.fixture(params=["embedded", "elastic"])
 def index(
     request: pytest.FixtureRequest, place_of: Callable[[str], str], tmp_path: Path
@@ -45,7 +48,7 @@ def index(
             items.append(
                 Item(f"/{collection}/{name}", id=f"{collection}-{name}", collection=collection, data=data)
             )
-    with facsimile.open(place_of(request.param), model="none", jobs=1) as index, Loader() as loader:
+    with facsimile.open(place_of(request.param), settings=SETTINGS) as index, Loader() as loader:
         process(items, index=index.index, loader=loader, limits=Limits())
         index.index.refresh()
         yield index
@@ -63,7 +66,7 @@ def test_a_pair_has_one_distance_whoever_shows_it(index: facsimile.Facsimile, tm
         for asked, other in ((work, copy), (copy, work)):
             for image in (tmp_path / asked, f"id:{asked}"):
                 told |= {each.hamming for each in index.search(image) if each.record.id == other}
-            told.add(index.compare(tmp_path / asked, tmp_path / other).as_json()["hamming"])
+            told.add(index.compare(tmp_path / asked, tmp_path / other).hamming)
         assert len(told) == 1, (name, told)
 
 
@@ -74,8 +77,9 @@ def test_no_copy_is_called_another_picture(index: facsimile.Facsimile, tmp_path:
     for name in EDITS:
         first, second = tmp_path / f"works-{name}", tmp_path / f"crawl-{name}"
         (match,) = (each for each in index.search(second) if each.record.id == f"works-{name}")
-        compared = index.compare(first, second).as_json()
-        for told in (match.as_json(), compared, findings[f"works-{name}"]):
+        compared = index.compare(first, second)
+        assert (compared.verdict, compared.note) == ("copy", ""), name
+        for told in (match.as_json(), findings[f"works-{name}"]):
             assert (told["verdict"], told["note"] or None) == ("copy", None), (name, told)
             if told["proof"]:
                 assert told["proof"]["finding"] == "copy"

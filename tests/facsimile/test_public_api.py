@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 import facsimile
@@ -28,3 +31,13 @@ def test_every_error_is_importable_from_one_place():
     product = {each for each in subclasses(FacsimileError) if each.__module__.startswith("facsimile.")}
     assert {each.__name__ for each in product} <= {*errors.__all__}
     assert facsimile.RecordNotFound is errors.RecordNotFound
+
+
+def test_a_client_loads_nothing_heavy():
+    code = (
+        "import sys, facsimile; facsimile.Client('http://127.0.0.1:1'); facsimile.AsyncClient('http://127.0.0.1:1');"
+        "print(*sorted(sys.modules))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    heavy = {"numpy", "PIL", "cv2", "onnxruntime", "fastapi", "celery", "pydantic", "httpx"}
+    assert not heavy & {*loaded.split()}

@@ -14,9 +14,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 EXPECTED = [
-    ["2 new, 0 refused", "copy", "photos/a.jpg"],
+    ["2 new, 0 failed", "copy", "photos/a.jpg"],
     ["copy", "mirrored", "photos/a.jpg"],
-    ["A harbour {'default': 1} 1", "copy mirrored", "a 400 400", "1 forgotten"],
+    ["A harbour {'default': 1} 1", "copy mirrored", "a 400 400", "1 removed"],
+    ["copy identical"],
     [],
 ]
 

@@ -17,7 +17,7 @@ def clean(done: Done) -> Done:
 
 
 def test_no_command_shows_or_keeps_a_secret_of_an_address(facsimile: Shell, web: Web, tmp_path: Path) -> None:
-    shell = facsimile.having(FACSIMILE_FETCH_ALLOW_PRIVATE="true", FACSIMILE_FETCH_SECONDS="5")
+    shell = facsimile.having(FACSIMILE_FETCH_ALLOW_PRIVATE="true", FACSIMILE_FETCH_TIMEOUT="5")
     web.serve("/good.jpg", synthetic(1))
     good = f"{web.url('/good.jpg')}?size=2&X-Amz-Signature={SECRET}"
     bad = [
@@ -49,7 +49,7 @@ def test_no_command_shows_or_keeps_a_secret_of_an_address(facsimile: Shell, web:
 
 
 def test_an_address_with_a_secret_is_followed_like_any_other(facsimile: Shell, web: Web) -> None:
-    shell = facsimile.having(FACSIMILE_FETCH_ALLOW_PRIVATE="true", FACSIMILE_FETCH_SECONDS="5")
+    shell = facsimile.having(FACSIMILE_FETCH_ALLOW_PRIVATE="true", FACSIMILE_FETCH_TIMEOUT="5")
     web.serve("/a.jpg", synthetic(1))
     url = f"{web.url('/a.jpg')}?token={SECRET}"
 

@@ -118,7 +118,7 @@ def test_a_request_that_has_begun_is_answered_before_the_end(serve):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_server_ends_in_its_time_whatever_hangs(serve, workers):
-    patient = {"FACSIMILE_FETCH_SECONDS": "300", "FACSIMILE_API_SECONDS": "300"}
+    patient = {"FACSIMILE_FETCH_TIMEOUT": "300", "FACSIMILE_API_TIMEOUT": "300"}
     server = serve("--workers", str(workers), FACSIMILE_FETCH_ALLOW_PRIVATE="true", **patient)
     with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as callers:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/a.jpg"

@@ -8,7 +8,7 @@ import pytest
 
 import facsimile
 from facsimile.search.errors import InvalidRequest
-from facsimile.settings import Settings
+from facsimile.settings import RENAMED, Settings, changed, variable
 from tests.support.shell import Shell
 
 
@@ -24,7 +24,12 @@ def test_a_file_sets_what_the_environment_does_not(embedded: Shell, photos: Path
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("MAX_BYTES", "abc"), ("JOBS", "-1"), ("COPY_DISTANCE", "300"), ("ELASTIC_VERIFY", "perhaps")],
+    [
+        ("MAX_BYTES", "abc"),
+        ("PROCESSES", "-1"),
+        ("COPY_DISTANCE", "300"),
+        ("ELASTIC_VERIFY_CERTS", "perhaps"),
+    ],
 )
 def test_a_wrong_value_is_told_with_its_name(embedded: Shell, name: str, value: str) -> None:
     done = embedded.having(**{f"FACSIMILE_{name}": value})("count")
@@ -44,9 +49,24 @@ def test_secrets_are_never_shown(embedded: Shell) -> None:
 
 
 def test_a_program_may_change_settings_by_name(tmp_path: Path, photographs: Path) -> None:
-    with facsimile.open(tmp_path / "index", max_pixels=1000, jobs=1) as index:
+    with facsimile.open(tmp_path / "index", settings=Settings(max_pixels=1000, processes=1)) as index:
         assert index.ingest(photographs / "coffee.png").failed == 1
     with pytest.raises(InvalidRequest, match=r"there is no setting max_pixel$"):
-        facsimile.open(tmp_path / "index", max_pixel=1000)
-    with pytest.raises(InvalidRequest, match="FACSIMILE_JOBS"):
-        facsimile.open(tmp_path / "index", jobs=-1)
+        Settings(max_pixel=1000)
+    with pytest.raises(InvalidRequest, match="FACSIMILE_PROCESSES"):
+        Settings(processes=-1)
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_a_former_name_is_refused_with_the_new_one(monkeypatch, tmp_path: Path, old: str, new: str) -> None:
+    sentence = f"^{variable(old)} is now {variable(new)}$"
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidRequest, match=sentence):
+        changed({old: 1})
+    (tmp_path / ".env").write_text(f"{variable(old)}=1\n")
+    with pytest.raises(InvalidRequest, match=sentence):
+        Settings()
+    (tmp_path / ".env").unlink()
+    monkeypatch.setenv(variable(old), "1")
+    with pytest.raises(InvalidRequest, match=sentence):
+        Settings()

@@ -97,7 +97,9 @@ class Site:
     def opened(self) -> facsimile.Facsimile:
         """The index in this process: a command of its own would come too late for most faults."""
         if self._open is None:
-            self._open = facsimile.open(self.index, create=False, model="none", broker_url=self.broker)
+            self._open = facsimile.open(
+                self.index, create=False, settings=facsimile.Settings(model="none", broker_url=self.broker)
+            )
         return self._open
 
     def job(self, job: str) -> Any:

@@ -73,11 +73,14 @@ class Case:
         """Compare the folders as they are now."""
         self.bring_in(index, self.works, "works")
         self.bring_in(index, self.suspects, "suspects-works")
-        return index.scan(catalogue="works", **options)
+        scan = index.scanning.opened("", "works", **options)
+        return index.scanning.carry_out(scan)
 
     def open(self, **changes: Any) -> facsimile.Facsimile:
         """The index, by hashes and geometry alone."""
-        return facsimile.open(self.location, **{"model": "none", "jobs": 1, **changes})
+        return facsimile.open(
+            self.location, settings=facsimile.Settings(**{"model": "none", "processes": 1, **changes})
+        )
 
 
 def shown(findings: Iterable[Finding]) -> set[tuple[str, str]]:

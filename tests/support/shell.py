@@ -44,7 +44,7 @@ class Shell:
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("FACSIMILE_")},
             "FACSIMILE_INDEX": index,
-            "FACSIMILE_JOBS": "1",
+            "FACSIMILE_PROCESSES": "1",
             "FACSIMILE_MODEL": "none",  # hashes alone: what a command says does not depend on a network
             **variables,
         }

@@ -176,7 +176,7 @@ def test_a_poison_image(
     poison = folder / "0050-poison.jpg"
     poison.write_bytes(files[0].read_bytes() + POISON)
     site = site_of(str(tmp_path / "index"), redis_server().url)
-    site.shell = site.shell.having(FACSIMILE_IMAGE_SECONDS="2")
+    site.shell = site.shell.having(FACSIMILE_IMAGE_TIMEOUT="2")
     site.worker(processes=2, program=CRASHES if fault == "crashes" else HANGS)
     job = site.hand_over(folder)
     site.nothing_is_lost(job, 101, failed=1)

@@ -63,7 +63,7 @@ def test_secrets_of_addresses_are_not_shown(site: Site) -> None:
 
 def test_files_in_messages_where_they_are_allowed(site: Site, pictures: Path) -> None:
     site.shell.json("index", "create")
-    site.shell = site.shell.having(FACSIMILE_QUEUE_FILES="true")
+    site.shell = site.shell.having(FACSIMILE_QUEUE_ALLOW_LOCAL_FILES="true")
     push(site, *({"version": 1, "source": str(path)} for path in sorted(pictures.iterdir())[:100]))
     site.worker()
     found = site.until("intake", lambda job: job["accepted"] == 100 and not job["pending"])

@@ -71,7 +71,7 @@ def ended(site: Site) -> Scan:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_kill_a_scan_and_resume(site: Site, catalogue: Path, pictures: Path, jobs: int) -> None:
     site.shell.json("ingest", catalogue, "--collection", "works")
-    command = ("scan", pictures, "--catalogue", "works", "--jobs", jobs)
+    command = ("scan", pictures, "--catalogue", "works", "--processes", jobs)
     for least in (32, 200):
         process = site.shell.start(*command)
         until_compared(site, least)
@@ -86,7 +86,7 @@ def test_kill_a_scan_and_resume(site: Site, catalogue: Path, pictures: Path, job
 
 def test_interrupt_a_scan(site: Site, catalogue: Path, pictures: Path) -> None:
     site.shell.json("ingest", catalogue, "--collection", "works")
-    process = site.shell.start("scan", pictures, "--catalogue", "works", "--jobs", 2)
+    process = site.shell.start("scan", pictures, "--catalogue", "works", "--processes", 2)
     until_compared(site, 32)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130

@@ -38,7 +38,7 @@ def test_findings_carry_their_evidence(case: Case) -> None:
         done = index.scan(case.suspects, catalogue="works")
         found = list(index.scanning.findings.all())
     assert shown(found) == FILLED
-    assert (done.new, done.run.new_suspects, done.run.new_works, done.failed) == (3, 23, 6, 0)
+    assert (done.new, done.compared["new_suspects"], done.compared["new_works"], done.failed) == (3, 23, 6, 0)
     border = next(each.as_json() for each in found if each.suspect["source"].endswith("cat-border.jpg"))
     data = (case.suspects / "cat-border.jpg").read_bytes()
     assert border["evidence"]["suspect_sha256"] == hashlib.sha256(data).hexdigest()
@@ -132,7 +132,7 @@ def test_an_updated_suspect_is_another_finding(case: Case) -> None:
             ("page.jpg", "camera.png"),
         }
         gone = index.scan(told(noise(1)), catalogue="works")
-        assert (gone.run.new_suspects, gone.new) == (1, 0)
+        assert (gone.compared["new_suspects"], gone.new) == (1, 0)
         assert len(list(index.scanning.findings.all())) == 2
 
 
@@ -143,7 +143,7 @@ def test_findings_outlive_their_works(case: Case) -> None:
         (cat,) = (r.id for r in index.index.scan(Filter(("works",))) if r.source.endswith("chelsea.png"))
         index.remove(cat, collection="works")
         again = index.scan(catalogue="works")
-        assert (again.run.all_works, again.run.new_works) == (len(NAMES) - 1, 0)
+        assert (again.compared["works"], again.compared["new_works"]) == (len(NAMES) - 1, 0)
         assert shown(index.scanning.findings.all()) == FILLED
         back = case.scan(index)
         assert (back.run.new_works, back.new) == (1, 0)
@@ -318,4 +318,4 @@ def test_processes_that_begin_one_scan_together_make_one_run(case: Case) -> None
     with case.open() as index:
         assert shown(index.scanning.findings.all()) == FILLED
         assert all(job.finished and not job.pending for job in index.queue.jobs.all())
-        assert index.scan(catalogue="works").run.new_suspects == 0
+        assert index.scan(catalogue="works").compared["new_suspects"] == 0

@@ -18,7 +18,7 @@ from facsimile.api.keys import Keys
 from facsimile.ingest.errors import FetchUnavailable, SourceNotFound
 from facsimile.ingest.item import Item, Outcome
 from facsimile.search.errors import StoreError
-from facsimile.search.export import PASSING, lasting, load, save
+from facsimile.search.export import TRANSIENT, exported_entries, load, save
 from facsimile.search.index.base import Status
 from facsimile.search.index.elastic.index import ElasticIndex
 from facsimile.search.index.opening import open_index
@@ -62,7 +62,7 @@ def entries(state: State) -> list[dict[str, Any]]:
     return [
         entry.as_json()
         for kind in state.kinds()
-        if kind not in PASSING
+        if kind not in TRANSIENT
         for entry in state.all(Wanted(kind=kind))
     ]
 
@@ -87,12 +87,12 @@ def decided(location: str, folder: Path) -> str:
         jobs.close("images")
         state.refresh()
         jobs.fold("images", index.index.refresh)
-        state.put([Entry(kind=kind, id="passing") for kind in sorted(PASSING)])
+        state.put([Entry(kind=kind, id="passing") for kind in sorted(TRANSIENT)])
         return Keys(state).create("a tenant", ["read", "write"], ["works"])[1]
 
 
 def test_the_kinds_that_are_left_out_are_those_of_running_processes() -> None:
-    assert {IDEMPOTENCY, SWEEPER.kind} == PASSING
+    assert {IDEMPOTENCY, SWEEPER.kind} == TRANSIENT
 
 
 def test_decisions_and_jobs_move_between_the_kinds_of_index_and_stay_equal(
@@ -109,15 +109,15 @@ def test_decisions_and_jobs_move_between_the_kinds_of_index_and_stay_equal(
     with open_index(first.index) as before, open_index(there.index) as other, open_index(back.index) as after:
         assert entries(before.state) == entries(other.state) == entries(after.state)
         assert {"allowance", "finding", "job", "key", "letter", "run", "scan"} <= set(after.state.kinds())
-        assert not PASSING & set(after.state.kinds())
+        assert not TRANSIENT & set(after.state.kinds())
         assert (found := Keys(after.state).verified(key)) and found.name == "a tenant"
         assert key.rpartition("_")[2] not in orjson.dumps(entries(after.state)).decode()
         assert Jobs(after.state).get("images").failed == 1
-    with facsimile.open(back.index, model="none", jobs=1) as index:
+    with facsimile.open(back.index, settings=facsimile.Settings(model="none", processes=1)) as index:
         states = [each.state.value for each in index.scanning.findings.all()]
         assert states == ["open", "confirmed", "dismissed"]
         again = index.scan(catalogue="works")  # what was compared is not compared again
-        assert (again.run.new_suspects, again.run.new_works, again.new) == (0, 0, 0)
+        assert (again.compared["new_suspects"], again.compared["new_works"], again.new) == (0, 0, 0)
         assert shown(index.scanning.findings.all()) == FILLED
 
 
@@ -277,6 +277,6 @@ def test_large_bodies_are_read_a_few_at_a_time(place_of: Callable[[str], str], t
         for number in range(12):
             index.state.put([Entry(kind="letter", id=str(number), body={"raw": os.urandom(4_000_000).hex()})])
         file = tmp_path / "large.jsonl"
-        assert len(list(save(file, index.signatures, lasting(index.state)))) == 12
+        assert len(list(save(file, index.signatures, exported_entries(index.state)))) == 12
         assert [len(some) for some in load(file, index.signatures) if some] == [2] * 6
         file.unlink()

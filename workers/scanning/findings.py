@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from facsimile.imaging.record import ImageRecord, Key
+from facsimile.imaging.record import ImageRecord, Key, encoded
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Status
 from facsimile.search.index.state.base import Entry, Ref, State, Wanted
@@ -317,23 +317,8 @@ def _lasting(entry: Entry) -> bytes:
 
 def _facts(record: ImageRecord) -> dict[str, Any]:
     """A record as a finding keeps it: all but thumbnail and vector."""
-    return {
-        "id": record.id,
-        "collection": record.collection,
-        "source": record.source,
-        "sources": list(record.sources),
-        "sha256": record.sha256,
-        "pixels": record.pixels,
-        "width": record.width,
-        "height": record.height,
-        "format": record.format,
-        "size": record.size,
-        "hash": record.bits.tobytes().hex(),
-        "title": record.title,
-        "tags": list(record.tags),
-        "metadata": dict(record.metadata),
-        "added_at": record.added_at.astimezone(UTC).isoformat(timespec="milliseconds"),
-    }
+    facts = {name: value for name, value in record.as_json().items() if name != "gone"}  # it comes and goes
+    return {**facts, "hash": encoded(record, ["bits"])["bits"]}
 
 
 def _site(source: str) -> str:

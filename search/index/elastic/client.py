@@ -6,7 +6,6 @@ import logging
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from elastic_transport import (
@@ -33,6 +32,7 @@ from facsimile.search.errors import (
     StoreError,
 )
 from facsimile.search.index.elastic.location import ElasticLocation
+from facsimile.search.index.elastic.options import ElasticOptions
 
 # its warnings repeat, with a traceback, what our errors say in a sentence; a program that configures logging
 # still gets them
@@ -43,28 +43,6 @@ CONNECT_TIMEOUT = 5
 
 BLOCKED = "cluster_block_exception"
 MISSING = "index_not_found_exception"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ElasticOptions:
-    """How to talk to Elasticsearch and how to lay out a new index; secrets do not show in its repr.
-
-    An API key wins over user and password. `ca_certs` is a file of certificates, `ca_fingerprint` the
-    SHA-256 of one in hexadecimal. `timeout` in seconds is for one request. `replicas` None makes one where
-    there is a second node. `vector_index` is the kind of graph over the CNN vectors.
-    """
-
-    api_key: str | None = field(default=None, repr=False)
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    ca_certs: str | None = None
-    ca_fingerprint: str | None = None
-    verify_certs: bool = True
-    timeout: float = 30
-    shards: int = 1
-    replicas: int | None = None
-    refresh_interval: str = "1s"
-    vector_index: str = "bbq_hnsw"
 
 
 class Client(Elasticsearch):

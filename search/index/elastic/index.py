@@ -21,10 +21,11 @@ from facsimile.search.index.base import (
 from facsimile.search.index.elastic import lifecycle as life
 from facsimile.search.index.elastic import queries as ask_for
 from facsimile.search.index.elastic.bulk import Done, bulk, deleting, writing
-from facsimile.search.index.elastic.client import ElasticOptions, connect, fault
+from facsimile.search.index.elastic.client import connect, fault
 from facsimile.search.index.elastic.documents import KNOWN_FIELDS, document_id, known_of, record_of
 from facsimile.search.index.elastic.location import ElasticLocation
 from facsimile.search.index.elastic.mapping import sealed_name
+from facsimile.search.index.elastic.options import ElasticOptions
 from facsimile.search.index.elastic.reindex import rebuild
 from facsimile.search.index.elastic.state import ElasticState
 from facsimile.search.index.validation import check_texts

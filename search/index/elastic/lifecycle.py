@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from facsimile.search.errors import IndexAlreadyExists, IndexMismatch, IndexNotFound
 from facsimile.search.index.base import Signatures
-from facsimile.search.index.elastic.client import Client, ElasticOptions
+from facsimile.search.index.elastic.client import Client
 from facsimile.search.index.elastic.location import ElasticLocation
 from facsimile.search.index.elastic.mapping import LAYOUT, made_by, mappings, sealed_name, settings
+from facsimile.search.index.elastic.options import ElasticOptions
 from facsimile.search.index.elastic.state_documents import state_index
 
 

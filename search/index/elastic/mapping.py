@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from facsimile.search.index.base import Signatures
-from facsimile.search.index.elastic.client import ElasticOptions
+from facsimile.search.index.elastic.options import ElasticOptions
 
 #: version of the mapping below, and of what its fields mean; one more for every change that old documents do
 #: not fit. Since 3, `pixels` covers the whole content of a file, and `gone` has the places that lost it

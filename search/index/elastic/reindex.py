@@ -13,10 +13,11 @@ from facsimile.search.errors import InvalidRequest, StoreError
 from facsimile.search.index.base import Progress, Signatures, Transform
 from facsimile.search.index.elastic import lifecycle as life
 from facsimile.search.index.elastic.bulk import bulk, copying
-from facsimile.search.index.elastic.client import Client, ElasticOptions
+from facsimile.search.index.elastic.client import Client
 from facsimile.search.index.elastic.documents import document_id, record_of
 from facsimile.search.index.elastic.location import ElasticLocation
 from facsimile.search.index.elastic.mapping import mappings, sealed_name, settings
+from facsimile.search.index.elastic.options import ElasticOptions
 from facsimile.search.index.elastic.queries import source
 
 #: records per request of the copy, and where they get other signatures: what a kill costs at most

@@ -11,10 +11,11 @@ from typing import Any
 from facsimile.imaging.record import Key
 from facsimile.search.errors import IndexAlreadyExists, IndexNotFound
 from facsimile.search.index.elastic.bulk import Done, Operation, bulk, deleting, runs
-from facsimile.search.index.elastic.client import MISSING, Client, ElasticOptions, fault
+from facsimile.search.index.elastic.client import MISSING, Client, fault
 from facsimile.search.index.elastic.documents import document_id
 from facsimile.search.index.elastic.location import ElasticLocation
 from facsimile.search.index.elastic.mapping import settings
+from facsimile.search.index.elastic.options import ElasticOptions
 from facsimile.search.index.elastic.state_documents import (
     entry_of,
     is_large,

@@ -10,7 +10,7 @@ def test_every_answer_is_one_that_the_document_announces(start, tmp_path):
     running = start(
         keys=True,
         line=200,
-        settings={"fetch_connect_seconds": 0.5, "fetch_seconds": 1.0},
+        settings={"fetch_connect_timeout": 0.5, "fetch_timeout": 1.0},
     )
     running.without_limit_of_failures()
     headers = running.key("admin")

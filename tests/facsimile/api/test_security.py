@@ -62,7 +62,7 @@ def test_an_address_of_the_inside_is_never_asked(api, web, url):
 @pytest.fixture
 def inside(start):
     """A server that may fetch from this machine, with little patience."""
-    return start(settings={"fetch_allow_private": True, "fetch_seconds": 1.0, "max_bytes": 200_000})
+    return start(settings={"fetch_allow_private": True, "fetch_timeout": 1.0, "max_bytes": 200_000})
 
 
 def test_a_redirect_to_another_scheme_is_refused(inside, web):

@@ -24,7 +24,7 @@ def silent():
 
 @pytest.mark.parametrize("requests", [8, 36])
 def test_a_host_that_does_not_answer_takes_nothing_from_others(start, web, silent, requests):
-    api = start(stage_seconds=LIMIT, settings={"fetch_allow_private": True, "api_seconds": LIMIT})
+    api = start(stage_seconds=LIMIT, settings={"fetch_allow_private": True, "api_timeout": LIMIT})
     web.serve("/a.jpg", photo_jpeg())
     good = {"url": web.url("/a.jpg", host="localhost")}
 
@@ -55,7 +55,7 @@ def test_a_host_that_does_not_answer_takes_nothing_from_others(start, web, silen
 
 
 def test_a_slow_image_of_a_batch_is_its_own_error(start, web, silent):
-    api = start(settings={"fetch_allow_private": True, "fetch_seconds": 1.0})
+    api = start(settings={"fetch_allow_private": True, "fetch_timeout": 1.0})
     web.serve("/a.jpg", photo_jpeg())
     web.serve("/hop", b"", 302, Location="data:image/png;base64,AAAA")
     urls = [f"{silent}/0", web.url("/hop"), web.url("/a.jpg")]

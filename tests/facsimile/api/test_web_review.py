@@ -51,7 +51,12 @@ def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Item(source, id=f"s/{place}", collection="crawl", title=title, data=edited(name, edit))
         for place, (source, title, name, edit) in enumerate(SUSPECTS)
     ]
-    with facsimile.open(str(folder / "index"), model="none", jobs=1) as index, Loader() as loader:
+    with (
+        facsimile.open(
+            str(folder / "index"), settings=facsimile.Settings(model="none", processes=1)
+        ) as index,
+        Loader() as loader,
+    ):
         process(works + suspects, index=index.index, loader=loader, limits=Limits())
         index.index.refresh()
         assert index.scan(catalogue="works", suspects_collection="crawl").new == 5

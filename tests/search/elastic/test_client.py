@@ -24,8 +24,9 @@ from facsimile.search.errors import (
     StoreError,
 )
 from facsimile.search.index.base import Signatures
-from facsimile.search.index.elastic.client import ElasticOptions, error_of, fault
+from facsimile.search.index.elastic.client import error_of, fault
 from facsimile.search.index.elastic.index import ElasticIndex
+from facsimile.search.index.elastic.options import ElasticOptions
 
 SIGNATURES = Signatures("test-1")
 SERVER = "http://host:9200"

@@ -20,8 +20,8 @@ from facsimile.search.errors import (
 )
 from facsimile.search.index.base import Signatures, Status
 from facsimile.search.index.elastic import bulk, queries
-from facsimile.search.index.elastic.client import ElasticOptions
 from facsimile.search.index.elastic.index import ElasticIndex
+from facsimile.search.index.elastic.options import ElasticOptions
 from facsimile.search.query import Filter
 from tests.support.records import flipped, look, question, random_bits, random_vector, record
 

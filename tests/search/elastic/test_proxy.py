@@ -17,8 +17,8 @@ from facsimile.imaging.phash import HASH_VERSION
 from facsimile.imaging.record import Key
 from facsimile.search.errors import IndexUnavailable
 from facsimile.search.index.base import Signatures
-from facsimile.search.index.elastic.client import ElasticOptions
 from facsimile.search.index.elastic.index import ElasticIndex
+from facsimile.search.index.elastic.options import ElasticOptions
 from facsimile.search.index.opening import open_index
 from facsimile.search.index.state.base import Entry, Ref, Wanted
 from facsimile.search.query import Filter

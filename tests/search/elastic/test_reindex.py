@@ -10,10 +10,10 @@ import pytest
 from facsimile.imaging.record import ImageRecord
 from facsimile.search.errors import IndexMismatch, IndexNotFound, IndexReadOnly, InvalidRequest, StoreError
 from facsimile.search.index.base import Signatures, Status
-from facsimile.search.index.elastic.client import ElasticOptions
 from facsimile.search.index.elastic.documents import document, document_id
 from facsimile.search.index.elastic.index import ElasticIndex
 from facsimile.search.index.elastic.mapping import mappings
+from facsimile.search.index.elastic.options import ElasticOptions
 from tests.support.records import look, question, random_bits, random_vector, record
 
 SIGNATURES = Signatures("test-1", "test", 64)

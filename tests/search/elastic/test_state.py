@@ -11,9 +11,9 @@ import pytest
 from facsimile.search.errors import IndexReadOnly, IndexUnavailable
 from facsimile.search.index.base import Signatures
 from facsimile.search.index.elastic import bulk
-from facsimile.search.index.elastic.client import ElasticOptions
 from facsimile.search.index.elastic.index import ElasticIndex
 from facsimile.search.index.elastic.location import ElasticLocation
+from facsimile.search.index.elastic.options import ElasticOptions
 from facsimile.search.index.state.base import Entry, Ref, Wanted
 from tests.support.elasticsearch_node import ElasticsearchNode
 

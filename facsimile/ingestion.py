@@ -1,0 +1,125 @@
+"""Ingest as the settings wire it: many images in processes of this machine, or one image at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from facsimile.imaging.errors import FacsimileError
+from facsimile.imaging.models.base import Model
+from facsimile.imaging.record import DEFAULT_COLLECTION
+from facsimile.ingest.bulk import Work, run
+from facsimile.ingest.item import Item, Outcome, Tally
+from facsimile.ingest.loader import Loader
+from facsimile.ingest.pipeline import process
+from facsimile.ingest.presence import sweep
+from facsimile.ingest.sources import all_items
+from facsimile.protocol import ImageInput
+from facsimile.results import Stored
+from facsimile.search.errors import InvalidRequest, StoreError
+from facsimile.search.index.base import Index, Status
+from facsimile.search.index.opening import model_of
+from facsimile.settings import Settings
+
+
+class Ingestion:
+    """Stores images in an index; `open_index` opens it in another process."""
+
+    def __init__(
+        self, index: Index, settings: Settings, model: Model | None, open_index: Callable[[], Index]
+    ) -> None:
+        self._index = index
+        self._settings = settings
+        self._model = model
+        self._open_index = open_index
+
+    def run(
+        self,
+        sources: Sequence[str],
+        *,
+        collection: str,
+        processes: int,
+        recheck: bool,
+        prune: bool,
+        on_outcome: Callable[[Outcome], None] | None,
+        on_wait: Callable[[StoreError], None] | None,
+        on_skipped: Callable[[str], None],
+    ) -> Tally:
+        """Store all images of the sources, as `Facsimile.ingest` describes."""
+        settings = self._settings
+        items = all_items(
+            sources,
+            collection=collection,
+            max_bytes=settings.max_bytes,
+            archive_limits=settings.archive_limits,
+            passed_over=on_skipped,
+        )
+        work = Work(
+            open_index=self._open_index,
+            open_loader=partial(Loader, settings.fetching),
+            open_model=partial(model_of, wanted=settings.model, options=settings.running),
+            limits=settings.limits,
+            recheck=recheck,
+        )
+        tally = run(
+            items,
+            work,
+            jobs=processes or settings.process_count,
+            on_outcome=on_outcome,
+            on_wait=on_wait,
+            item_seconds=settings.image_timeout,
+        )
+        self._index.refresh()
+        if not tally.interrupted:  # a file that was moved may not have been seen yet
+            swept = sweep(self._index, sources, collection, prune=prune)
+            tally.missing, tally.removed = swept.missing, swept.removed
+        return tally
+
+    def item(
+        self,
+        image: ImageInput,
+        *,
+        id: str | None,
+        collection: str | None,
+        title: str,
+        tags: Sequence[str],
+        metadata: Mapping[str, Any] | None,
+        source: str,
+    ) -> Item:
+        """One image with its bytes. Raises SourceError, and InvalidRequest for a stored one."""
+        place = "" if isinstance(image, bytes) else str(image)
+        if place.startswith("id:"):
+            raise InvalidRequest(f"{place} is stored already")
+        if place and "://" not in place:
+            place = str(Path(place).absolute())
+        if isinstance(image, bytes):
+            data: bytes | FacsimileError = image
+        else:
+            with Loader(self._settings.fetching) as loader:
+                (data,) = loader.load([Item(place)])
+        if isinstance(data, FacsimileError):
+            raise data
+        return Item(
+            source or place,
+            id=id,
+            collection=collection or DEFAULT_COLLECTION,
+            title=title,
+            tags=tuple(tags),
+            metadata=metadata or {},
+            data=data,
+        )
+
+    def store(self, item: Item) -> Stored:
+        """Store an item that carries its bytes. Raises the error that ends it."""
+        with Loader(self._settings.fetching) as loader:
+            (outcome,) = process(
+                [item], index=self._index, loader=loader, limits=self._settings.limits, model=self._model
+            )
+        if outcome.status is Status.FAILED:
+            raise (outcome.error_type or FacsimileError)(outcome.reason)
+        self._index.refresh()
+        id = item.id or hashlib.sha256(item.data or b"").hexdigest()
+        return Stored(id=id, collection=item.collection, status=outcome.status.value)
