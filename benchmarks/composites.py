@@ -31,7 +31,7 @@ from facsimile.search.finder import Finder
 from facsimile.search.index.base import Index
 from facsimile.search.index.elastic.index import ElasticIndex
 from facsimile.search.index.embedded.index import EmbeddedIndex
-from facsimile.search.index.opening import is_remote, signatures_of
+from facsimile.search.index.opening import is_elasticsearch, signatures_of
 from facsimile.search.match import Verdict
 from facsimile.search.proof import Policy
 
@@ -160,8 +160,8 @@ def described(datas: Iterable[bytes]) -> list[Description]:
 
 def filled(location: str, records: Sequence[ImageRecord]) -> Index:
     """A new index, in place of what was there."""
-    kind = ElasticIndex if is_remote(location) else EmbeddedIndex
-    if not is_remote(location):
+    kind = ElasticIndex if is_elasticsearch(location) else EmbeddedIndex
+    if not is_elasticsearch(location):
         shutil.rmtree(location, ignore_errors=True)
     index = kind.create(location, signatures_of(NETWORK))
     for at in range(0, len(records), 500):

@@ -1,4 +1,4 @@
-"""`demo`: the main job on real photographs, with no service and no download."""
+"""`demo`: the whole way on real photographs, with no service and no download."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EDITS = (
     *("border", "flip", "turn_90"),
 )
 
-#: photographs and edits on the picture of the result
+#: photographs and edits in the image of the result
 _SHOWN = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 _SHOWN_EDITS = ("jpeg_q10", "colour", "text", "border", "turn_90")
 
@@ -32,11 +32,11 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to put it.")] = Path(
-        "demo"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the results.")
+    ] = Path("demo"),
 ) -> None:
-    """Ingest real photographs, edit them, find the edited copies, show the result as a picture.
+    """Ingest photographs, edit them, find the edited copies, and show the result as an image.
 
     The photographs come with scikit-image, the extra `demo`.
     """
@@ -59,13 +59,13 @@ def demo(
         for name in _SHOWN
     ]
     (output / "result.png").write_bytes(contact_sheet(rows))
-    say(f"see {output / 'result.png'}; and try your own:")
+    say(f"see {output / 'result.png'}, and try your own images:")
     say(f"  facsimile search --index {output / 'index'} {output / 'edited' / 'astronaut.flip.jpg'}")
     say("  facsimile ingest PHOTOS && facsimile search PICTURE")
 
 
 def _photographs() -> list[Path]:
-    """The pictures of scikit-image's wheel that are large enough to be photographs."""
+    """The images in scikit-image's wheel that are large enough to be photographs."""
     try:
         import skimage.data
     except ImportError:
@@ -81,7 +81,7 @@ def _photographs() -> list[Path]:
 
 
 def _search_edits(index: Facsimile, photos: list[Path], folder: Path) -> dict[tuple[str, str], Cell]:
-    """Search for each edit of each photograph and tell how many were found."""
+    """Search for each edit of each photograph and count how many were found."""
     from rich.table import Table
 
     from facsimile.search.evaluation.attacks import attack

@@ -1,4 +1,4 @@
-"""`duplicates`: what an index holds more than once."""
+"""`duplicates`: images that are stored more than once."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def duplicates(
     distance: Annotated[
         int | None,
         typer.Option(
-            "--distance", min=0, max=90, help="Hamming distance that is a copy without further proof."
+            "--distance", min=0, max=90, help="Hamming distance that counts as a copy without further proof."
         ),
     ] = None,
     verify: Annotated[
-        bool, typer.Option("--verify/--no-verify", help="Prove copies by geometry, too (default).")
+        bool, typer.Option("--verify/--no-verify", help="Verify copies by geometry (default).")
     ] = True,
     scenes: Annotated[
         bool, typer.Option("--scenes", help="Also show pairs of the same scene, which are not merged.")
@@ -43,7 +43,7 @@ def duplicates(
     html: HtmlOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show the pictures that an index holds more than once, and which to keep. Nothing is removed."""
+    """Show images that are stored more than once, and which one to keep. Nothing is removed."""
     from facsimile.search.html_report import duplicates_page
 
     with open_library(index) as library:
@@ -63,14 +63,14 @@ def duplicates(
         if json:
             emit(cluster.as_json())
         else:
-            _tell(cluster)
+            _show(cluster)
     if not json:
         copies = sum(not cluster.note for cluster in found)
-        pictures = "1 picture occurs" if copies == 1 else f"{copies} pictures occur"
-        say(f"{pictures} more than once" + (f"; wrote {html}" if html else ""))
+        images = "1 image is" if copies == 1 else f"{copies} images are"
+        say(f"{images} stored more than once" + (f"; wrote {html}" if html else ""))
 
 
-def _tell(cluster: Cluster) -> None:
+def _show(cluster: Cluster) -> None:
     say(_heading(cluster))
     console().print(_table(cluster))
 
@@ -79,7 +79,7 @@ def _heading(cluster: Cluster) -> str:
     if cluster.note:
         return cluster.note
     if cluster.keeper is None:
-        return f"{cluster.places} places; none of these files is on this machine"
+        return f"{cluster.places} places; none of these files exists on this machine"
     if len(cluster.members) == 1:
         return f"{cluster.places} places; keep any: {cluster.why}"
     return f"{cluster.places} places; keep {cluster.why}"

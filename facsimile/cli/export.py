@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,9 +17,6 @@ from facsimile.cli.options import (
     require_collections,
 )
 from facsimile.cli.output import complain, emit, progress, say
-
-if TYPE_CHECKING:
-    pass
 
 
 def register(app: typer.Typer) -> None:
@@ -39,13 +36,14 @@ def export(
         bool,
         typer.Option(
             "--with-state/--without-state",
-            help="Scans, findings, reviews, allow-list, jobs, dead letters and keys, too (default); "
-            "they belong to no single collection, so --collection leaves them out.",
+            help="Include scans, findings, reviews, allow-list, jobs, dead letters and keys (default); "
+            "they belong to no single collection, so --collection excludes them.",
         ),
     ] = True,
     json: JsonOption = False,
 ) -> None:
-    """Write all that an index keeps to a file that `import` reads, into either kind of index."""
+    """Write all records and the state of an index to a file that `import` reads, into either kind of
+    index."""
     from facsimile.search.export import exported_entries, save
     from facsimile.search.index.state.base import Entry
     from facsimile.search.query import Filter
@@ -65,26 +63,26 @@ def export(
     if json:
         emit({"exported": number, "failed": 0, "entries": kept})
     else:
-        say(f"{number} records and {kept} entries of state exported")
+        say(f"{number} records and {kept} state entries exported")
 
 
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True)],
     index: IndexOption = None,
     state: Annotated[
-        bool, typer.Option("--with-state/--without-state", help="Take the state, too (default).")
+        bool, typer.Option("--with-state/--without-state", help="Import the state, too (default).")
     ] = True,
     resume: Annotated[
         bool,
         typer.Option(
             "--resume",
-            help="Go on here with jobs and schedules of scans that were under way: only where the exported "
-            "index is not used any more. Otherwise they are halted.",
+            help="Continue jobs and schedules of scans that were in progress: only if the exported index "
+            "is not used any more. Otherwise they are halted.",
         ),
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Read what `export` wrote. What is there already stays as it is, so a call can be repeated."""
+    """Read what `export` has written. Existing records are not changed, so a call can be repeated."""
     from facsimile.search.export import load
     from facsimile.search.index.base import Status
     from facsimile.search.index.state.base import Entry
@@ -112,9 +110,9 @@ def import_(
         emit({"imported": number, "failed": failed, "entries": kept, "halted": arrivals.halted})
     else:
         told = f", {failed} failed" if failed else ""
-        say(f"{number} records and {kept} entries of state imported{told}")
+        say(f"{number} records and {kept} state entries imported{told}")
     if arrivals.halted and not json:
-        say(f"{arrivals.halted} of them were work under way, which is halted here:")
-        say("`facsimile letters` lists the images, `facsimile scans` the scans to be started again")
+        say(f"{arrivals.halted} of them were in progress, and are halted here:")
+        say("`facsimile letters` lists the images, `facsimile scans` the scans to start again")
     if failed:
         raise typer.Exit(1)

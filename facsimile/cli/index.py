@@ -1,4 +1,4 @@
-"""`index create`, `index reindex`, `index info`: the life of an index."""
+"""`index create`, `index reindex`, `index info`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import typer
 
 from facsimile.cli.options import IndexOption, JsonOption, open_library
 from facsimile.cli.output import complain, emit, progress, say
-from facsimile.cli.status import described, tell
+from facsimile.cli.status import say_info
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Make, rebuild and look at an index.", no_args_is_help=True)
+    group = typer.Typer(help="Create, rebuild and inspect an index.", no_args_is_help=True)
     group.command("create")(create)
     group.command("reindex")(reindex)
     group.command("info")(info)
@@ -32,7 +32,7 @@ ModelOption = Annotated[
 
 
 def create(index: IndexOption = None, model: ModelOption = None, json: JsonOption = False) -> None:
-    """Make an empty index. (`ingest` makes one by itself where there is none.)"""
+    """Create an empty index. (`ingest` creates one where there is none.)"""
     from facsimile.search.index.opening import create_index, signatures_of
     from facsimile.settings import settings
 
@@ -41,25 +41,25 @@ def create(index: IndexOption = None, model: ModelOption = None, json: JsonOptio
     with create_index(index or chosen.index, signatures, chosen.elastic) as made:
         found = made.info()
     if json:
-        emit(described(found))
+        emit(found.as_json())
     else:
-        say(f"made the index {found.location}")
+        say(f"created the index {found.location}")
 
 
 def reindex(
     index: IndexOption = None,
     model: ModelOption = None,
     fetch: Annotated[
-        bool, typer.Option("--fetch", help="Read sources on the network again, not their thumbnails.")
+        bool, typer.Option("--fetch", help="Fetch remote sources again instead of using their thumbnails.")
     ] = False,
     panels: Annotated[
         bool, typer.Option("--panels", help="Find the pictures within each picture anew (tiles, insets).")
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Build an index anew with the present layout and settings, or with another model.
+    """Rebuild an index with the current layout and settings, or with another model.
 
-    Searches go on meanwhile, from the old signatures. An interrupted run is continued by the next.
+    Searches use the old index until the new one is complete. The next call continues an interrupted run.
     """
     from facsimile.reindex import reindex
     from facsimile.settings import settings
@@ -81,23 +81,23 @@ def reindex(
             complain("interrupted; run the same command again to continue")
             raise typer.Exit(130) from None
     if json:
-        emit(described(found) | dataclasses.asdict(tally))
+        emit(found.as_json() | dataclasses.asdict(tally))
     else:
         say(f"rebuilt {found.location} as {found.physical}: {found.count:,} images")
         say(
             f"signatures of {tally.from_sources:,} images from their sources, of {tally.from_thumbnails:,} "
-            f"from thumbnails; those of {tally.kept:,} are kept"
+            f"from thumbnails; {tally.kept:,} unchanged"
         )
     if tally.without:
-        complain(f"{tally.without:,} images got none: neither their source nor a thumbnail can be read")
+        complain(f"{tally.without:,} images have none: neither their source nor a thumbnail can be read")
         raise typer.Exit(1)
 
 
 def info(index: IndexOption = None, json: JsonOption = False) -> None:
-    """Show what an index holds and what made it."""
+    """Show the contents of an index and the versions that made it."""
     with open_library(index) as library:
         found = library.index.info()
     if json:
-        emit(described(found))
+        emit(found.as_json())
     else:
-        tell(found)
+        say_info(found)

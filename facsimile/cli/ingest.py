@@ -1,4 +1,4 @@
-"""`ingest` and `remove`: what is in an index."""
+"""`ingest`, `remove`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def ingest(
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="Files, folders, globs, .zip/.tar archives, URLs, or lists (.txt .csv .jsonl .parquet).",
+            help="Files, folders, globs, .zip/.tar archives, URLs, or manifests (.txt .csv .jsonl .parquet).",
         ),
     ],
     index: IndexOption = None,
@@ -55,7 +55,7 @@ def ingest(
             "-c",
             metavar="C",
             callback=collection_name,
-            help="The collection to put them in.",
+            help="Collection of the images.",
         ),
     ] = "default",
     processes: Annotated[
@@ -67,34 +67,38 @@ def ingest(
             "--failures",
             metavar="FILE",
             callback=new_file,
-            help="Write what failed here; the file can be ingested.",
+            help="Write failed images here, in a form that can be ingested again.",
         ),
     ] = None,
     recheck: Annotated[
-        bool, typer.Option("--recheck", help="Fetch URLs again that the index holds already.")
+        bool, typer.Option("--recheck", help="Fetch URLs again that are stored already.")
     ] = False,
     prune: Annotated[
         bool,
-        typer.Option("--prune", help="Remove records whose every place is gone; otherwise they are marked."),
+        typer.Option(
+            "--prune", help="Remove records all of whose sources are gone; otherwise they are marked."
+        ),
     ] = False,
     queue: Annotated[
-        bool, typer.Option("--queue", help="Hand the images to the workers instead of reading them here.")
+        bool, typer.Option("--queue", help="Submit the images to the workers instead of reading them here.")
     ] = False,
     job: Annotated[
         str | None,
-        typer.Option("--job", metavar="JOB", help="With --queue: the id of the job, or go on with it."),
+        typer.Option("--job", metavar="JOB", help="With --queue: the id of the job, or continue it."),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Bring images in. Unchanged ones are skipped, so a second run continues the first."""
+    """Store images. Unchanged ones are skipped, so a second run continues the first."""
     if job and not queue:
-        raise InvalidRequest("--job goes with --queue")
+        raise InvalidRequest("--job needs --queue")
     if queue and (failures or processes):
-        raise InvalidRequest("with --queue the workers read the images: no --processes and no --failures")
+        raise InvalidRequest(
+            "--processes and --failures cannot be used with --queue: the workers read the images"
+        )
     if queue and prune:
-        raise InvalidRequest("--prune needs all images read first: run it later, without --queue")
+        raise InvalidRequest("--prune cannot be used with --queue: run it later, when all images are read")
     if queue:
-        _hand_over(sources, index, collection, recheck, job, json=json)
+        _submit(sources, index, collection, recheck, job, json=json)
         return
     from facsimile.ingest.failures import FailureList
 
@@ -106,7 +110,7 @@ def ingest(
         bar = stack.enter_context(progress(quiet=json))
         task = bar.add_task("ingest", total=None)
         if not bar.disable:
-            Thread(target=_expect, args=(bar, task, sources), daemon=True).start()
+            Thread(target=_set_total, args=(bar, task, sources), daemon=True).start()
         shown = 0
 
         def on_outcome(outcome: Outcome) -> None:
@@ -141,23 +145,23 @@ def ingest(
         raise typer.Exit(1)
 
 
-def _hand_over(
+def _submit(
     sources: list[str], index: str | None, collection: str, recheck: bool, job: str | None, *, json: bool
 ) -> None:
-    """Let the workers do it, and say how to follow them."""
+    """Submit the images to the workers, and say how to follow them."""
     from facsimile.ingest.open_source import is_remote
 
     start = time.monotonic()
     accepted = missing = 0
     with open_library(index, create=True) as library, progress(quiet=json) as bar:
-        task = bar.add_task("hand over", total=None)
+        task = bar.add_task("submit", total=None)
         if not bar.disable:
-            Thread(target=_expect, args=(bar, task, sources), daemon=True).start()
+            Thread(target=_set_total, args=(bar, task, sources), daemon=True).start()
 
         def on_accepted(count: int) -> None:
             nonlocal accepted
             accepted = count
-            bar.update(task, completed=count, description="hand over")
+            bar.update(task, completed=count, description="submit")
 
         def on_start(id: str) -> None:
             nonlocal job
@@ -186,16 +190,16 @@ def _hand_over(
         seconds = round(time.monotonic() - start, 3)
         emit({"job": job, "accepted": accepted, "missing": missing, "seconds": seconds})
     else:
-        say(f"job {job}: {accepted} images handed over; `facsimile job {job} --watch` shows how far they are")
+        say(f"job {job}: {accepted} images submitted; `facsimile job {job} --watch` shows the progress")
         if missing:
-            say(f"{missing} {'place' if missing == 1 else 'places'} gone")
+            say(f"{missing} {'source' if missing == 1 else 'sources'} gone")
 
 
-def _expect(bar: Progress, task: TaskID, sources: list[str]) -> None:
-    """Tell the bar how many images there are, as soon as that is known; the work has begun meanwhile."""
+def _set_total(bar: Progress, task: TaskID, sources: list[str]) -> None:
+    """Set the total of the bar as soon as it is known; the work begins meanwhile."""
     from facsimile.ingest.sources import count
 
-    with suppress(FacsimileError):  # the run itself tells what is wrong with a source
+    with suppress(FacsimileError):  # the run itself reports what is wrong with a source
         bar.update(task, total=count(sources))
 
 
@@ -206,20 +210,24 @@ def _report(tally: Tally, seconds: float, others: Counter[str], *, json: bool) -
         return
     if others:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(5))
-        say(f"passed over {others.total()} files that are no images by their names ({kinds})")
+        say(f"skipped {others.total()} files without an image extension ({kinds})")
     rate = tally.total / seconds if seconds else 0
     say(
         f"{tally.added} added, {tally.updated} updated, {tally.unchanged} unchanged, {tally.failed} failed "
         f"in {seconds:.1f} s ({rate:,.0f} images/s)"
     )
-    for number, what in ((tally.changed, "changed: other bytes there now"), (tally.missing, "gone")):
+    for number, what in ((tally.changed, "changed: other bytes now"), (tally.missing, "gone")):
         if number:
-            say(f"{number} {'place' if number == 1 else 'places'} {what}")
+            say(f"{number} {'source' if number == 1 else 'sources'} {what}")
     if tally.removed:
-        records = "record with no place left was" if tally.removed == 1 else "records with no place left were"
+        records = (
+            "record without a remaining source was"
+            if tally.removed == 1
+            else "records without a remaining source were"
+        )
         say(f"{tally.removed} {records} removed")
     elif tally.changed or tally.missing:
-        say("records with no place left are kept, and marked in answers; --prune removes them")
+        say("records without a remaining source are kept and marked; --prune removes them")
 
 
 def remove(
@@ -228,16 +236,16 @@ def remove(
     collection: CollectionOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Forget records by their ids, or a whole collection."""
+    """Delete records by their ids, or a whole collection."""
     if not ids and not collection:
-        raise InvalidRequest("name the ids to remove, or a --collection")
+        raise InvalidRequest("give the ids to remove, or a --collection")
     collections = (collection,) if collection else ()
     with open_library(index) as library:
         require_collections(library, *collections)
         missing = [id for id in ids or () if not library.index.keys_of(id, collections)]
         removed = library.remove(*(ids or ()), collection=collection)
     for id in missing:
-        complain(f"no record has the id {id}")
+        complain(f"there is no record with the id {id}")
     if json:
         emit({"removed": removed})
     else:

@@ -1,4 +1,4 @@
-"""`keys create`, `keys list`, `keys revoke`: who may ask the API."""
+"""`keys create`, `keys list`, `keys revoke`: the API keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facsimile.cli.output import emit, say
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Make, list and revoke keys of the API.", no_args_is_help=True)
+    group = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
     group.command("create")(create)
     group.command("list")(list_)
     group.command("revoke")(revoke)
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Who will use it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the user.")],
     index: IndexOption = None,
     scope: Annotated[
         list[str] | None, typer.Option("--scope", "-s", help="read, write or admin; repeatable. [read]")
@@ -33,7 +33,7 @@ def create(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Make a key. It is shown once: only its hash is kept."""
+    """Create an API key. It is shown once: only its hash is stored."""
     from facsimile.api.keys import Keys
 
     with open_library(index, create=True) as library:
@@ -41,7 +41,7 @@ def create(
     if json:
         emit(dataclasses.asdict(key) | {"key": text})
     else:
-        say("this is the only time that the key can be seen:")
+        say("this key is shown only once:")
         print(text)
 
 
@@ -65,7 +65,7 @@ def revoke(
     index: IndexOption = None,
     json: JsonOption = False,
 ) -> None:
-    """End a key: servers refuse it within seconds."""
+    """Revoke a key: servers reject it within seconds."""
     from facsimile.api.keys import Keys
 
     with open_library(index) as library:

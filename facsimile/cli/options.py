@@ -28,7 +28,7 @@ CollectionOption = Annotated[
 
 
 def new_file(path: Path | None) -> Path | None:
-    """A callback for files that a command writes: a wrong name is told before the work, not after it."""
+    """A callback for output files: an invalid name is reported before the work, not after it."""
     if path is None:
         return None
     if path.is_dir():
@@ -36,18 +36,18 @@ def new_file(path: Path | None) -> Path | None:
     if not path.parent.is_dir():
         raise InvalidRequest(f"there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK):
-        raise InvalidRequest(f"the folder {path.parent} cannot be written")
+        raise InvalidRequest(f"the folder {path.parent} is not writable")
     return path
 
 
 HtmlOption = Annotated[
     Path | None,
-    typer.Option("--html", metavar="FILE", callback=new_file, help="Write a page with pictures here."),
+    typer.Option("--html", metavar="FILE", callback=new_file, help="Write an HTML page with images here."),
 ]
 
 
 def collection_name(name: str) -> str:
-    """A callback for collections that a command may make: a wrong name is refused before the index is."""
+    """A callback for names of collections: an invalid one is refused before an index is created."""
     from facsimile.search.index.validation import check_collection
 
     return check_collection(name) if name else name

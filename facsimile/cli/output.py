@@ -1,4 +1,4 @@
-"""How commands speak: text for people, one JSON object a line for programs."""
+"""Output of commands: text for people, one JSON object per line for programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_FOLDING = 10_000
 
 @cache
 def console() -> Console:
-    """Where people's text goes: the terminal, or stderr when stdout is not one."""
+    """The console for text: the terminal, or stderr where stdout is not one."""
     from rich.console import Console
 
     if sys.stdout.isatty():
@@ -29,17 +29,17 @@ def console() -> Console:
 
 
 def say(text: str) -> None:
-    """A line for people; names of files may hold brackets and control characters."""
+    """Print a line of text; names of files may hold brackets and control characters."""
     console().print(visible(without_url_secrets(text)), markup=False)
 
 
 def complain(text: str) -> None:
-    """A line about a problem, on stderr."""
+    """Print a line about a problem to stderr."""
     print(f"facsimile: {visible(without_url_secrets(text))}", file=sys.stderr)
 
 
 def emit(value: Any) -> None:
-    """One JSON object on a line of its own on stdout."""
+    """Print one JSON object on a line of its own to stdout."""
     import orjson
 
     sys.stdout.buffer.write(orjson.dumps(_public(value), default=str, option=orjson.OPT_APPEND_NEWLINE))
@@ -62,7 +62,7 @@ def visible(text: str) -> str:
 
 @contextmanager
 def progress(quiet: bool = False) -> Iterator[Progress]:
-    """A bar with count, rate and time left; none where nobody watches."""
+    """A progress bar with count, rate and time left; hidden if `quiet` or without a terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

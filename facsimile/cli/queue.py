@@ -1,4 +1,4 @@
-"""`worker`, `beat`, `jobs`, `job`, `letters`: bulk work by way of the queue."""
+"""`worker`, `beat`, `jobs`, `job`, `letters`: the queue."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from facsimile.job_queue import Queue
     from facsimile.workers.ledger.jobs import Job
 
-#: the queues that a worker serves unless told otherwise, those that somebody waits for first
+#: the queues that a worker serves by default, interactive work first
 QUEUES = "live,maintenance,compute,fetch"
 
-#: seconds between two looks at a job that is watched
-_LOOK = 1.0
+#: seconds between two updates of a watched job
+_POLL = 1.0
 
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The id of a job.")]
 
@@ -41,17 +41,15 @@ def worker(
     concurrency: Annotated[
         int, typer.Option("--concurrency", "-j", min=0, help="Processes; 0: one per core.")
     ] = 0,
-    queues: Annotated[
-        str, typer.Option("--queues", help="Which queues to serve, the most urgent first.")
-    ] = QUEUES,
+    queues: Annotated[str, typer.Option("--queues", help="Queues to serve, the most urgent first.")] = QUEUES,
     metrics_port: Annotated[
         int, typer.Option("--metrics-port", min=0, max=65535, help="Serve /metrics and /healthz; 0: no.")
     ] = 0,
     with_beat: Annotated[
-        bool, typer.Option("--beat/--no-beat", help="Keep the schedule as well; any number of workers may.")
+        bool, typer.Option("--beat/--no-beat", help="Run the scheduler, too; any number of workers may.")
     ] = True,
 ) -> None:
-    """Work on what is in the queue until stopped. SIGTERM lets chunks under way end, then gives work back."""
+    """Process the queue until stopped. On SIGTERM, chunks in progress are finished or returned."""
     from facsimile.settings import settings, share_metrics, stop_softly
     from facsimile.workers.queue.queue_names import queue_names
 
@@ -79,7 +77,7 @@ def worker(
 
 
 def beat(index: IndexOption = None) -> None:
-    """Keep the schedule: take up what was left, gather single messages. For where workers do not."""
+    """Run the scheduler: sweep lost chunks, collect single messages. Needed if workers run with --no-beat."""
     from facsimile.settings import settings
 
     chosen = settings()
@@ -90,7 +88,7 @@ def beat(index: IndexOption = None) -> None:
 
 
 def jobs(index: IndexOption = None, json: JsonOption = False) -> None:
-    """The jobs of an index, the latest first."""
+    """List the jobs of an index, the latest first."""
     with open_library(index) as library:
         found = list(library.queue.jobs.all())
     for each in found:
@@ -106,32 +104,30 @@ def job(
     job: JobArgument,
     index: IndexOption = None,
     watch: Annotated[bool, typer.Option("--watch", help="Show a bar until the job has ended.")] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try what failed in it once more.")
-    ] = False,
-    cancel: Annotated[bool, typer.Option("--cancel", help="Pass over what is not begun yet.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Retry its failed images.")] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Skip what is not started yet.")] = False,
     forget: Annotated[
-        bool, typer.Option("--forget", help="Forget a job that has ended, with its dead letters.")
+        bool, typer.Option("--forget", help="Delete a finished job, with its dead letters.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """How far a job is; with an option, change its course. Exit code 1 where it has ended with failures."""
+    """Show the progress of a job, or change it by an option. Exit code 1 if it has ended with failures."""
     if retry_failed + cancel + forget > 1:
-        raise InvalidRequest("one at a time: --retry-failed, --cancel or --forget")
+        raise InvalidRequest("use only one of --retry-failed, --cancel and --forget")
     with open_library(index) as library:
         queue = library.queue
         queue.jobs.get(job)
         if forget:
             queue.jobs.forget(job)
-            say(f"job {job} is forgotten")
+            say(f"job {job} deleted")
             return
         if cancel:
             queue.jobs.cancel(job)
         if retry_failed:
             again = queue.put_back(queue.letters.all(job))
             if not json:
-                say(f"{again} images are tried once more")
-        found = _watched(queue, job, quiet=json) if watch else queue.watch(job)
+                say(f"{again} images are retried")
+        found = _watch(queue, job, quiet=json) if watch else queue.watch(job)
     if json:
         emit(found.as_json())
     else:
@@ -140,8 +136,8 @@ def job(
         raise typer.Exit(1)
 
 
-def _watched(queue: Queue, job: str, *, quiet: bool) -> Job:
-    """The job when it has ended."""
+def _watch(queue: Queue, job: str, *, quiet: bool) -> Job:
+    """The job, once it has ended."""
     with progress(quiet) as bar:
         task = bar.add_task(job, total=None)
         while True:
@@ -149,7 +145,7 @@ def _watched(queue: Queue, job: str, *, quiet: bool) -> Job:
             bar.update(task, completed=found.decided, total=found.accepted or None)
             if found.finished:
                 return found
-            time.sleep(_LOOK)
+            time.sleep(_POLL)
 
 
 def letters(
@@ -158,24 +154,24 @@ def letters(
     ] = None,
     index: IndexOption = None,
     job: Annotated[str, typer.Option("--job", metavar="JOB", help="Only those of this job.")] = "",
-    retry: Annotated[bool, typer.Option("--retry", help="Put them back: try them once more.")] = False,
-    drop: Annotated[bool, typer.Option("--drop", help="Forget them.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Return them to the queue.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Delete them.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Dead letters: what was accepted and could not be brought in, with its reason."""
+    """List dead letters: accepted images that could not be stored, with the reason."""
     if retry and drop:
-        raise InvalidRequest("either --retry or --drop")
+        raise InvalidRequest("use only one of --retry and --drop")
     if drop and not (ids or job):
-        raise InvalidRequest("name the letters to forget, or a --job")
+        raise InvalidRequest("give the letters to delete, or a --job")
     with open_library(index) as library:
         queue = library.queue
         found = iter(queue.letters.get(ids)) if ids else queue.letters.all(job)
         if retry:
-            say(f"{queue.put_back(found)} images are tried once more")
+            say(f"{queue.put_back(found)} images are retried")
         elif drop:
             wanted = [letter.id for letter in found]
             queue.letters.drop(wanted)
-            say(f"{len(wanted)} dead letters are forgotten")
+            say(f"{len(wanted)} dead letters deleted")
         else:
             count = 0
             for letter in found:
@@ -191,7 +187,7 @@ def letters(
             raise typer.Exit(1)
 
 
-#: what the counts of a job mean, by its work
+#: the meaning of the counts of a job, by its work
 _WORDS = {
     "ingest": ("added", "updated", "unchanged"),
     "compare": ("with new findings", "with changed findings", "with nothing new"),

@@ -1,4 +1,4 @@
-"""`scan`, `scans`, `findings`, `review`, `allow`: works among suspects, and what is decided about them."""
+"""`scan`, `scans`, `findings`, `review`, `allow`: works among suspects, and the review of findings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from facsimile.workers.scanning.findings import Finding
     from facsimile.workers.scanning.scans import Scan
 
-#: suspects that cannot be read which are told one by one
+#: failed suspects that are listed one by one
 SHOWN = 20
 
 allow = typer.Typer(no_args_is_help=True, help="The allow-list: suspects that may show works.")
@@ -42,15 +42,15 @@ def register(app: typer.Typer) -> None:
 
 
 def _new_folder(path: Path | None) -> Path | None:
-    """A wrong name is told before the work, not after it."""
+    """A callback for output folders: an invalid name is reported before the work, not after it."""
     if path is None:
         return None
     if path.exists() and not path.is_dir():
-        raise InvalidRequest(f"{path} is no folder")
+        raise InvalidRequest(f"{path} is not a folder")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidRequest(f"the folder {path} cannot be made: {error.strerror}") from None
+        raise InvalidRequest(f"the folder {path} cannot be created: {error.strerror}") from None
     return path
 
 
@@ -59,7 +59,7 @@ def scan(
         list[str] | None,
         typer.Argument(
             metavar="SUSPECTS",
-            help="What `ingest` takes: files, folders, globs, archives, URLs, lists. Without any, the "
+            help="As for `ingest`: files, folders, globs, archives, URLs, manifests. Without any, the "
             "collection of suspects is compared as it is.",
         ),
     ] = None,
@@ -68,7 +68,8 @@ def scan(
         str, typer.Option("--catalogue", metavar="C", help="The collection of works.")
     ] = "default",
     name: Annotated[
-        str, typer.Option("--name", metavar="NAME", help="The scan; otherwise the catalogue's name.")
+        str,
+        typer.Option("--name", metavar="NAME", help="Name of the scan; by default that of the catalogue."),
     ] = "",
     suspects_collection: Annotated[
         str,
@@ -76,29 +77,29 @@ def scan(
             "--suspects-collection",
             metavar="S",
             callback=collection_name,
-            help="Where suspects are kept; otherwise suspects-NAME.",
+            help="Collection of suspects; by default suspects-NAME.",
         ),
     ] = "",
     report: Annotated[
         Path | None,
-        typer.Option("--report", metavar="DIR", callback=_new_folder, help="Write a report here."),
+        typer.Option("--report", metavar="DIR", callback=_new_folder, help="Folder of the report."),
     ] = None,
     include_similar: Annotated[
-        bool, typer.Option("--include-similar", help="Find what is only similar, too, for people to judge.")
+        bool, typer.Option("--include-similar", help="Report similar images, too, for review.")
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on after an interruption, as a scan does by itself.")
+        bool, typer.Option("--resume", help="Continue after an interruption, as every scan does.")
     ] = False,
     recheck: Annotated[
-        bool, typer.Option("--recheck", help="Fetch URLs again that the index holds already.")
+        bool, typer.Option("--recheck", help="Fetch URLs again that are stored already.")
     ] = False,
     queue: Annotated[
-        bool, typer.Option("--queue", help="Let the workers do it; with --report, wait for them.")
+        bool, typer.Option("--queue", help="Submit the scan to the workers; with --report, wait for them.")
     ] = False,
     every: Annotated[
         str,
         typer.Option(
-            "--every", metavar="1d", help="Let workers repeat it: minutes (30m), h, d or w; never: no more."
+            "--every", metavar="1d", help="Have the workers repeat it: minutes (30m), h, d or w; never: stop."
         ),
     ] = "",
     processes: Annotated[
@@ -125,13 +126,13 @@ def scan(
                     scan, sources, processes=processes, on_outcome=shown.outcome, on_progress=shown.progress
                 )
         except KeyboardInterrupt:
-            complain("interrupted; the same command goes on")
+            complain("interrupted; run the same command to resume")
             raise typer.Exit(130) from None
         bar.stop()
         if report:
             _write(library, scan, report)
     if scanned is None:
-        _say_handed_over(scan, started, json=json)
+        _say_submitted(scan, started, json=json)
         return
     _say(scanned, report, json=json)
     if scanned.failed:
@@ -139,7 +140,7 @@ def scan(
 
 
 def _seconds(every: str) -> int | None:
-    """The pause between two starts: 0 for never, None where nothing is said."""
+    """The interval in seconds: 0 for never, None if not given."""
     units = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
     number, unit = every[:-1], every[-1:]
     if every in ("", "never"):
@@ -150,7 +151,7 @@ def _seconds(every: str) -> int | None:
 
 
 class _Shown:
-    """What a scan does, on a bar; the first suspects that cannot be read are named."""
+    """The progress of a scan on a bar; the first suspects that cannot be read are listed."""
 
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
@@ -158,14 +159,14 @@ class _Shown:
         self._faults = 0
 
     def outcome(self, outcome: Outcome) -> None:
-        """One more suspect was read."""
+        """Receive the outcome of a suspect."""
         self._bar.advance(self._task)
         self._faults += bool(outcome.reason)
         if outcome.reason and self._faults <= SHOWN:
             complain(f"{outcome.item.source}: {outcome.reason}")
 
     def progress(self, job: Job) -> None:
-        """So far are the comparisons."""
+        """Receive the progress of the comparisons."""
         self._bar.update(self._task, description="compare", completed=job.decided, total=job.accepted)
 
 
@@ -187,24 +188,24 @@ def _say(scanned: Scanned, report: Path | None, *, json: bool) -> None:
     )
     if scanned.left_out:
         say(
-            f"{scanned.left_out} more matches are only similar, though geometry fits, and are left out: "
-            "--include-similar makes findings of them"
+            f"{scanned.left_out} matches are only similar, though geometry fits, and are left out; "
+            "--include-similar reports them"
         )
     if report:
         say(f"wrote {report / 'index.html'}")
 
 
-def _say_handed_over(scan: Scan, started: bool, *, json: bool) -> None:
+def _say_submitted(scan: Scan, started: bool, *, json: bool) -> None:
     if json:
         emit({"scan": scan.name, "started": started})
     elif started:
-        say(f"the scan {scan.name} is handed over; `facsimile scans` shows how far it is")
+        say(f"the scan {scan.name} is submitted; `facsimile scans` shows its progress")
     else:
-        say(f"the scan {scan.name} is under way already")
+        say(f"the scan {scan.name} is in progress already")
 
 
 def scans(index: IndexOption = None, json: JsonOption = False) -> None:
-    """The scans of an index."""
+    """List the scans of an index."""
     with open_library(index) as library:
         scanning = library.scanning
         found = [
@@ -232,16 +233,17 @@ def findings(
     ] = "",
     site: Annotated[str, typer.Option("--site", metavar="HOST", help="Only those on this site.")] = "",
     by: Annotated[
-        str, typer.Option("--by", metavar="work|site|cluster", help="Count them by this instead.")
+        str,
+        typer.Option("--by", metavar="work|site|cluster", help="Count them by this instead of listing them."),
     ] = "",
     json: JsonOption = False,
 ) -> None:
-    """What scans found, less what is on the allow-list."""
+    """List findings of scans, without those on the allow-list."""
     from facsimile.workers.scanning.clusters import clusters
     from facsimile.workers.scanning.findings import Review
 
     if unknown := set(state or ()) - set(Review):
-        raise InvalidRequest(f"no state {min(unknown)!r}: there are {', '.join(Review)}")
+        raise InvalidRequest(f"unknown state {min(unknown)!r}: use {', '.join(Review)}")
     if by not in ("", "work", "site", "cluster"):
         raise InvalidRequest(f"findings are grouped by work, site or cluster, not {by!r}")
     with open_library(index) as library:
@@ -269,7 +271,7 @@ def _say_groups(found: list[Finding], by: str, names: dict[str, str], *, json: b
         if json:
             emit({by: group or None, "findings": count})
         else:
-            say(f"{count:>7}  {group or 'on their own'}")
+            say(f"{count:>7}  {group or 'unclustered'}")
 
 
 def _line(finding: Finding) -> str:
@@ -286,11 +288,11 @@ def review(
     state: Annotated[
         str, typer.Option("--state", metavar="S", help="open, confirmed, dismissed or licensed.")
     ] = "",
-    comment: Annotated[str, typer.Option("--comment", metavar="TEXT", help="What is to be said.")] = "",
-    reviewer: Annotated[str, typer.Option("--reviewer", metavar="NAME", help="Who says so.")] = "",
+    comment: Annotated[str, typer.Option("--comment", metavar="TEXT", help="A comment.")] = "",
+    reviewer: Annotated[str, typer.Option("--reviewer", metavar="NAME", help="Name of the reviewer.")] = "",
     json: JsonOption = False,
 ) -> None:
-    """Decide about findings. A later scan keeps what was decided."""
+    """Set the state of findings, or comment on them. Later scans keep it."""
     with open_library(index) as library:
         for id in ids:
             found = library.scanning.findings.review(id, state=state, comment=comment, reviewer=reviewer)
@@ -312,14 +314,15 @@ def allow_add(
     suspect: Annotated[str, typer.Option("--suspect", metavar="ID", help="The record of a suspect.")] = "",
     work: Annotated[str, typer.Option("--work", metavar="ID", help="A work; ID or COLLECTION/ID.")] = "",
     scan: Annotated[str, typer.Option("--scan", metavar="NAME", help="For this scan only.")] = "",
-    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="Why, or by which licence.")] = "",
+    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="The reason, or the licence.")] = "",
     json: JsonOption = False,
 ) -> None:
-    """Allow what is named: its findings are never reported. Of several options all must hold."""
+    """Add to the allow-list: matching findings are not reported. If several options are given, all must
+    match."""
     named = {"source": source, "site": site, "collection": collection, "suspect": suspect, "work": work}
     where = {by: pattern for by, pattern in named.items() if pattern}
     if not where:
-        raise InvalidRequest("name a --source, --site, --collection, --suspect or --work")
+        raise InvalidRequest("give a --source, --site, --collection, --suspect or --work")
     with open_library(index) as library:
         added = library.scanning.allow(where, scan=scan, note=note)
     if json:
@@ -333,7 +336,7 @@ def _allowed(allowance: Allowance) -> str:
 
 
 def allow_list(index: IndexOption = None, json: JsonOption = False) -> None:
-    """What is allowed."""
+    """Show the allow-list."""
     with open_library(index) as library:
         found = list(library.scanning.allowances.all())
     for each in found:
@@ -342,7 +345,7 @@ def allow_list(index: IndexOption = None, json: JsonOption = False) -> None:
         else:
             say(f"{each.id}  {_allowed(each)}" + (f": {each.note}" if each.note else ""))
     if not found and not json:
-        say("nothing is allowed")
+        say("the allow-list is empty")
 
 
 def allow_remove(
@@ -350,7 +353,7 @@ def allow_remove(
     index: IndexOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Take something off the list; its findings are reported again."""
+    """Remove entries of the allow-list; their findings are reported again."""
     with open_library(index) as library:
         removed = library.scanning.allowances.remove(ids)
     if json:
@@ -358,5 +361,5 @@ def allow_remove(
     else:
         say(f"{removed} removed")
     if removed < len(set(ids)):
-        complain("some of these are not on the list")
+        complain("some of these are not on the allow-list")
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`serve`: the search API."""
+"""`serve`: the HTTP API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from facsimile.api.auth import Policy
     from facsimile.settings import Settings
 
-#: seconds that requests may still take after the server was told to stop; it ends within 30
+#: seconds that requests may take after the server was asked to stop; it ends within 30
 LAST_SECONDS = 24
 
 #: seconds after which an idle connection is closed: later than most proxies and clients close theirs
@@ -37,16 +37,17 @@ def register(app: typer.Typer) -> None:
 def serve(
     index: IndexOption = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; by default 127.0.0.1.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any free one.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any free port.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default 1.")] = None,
     without_keys: Annotated[
-        bool, typer.Option("--without-keys", help="Let everyone who reaches the address do everything.")
+        bool,
+        typer.Option(
+            "--without-keys", help="Require no API keys: everyone who reaches the address has full access."
+        ),
     ] = False,
-    create: Annotated[
-        bool, typer.Option("--create", help="Make the index where there is none: an empty one.")
-    ] = False,
+    create: Annotated[bool, typer.Option("--create", help="Create an empty index if there is none.")] = False,
 ) -> None:
-    """Serve the search API, until it is told to stop by Ctrl-C or SIGTERM."""
+    """Serve the HTTP API and its page until stopped by Ctrl-C or SIGTERM."""
     from uvicorn import Config, Server
     from uvicorn.supervisors import Multiprocess
 
@@ -77,17 +78,18 @@ def serve(
         address, bound = listening.getsockname()[:2]
         say(f"serving {chosen.index} at http://{f'[{address}]' if ':' in address else address}:{bound}")
         if keys != "on":
-            complain("no API keys are asked for: whoever reaches this address may do everything")
+            complain("API keys are not required: everyone who reaches this address has full access")
         if shared:
             Multiprocess(config, sockets=[listening]).run()
         else:
-            # the server sends itself the signal again once it has stopped, which would end us without a word
+            # the server sends itself the signal again once it has stopped, which would end the process
+            # abruptly
             signal.signal(signal.SIGTERM, lambda *_: None)
             Server(config).run(sockets=[listening])
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    """A socket bound to the address. Raises InvalidRequest where it cannot be had."""
+    """A socket bound to the address. Raises InvalidRequest where it cannot be bound."""
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # else head and body of an answer, sent one after the other, wait 40 ms for each other (RFC 896)
@@ -105,10 +107,10 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 def key_policy(chosen: Settings, *, create: bool) -> Policy:
-    """Whether callers have to show a key, over an index that is there, or that `create` makes.
+    """Whether callers need an API key for an index that exists, or that `create` creates.
 
     An index that has had keys stays closed when the last one is revoked. Raises IndexNotFound, and
-    InvalidRequest where keys are needed and none was ever made.
+    InvalidRequest where keys are required and none was ever created.
     """
     from facsimile.api.keys import Keys
     from facsimile.search.index.opening import open_index, signatures_of
@@ -119,29 +121,29 @@ def key_policy(chosen: Settings, *, create: bool) -> Policy:
             chosen.index, elastic, create=signatures_of(chosen.new_model()) if create else None
         )
     except IndexNotFound as error:
-        raise IndexNotFound(f"{error}, and `facsimile serve --create` serves an empty one") from None
+        raise IndexNotFound(f"{error}; `facsimile serve --create` creates an empty one") from None
     with index:
         if chosen.api_keys == "off":
             return "off"
         keys = Keys(index.state)
         required, made = keys.required(), keys.all()
-    exposed = "" if is_loopback(chosen.api_host) else f"{chosen.api_host} is open to others"
+    exposed = "" if is_loopback(chosen.api_host) else f"the public address {chosen.api_host}"
     if foreign := [host for host in chosen.api.hosts if not is_loopback(host)]:
-        exposed = exposed or f"FACSIMILE_API_HOSTS lets callers come by the name {foreign[0]}"
+        exposed = exposed or f"the host name {foreign[0]} (FACSIMILE_API_HOSTS)"
     if required and not made:
-        complain(f"every API key was revoked, so nobody is let in. {_OPENING}")
+        complain(f"every API key is revoked, so all requests are rejected. {_OPENING}")
     elif not made and (exposed or chosen.api_keys == "on"):
-        why = exposed or "FACSIMILE_API_KEYS is on"
-        raise InvalidRequest(f"nobody could ask: there are no API keys, and {why}. {_OPENING}")
+        where = f" on {exposed}" if exposed else ": FACSIMILE_API_KEYS is on"
+        raise InvalidRequest(f"refusing to start without API keys{where}. {_OPENING}")
     return "on" if required or exposed or chosen.api_keys == "on" else "auto"
 
 
-#: how to let callers in again
-_OPENING = "Make one with `facsimile keys create NAME`, or let everyone in by --without-keys"
+#: how to give access
+_OPENING = "Create one with `facsimile keys create NAME`, or allow everyone by --without-keys"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
+    """Whether an address is a loopback one."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -149,7 +151,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _application(chosen: Settings, keys: Policy, shared: Path | None) -> object:
-    """What each process of the server runs."""
+    """The application of each process of the server."""
     from facsimile.api.wiring import application
     from facsimile.workers.logging import configure
 

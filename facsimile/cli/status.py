@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def count(index: IndexOption = None, collection: CollectionOption = None, json: JsonOption = False) -> None:
-    """Print how many images an index holds."""
+    """Print the number of images in an index."""
     with open_library(index) as library:
         number = library.count(collection=collection)
     if json:
@@ -36,37 +36,20 @@ def status(index: IndexOption = None, json: JsonOption = False) -> None:
     with open_library(index) as library:
         info = library.index.info()
     if json:
-        emit({"version": __version__, "index": described(info)})
+        emit({"version": __version__, "index": info.as_json()})
     else:
         say(f"facsimile {__version__}")
-        tell(info)
+        say_info(info)
 
 
-def described(info: IndexInfo) -> dict[str, Any]:
-    """What an index says of itself, for programs."""
-    return {
-        "location": info.location,
-        "kind": info.kind,
-        "physical": info.physical,
-        "layout": info.layout,
-        "hash": info.signatures.hash,
-        "model": info.signatures.model or None,
-        "count": info.count,
-        "bytes": info.bytes,
-        "collections": dict(info.collections),
-        "healthy": info.healthy,
-        "note": info.note,
-    }
-
-
-def tell(info: IndexInfo) -> None:
-    """What an index says of itself, for people."""
+def say_info(info: IndexInfo) -> None:
+    """Print the description of an index."""
     signatures = f"{info.signatures.hash} {info.signatures.model}".rstrip()
     say(f"index       {info.location} ({info.kind}, {info.physical})")
     say(f"health      {'good' if info.healthy else 'bad'}{': ' + info.note if info.note else ''}")
     say(f"images      {info.count:,}")
     if info.count:
-        say(f"size        {info.bytes / 1e6:,.1f} MB, {info.bytes / info.count:,.0f} bytes an image")
+        say(f"size        {info.bytes / 1e6:,.1f} MB, {info.bytes / info.count:,.0f} bytes per image")
     say(f"signatures  {signatures}, layout {info.layout}")
     for name, number in sorted(info.collections.items()):
         say(f"collection  {name}: {number:,}")

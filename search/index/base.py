@@ -133,6 +133,22 @@ class IndexInfo:
     healthy: bool
     note: str = ""
 
+    def as_json(self) -> dict[str, Any]:
+        """The description as services read it."""
+        return {
+            "location": self.location,
+            "kind": self.kind,
+            "physical": self.physical,
+            "layout": self.layout,
+            "hash": self.signatures.hash,
+            "model": self.signatures.model or None,
+            "count": self.count,
+            "bytes": self.bytes,
+            "collections": dict(self.collections),
+            "healthy": self.healthy,
+            "note": self.note,
+        }
+
 
 class Index(ABC):
     """Where records are kept and asked for.

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import facsimile
+from facsimile.api import schemas
 from facsimile.protocol import Library
 from facsimile.search.evaluation.attacks import attack
 from tests.support.api_server import Running
@@ -240,6 +241,15 @@ def test_what_one_cannot_do_it_says(place: Place) -> None:
     else:
         with pytest.raises(facsimile.NotSupported, match="facsimile duplicates"):
             place.library.duplicates()
+
+
+def test_every_field_of_a_record_has_a_place_in_the_answers_of_the_api() -> None:
+    record = facsimile.Record.from_json(
+        {"id": "a", "sha256": "0", "pixels": "0", "width": 1, "height": 1, "format": "PNG", "size": 1}
+        | {"quality": 1}
+    )
+    assert record.as_json().keys() <= {*schemas.Image.model_fields, "source"}
+    assert facsimile.Record.from_json(record.as_json()).as_json() == record.as_json()
 
 
 def test_the_asynchronous_client_does_the_same(start: Callable[..., Running], photos: Path) -> None:

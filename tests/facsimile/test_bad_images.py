@@ -139,7 +139,7 @@ def test_a_bad_query_is_told_and_the_others_are_answered(
     assert done.code == 1
     answers = {Path(line["query"]).name: line for line in done.lines}
     assert answers["empty.jpg"]["error"] == "the image has zero bytes"
-    assert answers["id:nobody"]["error"] == "no record has the id nobody"
+    assert answers["id:nobody"]["error"] == "there is no record with the id nobody"
     assert answers["coffee.png"]["matches"][0]["verdict"] == "identical"
     missing = embedded("search", "gone.jpg", "--json")
     assert (missing.code, missing.out, missing.complaint) == (2, "", "there is no gone.jpg")

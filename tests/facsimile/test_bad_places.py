@@ -177,7 +177,7 @@ def test_results_that_cannot_be_written_are_told_before_the_work(
     for file, sentence in (
         ("gone/out", "there is no folder gone"),
         ("photos", "photos is a folder"),
-        (locked / "out", f"the folder {locked} cannot be written"),
+        (locked / "out", f"the folder {locked} is not writable"),
     ):
         done = embedded(*command, file, prefix=unprivileged())
         assert (done.code, done.out, done.complaint) == (2, "", sentence)
@@ -199,8 +199,8 @@ def test_a_collection_that_is_not_there_is_told(filled: Shell, command: list[str
     ("options", "sentence"),
     [
         (["--filter", "camera"], "--filter takes KEY=VALUE, not 'camera'"),
-        (["--limit", "0"], "a limit is 1 to 1000, not 0"),
-        (["--probes", "many"], "probes are 0 to 3 or 'all', not 'many'"),
+        (["--limit", "0"], "limit must be 1 to 1000, not 0"),
+        (["--probes", "many"], "probes must be 0 to 3 or 'all', not 'many'"),
     ],
 )
 def test_a_question_that_makes_no_sense_is_told(filled: Shell, options: list[str], sentence: str) -> None:

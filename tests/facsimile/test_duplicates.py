@@ -48,7 +48,7 @@ def test_people_read_what_to_keep_and_why(edited: Shell) -> None:
     assert head == "3 places; keep the largest: 451x300, the next 428x285"
     assert keeper.split()[0] == "keep" and keeper.rstrip().endswith("chelsea.png")
     assert len(others) == 2 and all("bits" in line and "inliers" in line for line in others)
-    assert end == "1 picture occurs more than once"
+    assert end == "1 image is stored more than once"
 
 
 def test_within_one_collection_there_is_no_duplicate(edited: Shell) -> None:

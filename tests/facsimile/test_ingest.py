@@ -37,7 +37,10 @@ def test_removing_by_id_and_by_collection(facsimile: Shell, photos: Path) -> Non
     assert facsimile.json("remove", match["id"]) == {"removed": 1}
     assert facsimile.json("search", photos / "coffee.png")["matches"] == []
     gone = facsimile("remove", match["id"])
-    assert (gone.code, gone.err.splitlines()[0]) == (1, f"facsimile: no record has the id {match['id']}")
+    assert (gone.code, gone.err.splitlines()[0]) == (
+        1,
+        f"facsimile: there is no record with the id {match['id']}",
+    )
     assert facsimile.json("remove", "--collection", "mine") == {"removed": len(NAMES) - 1}
     assert facsimile.count == 0
 
@@ -61,7 +64,7 @@ def test_duplicates_are_the_same_bytes_in_two_places_and_edited_copies(
     (rocket,) = rockets["images"]
     assert [Path(source).name for source in rocket["sources"]] == ["rocket.jpg", "moon.jpg"]
     assert "moon.jpg" in (facsimile.folder / "page.html").read_text()
-    assert "2 pictures occur more than once" in facsimile("duplicates").err
+    assert "2 images are stored more than once" in facsimile("duplicates").err
 
 
 def test_a_closed_pipe_ends_a_search_quietly(embedded: Shell, photos: Path) -> None:

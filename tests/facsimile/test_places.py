@@ -62,7 +62,7 @@ def test_a_file_that_was_tagged_anew_is_no_duplicate_of_itself(known: Shell, pho
     done = known("ingest", photos)
     assert (done.code, done.out) == (0, "")
     assert "1 added, 0 updated, 4 unchanged, 0 failed" in done.err
-    assert "1 place changed: other bytes there now" in done.err and "--prune" in done.err
+    assert "1 source changed: other bytes now" in done.err and "--prune" in done.err
     assert known("duplicates", "--json").lines == []
     both = [("coffee.png", "identical", []), ("", "identical", ["coffee.png"])]
     assert matches(known, before) == matches(known, photos / "coffee.png") == both
@@ -151,7 +151,7 @@ def test_duplicates_never_keeps_a_file_that_is_gone(known: Shell, photos: Path) 
         (photos / f"small{size}.png").unlink()
     (told,) = known("duplicates", "--json").lines
     assert (told["keeper"], told["why"]) == (None, None)
-    assert "none of these files is on this machine" in known("duplicates").err
+    assert "none of these files exists on this machine" in known("duplicates").err
 
 
 def test_the_queue_takes_no_prune(embedded: Shell, photos: Path) -> None:

@@ -151,9 +151,9 @@ def test_without_redis_nothing_is_accepted(site: Site, pictures: Path) -> None:
     [
         (("job", "nothing"), "there is no job nothing"),
         (("ingest", "--queue", "--job", "a/b", "."), "'a/b' is no id of a job"),
-        (("ingest", "--job", "a", "."), "--job goes with --queue"),
+        (("ingest", "--job", "a", "."), "--job needs --queue"),
         (("worker", "--queues", "live,else"), "there is no queue 'else'"),
-        (("letters", "--drop"), "name the letters to forget, or a --job"),
+        (("letters", "--drop"), "give the letters to delete, or a --job"),
     ],
 )
 def test_usage(site: Site, options: tuple[str, ...], sentence: str) -> None:
