@@ -232,20 +232,18 @@ def _proof(data: Mapping[str, Any] | None) -> Proof | None:
         return None
     transform, area = data["transform"], data["area"]
     plain = ("kept", "covers", "mirrored", "turned", "perspective")
+    measured = ("inliers", "agreement", "residual", "hamming", "parallax", "negative", "covered", "agreeing")
     return Proof(
-        data["finding"],
-        data["feature"],
-        data["inliers"],
-        data["agreement"],
-        data["hamming"],
-        Transformation(
+        finding=data["finding"],
+        feature=data["feature"],
+        **{name: data[name] for name in measured},
+        transformation=Transformation(
             **{name: transform[name] for name in plain},
             box=tuple(transform["box"]),
             scale=tuple(transform["scale"]),
             in_query=tuple((x, y) for x, y in area["query"]),
             in_stored=tuple((x, y) for x, y in area["stored"]),
         ),
-        data["parallax"],
     )
 
 
