@@ -14,6 +14,8 @@ from facsimile.api import (
     allowances,
     collections,
     compat,
+    docs,
+    findings,
     health,
     idempotency,
     images_read,
@@ -32,7 +34,7 @@ from facsimile.api.middleware.request_context import Edge
 from facsimile.api.problems import Problems
 from facsimile.api.request_bodies import hoisted
 from facsimile.api.service import Options, Service
-from facsimile.api.stages import Working
+from facsimile.api.stages import ServiceStages
 from facsimile.imaging.errors import FacsimileError
 from facsimile.workers.logging import logger
 
@@ -40,7 +42,20 @@ from facsimile.workers.logging import logger
 SWEEP = 3600.0
 
 #: the modules with the routes, in the order of the OpenAPI document
-ROUTES = (search, images_write, images_read, collections, jobs, scans, allowances, health, compat, web)
+ROUTES = (
+    search,
+    images_write,
+    images_read,
+    collections,
+    jobs,
+    scans,
+    findings,
+    allowances,
+    health,
+    compat,
+    web,
+    docs,
+)
 
 log = logger(__name__)
 
@@ -62,17 +77,17 @@ def create_app(
     """
     options = options or Options()
     metrics = metrics or Metrics()
-    problems = Problems({compat.PREFIX: compat.fault})
-    working = Working(service, options, metrics)
+    problems = Problems({compat.PREFIX: compat.render_error})
+    stages = ServiceStages(service, options, metrics)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        sweeping = asyncio.create_task(_sweep(working))
+        sweeping = asyncio.create_task(_sweep(stages))
         yield
         sweeping.cancel()
         with suppress(asyncio.CancelledError):
             await sweeping
-        if not await asyncio.to_thread(working.close):
+        if not await asyncio.to_thread(stages.close):
             log.error("work_abandoned")
             abandon()
 
@@ -81,11 +96,12 @@ def create_app(
         summary="Find every copy of an image, even edited.",
         version=version,
         lifespan=lifespan,
-        docs_url=None,  # both load scripts from elsewhere
+        docs_url=None,  # ours is in docs.py: that of the framework loads scripts from another host
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
     )
-    app.state.working = working
+    app.state.stages = stages
     app.state.problems = problems
     app.state.readiness = health.Readiness(service)
     app.state.door = Door(Keys(service.index.state), options.rate, keys)
@@ -117,10 +133,10 @@ def _describe_once(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-async def _sweep(working: Working) -> None:
+async def _sweep(stages: ServiceStages) -> None:
     while True:
         await asyncio.sleep(SWEEP)
         try:
-            await working.ask(idempotency.sweep, working.service.index.state)
+            await stages.ask(idempotency.sweep, stages.service.index.state)
         except FacsimileError as error:
             log.warning("sweep failed", reason=str(error))

@@ -17,7 +17,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from facsimile.api.keys import SCOPES, ApiKey, Keys
 from facsimile.api.problems import FORBIDDEN, UNAUTHENTICATED, Problem
 from facsimile.api.rate_limit import Rates
-from facsimile.api.stages import Work
+from facsimile.api.stages import Stages
 from facsimile.imaging.record import DEFAULT_COLLECTION
 from facsimile.search.errors import IndexUnavailable
 
@@ -83,27 +83,27 @@ class Door:
         self._failures = Rates(FAILURES, FAILURES_AT_ONCE)
         self._believed: OrderedDict[bytes, tuple[float, ApiKey]] = OrderedDict()
 
-    async def caller(self, text: str | None, address: str, work: Work) -> Caller:
+    async def caller(self, text: str | None, address: str, stages: Stages) -> Caller:
         """Who this is. Raises Problem where a key is needed and none was sent, and where it is not valid."""
         if text is not None:
-            key = await self._verified(text, address, work)
+            key = await self._verified(text, address, stages)
             return Caller(f"key {key.id}", key.scopes, key.collections)
-        if await self._needs_key(work):
+        if await self._needs_key(stages):
             raise _unauthenticated(
                 "send one as `Authorization: Bearer KEY`; `facsimile keys create NAME` makes one"
             )
         return Caller(f"address {address}")
 
-    async def _verified(self, text: str, address: str, work: Work) -> ApiKey:
+    async def _verified(self, text: str, address: str, stages: Stages) -> ApiKey:
         digest = _digest(text)
         until, key = self._believed.get(digest, (0.0, None))
         believed = key is not None and time.monotonic() < until
-        work.metrics.cache("keys", hit=believed)
+        stages.metrics.cache("keys", hit=believed)
         if key is not None and believed:
             return key
         if key is None:  # else it was valid before: nobody behind the same address can lock its owner out
             self._failures.check(address, "invalid API keys come from this address too often")
-        key = await work.ask(self._keys.verified, text)
+        key = await stages.ask(self._keys.verified, text)
         if key is None:
             self._believed.pop(digest, None)
             self._failures.charge(address)
@@ -114,14 +114,14 @@ class Door:
             self._believed.popitem(last=False)
         return key
 
-    async def _needs_key(self, work: Work) -> bool:
+    async def _needs_key(self, stages: Stages) -> bool:
         """Once keys are needed they stay so, for this process and for those that are started later.
 
         While the index is out of reach, what it said last holds: nothing can be read from it meanwhile.
         """
         if self._may_become_needed and not self._needed and time.monotonic() >= self._unguarded_until:
             try:
-                self._needed = await work.ask(self._keys.required)
+                self._needed = await stages.ask(self._keys.required)
             except IndexUnavailable:
                 if not self._unguarded_until:
                     raise
@@ -144,7 +144,7 @@ _HEADER = APIKeyHeader(name="X-Api-Key", auto_error=False, description="the same
 
 async def _caller(
     request: Request,
-    work: Work,
+    stages: Stages,
     wanted: SecurityScopes,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     header: Annotated[str | None, Depends(_HEADER)],
@@ -152,7 +152,7 @@ async def _caller(
     door: Door = request.app.state.door
     text = header or (bearer.credentials if bearer else _password(request.headers.get("authorization")))
     address = request.client.host if request.client else "unknown"
-    caller = await door.caller(text, address, work)
+    caller = await door.caller(text, address, stages)
     request.state.caller = caller.name
     for scope in wanted.scopes:
         if not caller.may(scope):

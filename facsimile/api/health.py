@@ -1,10 +1,10 @@
-"""`/healthz`, `/readyz`, `/metrics`: for those who run the server."""
+"""`/healthz`, `/readyz`, `/metrics`: for operators of the server."""
 
 from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
@@ -13,32 +13,32 @@ from facsimile.api.auth import Admin
 from facsimile.api.metrics import MEDIA_TYPE
 from facsimile.api.problems import Kind, Problem, documented
 from facsimile.api.service import Service
-from facsimile.api.stages import Work
+from facsimile.api.stages import Stages
 from facsimile.imaging.errors import FacsimileError
 
 router = APIRouter(tags=["operation"])
 
-NOT_READY = Kind(503, "not-ready", "This server cannot answer at present", 5)
+NOT_READY = Kind(503, "not-ready", "Not ready", 5)
 
-#: seconds for which an answer of the services counts, so that nobody can load them by asking
-FRESH = 2.0
+#: seconds for which the state of the services is cached, so that probes cannot load them
+CACHE_SECONDS = 2.0
 
 
 class Alive(BaseModel):
     """The process answers."""
 
-    status: str = Field("alive")
+    status: Literal["alive"] = "alive"
 
 
 class Ready(BaseModel):
-    """Every service that is needed answers, and the index keeps what this process computes."""
+    """Every required service answers, and the index stores the signatures that this process computes."""
 
-    status: str = Field("ready")
+    status: Literal["ready"] = "ready"
     signatures: str = Field(examples=["hash phash256-1 and facsimile-1 (256 dimensions)"])
 
 
 class Readiness:
-    """What the last look at the services found."""
+    """The cached state of the services."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -46,13 +46,13 @@ class Readiness:
         self._faults: list[str] = []
 
     def faults(self) -> list[str]:
-        """The names of what is not as it must be; empty where all is well."""
+        """The names of the services that are not ready; empty where all are."""
         if time.monotonic() >= self._until:
-            self._faults = self._look()
-            self._until = time.monotonic() + FRESH
+            self._faults = self._check()
+            self._until = time.monotonic() + CACHE_SECONDS
         return self._faults
 
-    def _look(self) -> list[str]:
+    def _check(self) -> list[str]:
         faults = []
         try:
             if self._service.stored() != self._service.index.signatures:
@@ -70,9 +70,9 @@ class Readiness:
 
 
 @router.get("/healthz", responses=documented(400, 421))
-async def alive() -> Alive:
-    """Whether the process answers at all."""
-    return Alive(status="alive")
+async def healthz() -> Alive:
+    """Check that the process answers."""
+    return Alive()
 
 
 def _readiness(request: Request) -> Readiness:
@@ -81,21 +81,24 @@ def _readiness(request: Request) -> Readiness:
 
 
 @router.get("/readyz", responses=documented(400, 421, 503))
-async def ready(work: Work, readiness: Annotated[Readiness, Depends(_readiness)]) -> Ready:
-    """Whether this process can serve; `faults` names what keeps it from that."""
-    faults = await work.ask(readiness.faults)
+async def readyz(stages: Stages, readiness: Annotated[Readiness, Depends(_readiness)]) -> Ready:
+    """Check that this process can serve; `faults` names the services that are not ready."""
+    faults = await stages.ask(readiness.faults)
     if faults:
-        raise Problem(NOT_READY, f"not as it must be: {', '.join(faults)}", faults=faults)
-    return Ready(status="ready", signatures=str(work.service.index.signatures))
+        raise Problem(NOT_READY, f"not ready: {', '.join(faults)}", faults=faults)
+    return Ready(signatures=str(stages.service.index.signatures))
 
 
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={**documented(400, 401, 403, 421, 429), 200: {"content": {"text/plain": {}}}},
+    responses={
+        **documented(400, 401, 403, 421, 429),
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+    },
 )
-async def metrics(caller: Admin, work: Work) -> Response:
-    """Figures for Prometheus; where keys are needed, to a key with the scope `admin`."""
-    with suppress(FacsimileError, Problem):  # figures are wanted most when the index is down
-        work.metrics.records(await work.ask(work.service.index.count))
-    return Response(work.metrics.text(), media_type=MEDIA_TYPE)
+async def metrics(caller: Admin, stages: Stages) -> Response:
+    """Metrics for Prometheus; where keys are required, for the scope `admin`."""
+    with suppress(FacsimileError, Problem):  # metrics are needed most when the index is down
+        stages.metrics.records(await stages.ask(stages.service.index.count))
+    return Response(stages.metrics.text(), media_type=MEDIA_TYPE)

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 
 from facsimile.api.auth import Caller
 from facsimile.api.problems import IN_PROGRESS, KEY_REUSED, Problem
-from facsimile.api.stages import Working
+from facsimile.api.stages import ServiceStages
 from facsimile.search.index.state.base import Entry, Ref, State, Wanted
 
 KIND = "idempotency"
@@ -33,7 +33,7 @@ Writing = Callable[[], Awaitable[tuple[int, Any, str]]]
 
 
 async def once(
-    request: Request, caller: Caller, work: Working, key: str | None, what: Any, write: Writing
+    request: Request, caller: Caller, stages: ServiceStages, key: str | None, what: Any, write: Writing
 ) -> Response:
     """The answer of a write that is done at most once under its key, if it has one.
 
@@ -41,15 +41,15 @@ async def once(
     one whose client goes away is finished all the same. Raises Problem: 409 while the first is at work, 422
     where the key came with something else.
     """
-    return await asyncio.shield(asyncio.ensure_future(_once(request, caller, work, key, what, write)))
+    return await asyncio.shield(asyncio.ensure_future(_once(request, caller, stages, key, what, write)))
 
 
 async def _once(
-    request: Request, caller: Caller, work: Working, key: str | None, what: Any, write: Writing
+    request: Request, caller: Caller, stages: ServiceStages, key: str | None, what: Any, write: Writing
 ) -> Response:
     if key is None:
         return _response(*await write())
-    state = work.service.index.state
+    state = stages.service.index.state
     name = f"{caller.name} {request.method} {request.scope['path']} {key}"
     mark = _digest(json.dumps(what, sort_keys=True).encode())
     began = Entry(
@@ -58,7 +58,7 @@ async def _once(
         numbers={"at": _now()},
         body={"mark": mark, "answer": None},
     )
-    taken = await work.ask(_take, state, began)
+    taken = await stages.ask(_take, state, began)
     if answer := taken.body["answer"]:
         response = _response(*answer)
         response.headers["Idempotency-Replayed"] = "true"
@@ -66,10 +66,10 @@ async def _once(
     try:
         answer = await write()
     except BaseException:
-        await work.ask(state.delete, [began.ref])
+        await stages.ask(state.delete, [began.ref])
         raise
     done = taken.replaced(numbers={"at": _now()}, body={"mark": mark, "answer": list(answer)})
-    await work.ask(state.put, [done])
+    await stages.ask(state.put, [done])
     return _response(*answer)
 
 

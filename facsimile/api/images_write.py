@@ -1,4 +1,4 @@
-"""`POST /v1/images`, `/v1/images/batch`, `PUT /v1/images/{id}`: storing images, at once or by a queue."""
+"""`POST /v1/images`, `/v1/images/batch`, `PUT /v1/images/{id}`: storing images, directly or by a queue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facsimile.api.idempotency import IdempotencyKey, once
 from facsimile.api.problems import Problem, ProblemDocument, Problems, documented
 from facsimile.api.query_images import bytes_of
 from facsimile.api.request_bodies import body, read
-from facsimile.api.schemas import (
+from facsimile.api.schemas.fields import (
     Collection,
     Id,
     Metadata,
@@ -27,7 +27,7 @@ from facsimile.api.schemas import (
     thumbnail_of,
 )
 from facsimile.api.service import Submit
-from facsimile.api.stages import Work, Working
+from facsimile.api.stages import ServiceStages, Stages
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.record import Key
 from facsimile.ingest.item import Item, Outcome
@@ -38,8 +38,8 @@ from facsimile.search.index.validation import source_faults
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
 
-class About(BaseModel):
-    """What the owner of an image says about it; silence keeps what was said before."""
+class Attributes(BaseModel):
+    """Title, tags, metadata and source of an image; what is left out keeps its stored value."""
 
     title: str = Field("", max_length=4096)
     tags: Tags = []
@@ -49,7 +49,7 @@ class About(BaseModel):
     )
 
 
-class PutImage(Picture, About):
+class PutImage(Picture, Attributes):
     """An image to store under an id."""
 
 
@@ -61,7 +61,7 @@ class NewImage(PutImage):
 
 
 class NewImages(BaseModel):
-    """Images to store; the collection counts for those that name none, and for the files of a form."""
+    """Images to store; `collection` counts for images that name none, and for the files of a form."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -69,8 +69,8 @@ class NewImages(BaseModel):
     collection: Collection | None = None
 
 
-class Stored(BaseModel):
-    """What became of an image."""
+class StoredImage(BaseModel):
+    """The outcome for an image."""
 
     id: str
     collection: str
@@ -78,62 +78,71 @@ class Stored(BaseModel):
     thumbnail: str = Field(description="the path of its thumbnail")
 
 
-class BatchStored(BaseModel):
-    """What became of each image, in the order of the request."""
+class ImageOutcome(BaseModel):
+    """The outcome for one image of a batch."""
 
-    class One(BaseModel):
-        """What became of one; `id` is null where it was not even read."""
+    id: str | None = Field(
+        description="null where the image could not be obtained", examples=["people/Eileen"]
+    )
+    collection: str = Field(examples=["default"])
+    status: Status
+    error: ProblemDocument | None
 
-        id: str | None
-        collection: str
-        status: Status
-        error: ProblemDocument | None
 
-    outcomes: list[One]
+class BatchOutcome(BaseModel):
+    """The outcome for each image, in the order of the request."""
+
+    outcomes: list[ImageOutcome]
     added: int
     updated: int
     unchanged: int
     failed: int
 
 
-class Queued(BaseModel):
-    """The images will be stored by the queue."""
+class QueuedImages(BaseModel):
+    """The job that stores the images."""
 
-    job: str
-    status_url: str = Field(examples=["/v1/jobs/5f0c2d"])
+    job: str = Field(examples=["20261121-141154-0d0bf8"])
+    status_url: str = Field(examples=["/v1/jobs/20261121-141154-0d0bf8"])
 
 
-COMMON = (400, 401, 403, 408, 421, 422, 429, 503)
+_COMMON = (400, 401, 403, 408, 421, 422, 429, 503)
 _WRITE: dict[int | str, dict[str, Any]] = {
-    **documented(*COMMON, 404, 409, 413, 415, 424),
-    202: {"model": Queued, "description": "A queue will store it"},
+    **documented(*_COMMON, 404, 409, 413, 415, 424),
+    202: {"model": QueuedImages, "description": "Submitted to the queue"},
 }
-_WAIT = Query(description="false: have a queue store it, and answer at once (the default where there is one)")
+_WAIT = Query(
+    description="false: submit to the queue and answer at once (the default where there is a queue)"
+)
 Wait = Annotated[bool | None, _WAIT]
 
 
 @router.post(
     "",
     status_code=201,
-    response_model=Stored,
-    responses={**_WRITE, 200: {"model": Stored, "description": "It was stored already, or replaced"}},
+    response_model=StoredImage,
+    responses={**_WRITE, 200: {"model": StoredImage, "description": "Updated, or unchanged"}},
     openapi_extra=body(
         NewImage,
         files={"image": "the image file"},
         example={"url": "https://example.org/a.jpg", "id": "a", "tags": ["portrait"]},
     ),
 )
-async def add(
-    request: Request, caller: Writer, work: Work, wait: Wait = None, idempotency_key: IdempotencyKey = None
+async def add_image(
+    request: Request,
+    caller: Writer,
+    stages: Stages,
+    wait: Wait = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Store an image; the same bytes in the same collection are one image."""
     wanted, files = await read(request, NewImage)
-    return await _store_one(request, caller, work, wanted, files, wait, idempotency_key)
+    return await _store_one(request, caller, stages, wanted, files, wait, idempotency_key)
 
 
 @router.post(
     "/batch",
-    response_model=BatchStored,
+    response_model=BatchOutcome,
     responses=_WRITE,
     openapi_extra=body(
         NewImages,
@@ -141,33 +150,37 @@ async def add(
         example={"collection": "catalogue", "images": [{"url": "https://example.org/a.jpg", "id": "a"}]},
     ),
 )
-async def add_batch(
-    request: Request, caller: Writer, work: Work, wait: Wait = None, idempotency_key: IdempotencyKey = None
+async def add_images(
+    request: Request,
+    caller: Writer,
+    stages: Stages,
+    wait: Wait = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Store several images; one that cannot be read does not stop the others."""
     wanted, files = await read(request, NewImages)
     uploads = files.get("image", [])
     number = len(wanted.images) + len(uploads)
-    if not 1 <= number <= work.options.max_batch:
-        raise InvalidRequest(f"a batch has 1 to {work.options.max_batch} images, not {number}")
+    if not 1 <= number <= stages.options.max_batch:
+        raise InvalidRequest(f"a batch has 1 to {stages.options.max_batch} images, not {number}")
     charge(request, caller, number)
     within = caller.target(wanted.collection)
     targets = [caller.target(each.collection) if each.collection else within for each in wanted.images]
 
     async def write() -> tuple[int, Any, str]:
         items: list[Item | FacsimileError] = [Item("", collection=within, data=data) for data in uploads]
-        fetched = iter(await work.fetch_all([each.url for each in wanted.images if each.url is not None]))
+        fetched = iter(await stages.fetch_all([each.url for each in wanted.images if each.url is not None]))
         for each, target in zip(wanted.images, targets, strict=True):
-            items.append(await _given(work, each, target, fetched))
+            items.append(await _given(stages, each, target, fetched))
         ready = [item for item in items if isinstance(item, Item)]
-        if (submit := _queue(work, wait)) and ready:
-            return await _submitted(work, submit, ready)
-        outcomes = iter(await work.write(ready) if ready else [])
+        if (submit := _queue(stages, wait)) and ready:
+            return await _submitted(stages, submit, ready)
+        outcomes = iter(await stages.write(ready) if ready else [])
         problems: Problems = request.app.state.problems
-        told = [
-            _told(item, next(outcomes), problems, request.state.request_id)
+        results = [
+            _outcome(item, next(outcomes), problems, request.state.request_id)
             if isinstance(item, Item)
-            else BatchStored.One(
+            else ImageOutcome(
                 id=None,
                 collection=target,
                 status=Status.FAILED,
@@ -175,26 +188,26 @@ async def add_batch(
             )
             for item, target in zip(items, [within] * len(uploads) + targets, strict=True)
         ]
-        counts = {str(status): sum(one.status is status for one in told) for status in Status}
-        return 200, BatchStored(outcomes=told, **counts).model_dump(mode="json"), ""
+        counts = {str(status): sum(one.status is status for one in results) for status in Status}
+        return 200, BatchOutcome(outcomes=results, **counts).model_dump(mode="json"), ""
 
-    what = [_mark(each, []) for each in wanted.images] + [_sha256(data) for data in uploads] + [within]
-    return await once(request, caller, work, idempotency_key, what, write)
+    identity = [_mark(each, []) for each in wanted.images] + [_sha256(data) for data in uploads] + [within]
+    return await once(request, caller, stages, idempotency_key, identity, write)
 
 
 @router.put(
     "/{id}",
-    response_model=Stored,
-    responses={**_WRITE, 201: {"model": Stored, "description": "It is new"}},
+    response_model=StoredImage,
+    responses={**_WRITE, 201: {"model": StoredImage, "description": "Added"}},
     openapi_extra=body(
         PutImage, files={"image": "the image file"}, example={"url": "https://example.org/a.jpg"}
     ),
 )
-async def put(
+async def put_image(
     request: Request,
     id: PathId,
     caller: Writer,
-    work: Work,
+    stages: Stages,
     collection: QueryCollection = None,
     wait: Wait = None,
     idempotency_key: IdempotencyKey = None,
@@ -202,13 +215,13 @@ async def put(
     """Store an image under an id; other bytes replace those that were there."""
     wanted, files = await read(request, PutImage)
     new = NewImage.model_construct(**dict(wanted), id=id, collection=collection)
-    return await _store_one(request, caller, work, new, files, wait, idempotency_key)
+    return await _store_one(request, caller, stages, new, files, wait, idempotency_key)
 
 
 async def _store_one(
     request: Request,
     caller: Caller,
-    work: Working,
+    stages: ServiceStages,
     wanted: NewImage,
     files: dict[str, list[bytes]],
     wait: bool | None,
@@ -217,29 +230,29 @@ async def _store_one(
     target = caller.target(wanted.collection)
 
     async def write() -> tuple[int, Any, str]:
-        item = _item(wanted, await bytes_of(work, wanted, files.get("image", [])), target)
-        if submit := _queue(work, wait):
-            return await _submitted(work, submit, [item])
-        (outcome,) = await work.write([item])
+        item = _item(wanted, await bytes_of(stages, wanted, files.get("image", [])), target)
+        if submit := _queue(stages, wait):
+            return await _submitted(stages, submit, [item])
+        (outcome,) = await stages.write([item])
         if outcome.status is Status.FAILED:
             problems: Problems = request.app.state.problems
             raise problems.of_outcome(outcome)
         named = _key(item)
-        stored = Stored(
+        stored = StoredImage(
             id=named.id, collection=named.collection, status=outcome.status, thumbnail=thumbnail_of(named)
         )
         status = 201 if outcome.status is Status.ADDED else 200
         return status, stored.model_dump(mode="json"), path_of(named)
 
-    what = [_mark(wanted, files.get("image", [])), target]
-    return await once(request, caller, work, key, what, write)
+    identity = [_mark(wanted, files.get("image", [])), target]
+    return await once(request, caller, stages, key, identity, write)
 
 
-async def _given(work: Working, wanted: NewImage, target: str, fetched: Any) -> Item | FacsimileError:
+async def _given(stages: ServiceStages, wanted: NewImage, target: str, fetched: Any) -> Item | FacsimileError:
     """The item of an image of a batch, or why there is none; `fetched` has the bytes behind the URLs."""
     if wanted.url is None:
         try:
-            return _item(wanted, await bytes_of(work, wanted), target)
+            return _item(wanted, await bytes_of(stages, wanted), target)
         except InvalidRequest as error:
             return error
     data = next(fetched)
@@ -264,12 +277,12 @@ def _key(item: Item) -> Key:
     return Key(item.collection, item.id or _sha256(item.data or b""))
 
 
-def _told(item: Item, outcome: Outcome, problems: Problems, request_id: str) -> BatchStored.One:
+def _outcome(item: Item, outcome: Outcome, problems: Problems, request_id: str) -> ImageOutcome:
     key = _key(item)
     error: Problem | None = None
     if outcome.status is Status.FAILED:
         error = problems.of_outcome(outcome)
-    return BatchStored.One(
+    return ImageOutcome(
         id=key.id,
         collection=key.collection,
         status=outcome.status,
@@ -277,21 +290,21 @@ def _told(item: Item, outcome: Outcome, problems: Problems, request_id: str) -> 
     )
 
 
-def _queue(work: Working, wait: bool | None) -> Submit | None:
-    """What hands a write to the queue, where there is one and the caller does not want to wait."""
-    if work.service.submit is None and wait is False:
-        raise InvalidRequest("there is no queue here: only wait=true can be had")
-    return None if wait else work.service.submit
+def _queue(stages: ServiceStages, wait: bool | None) -> Submit | None:
+    """The function that submits to the queue; None where there is none, or the caller wants to wait."""
+    if stages.service.submit is None and wait is False:
+        raise InvalidRequest("this server has no queue: use wait=true")
+    return None if wait else stages.service.submit
 
 
-async def _submitted(work: Working, submit: Submit, items: Sequence[Item]) -> tuple[int, Any, str]:
-    job = await work.ask(submit, items)
+async def _submitted(stages: ServiceStages, submit: Submit, items: Sequence[Item]) -> tuple[int, Any, str]:
+    job = await stages.ask(submit, items)
     url = f"/v1/jobs/{job}"
-    return 202, Queued(job=job, status_url=url).model_dump(), url
+    return 202, QueuedImages(job=job, status_url=url).model_dump(), url
 
 
 def _mark(wanted: NewImage, files: Sequence[bytes]) -> Any:
-    """What makes two requests the same, as JSON; bytes by their digest."""
+    """The identity of a request as JSON; bytes are represented by their digest."""
     given = wanted.model_dump(exclude={"image_base64"})
     data = [wanted.image_base64] if wanted.image_base64 is not None else []
     return [given, [_sha256(each) for each in [*files, *data]]]

@@ -1,4 +1,4 @@
-"""`/v1/jobs`: how far the work of the queue is."""
+"""`/v1/jobs`: progress and failures of the jobs of the queue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from facsimile.api.auth import Caller, Reader, Writer
 from facsimile.api.problems import documented
-from facsimile.api.stages import Work
+from facsimile.api.stages import Stages
 from facsimile.search.index.state.base import State
 from facsimile.workers.errors import JobNotFound
 from facsimile.workers.ledger.dead_letters import Letter, Letters
@@ -19,11 +19,10 @@ from facsimile.workers.ledger.jobs import Job, Jobs, JobState, JobWork
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 JobId = Annotated[str, Path(max_length=100, examples=["20261121-141154-0d0bf8"])]
-_FAULTS = documented(400, 401, 403, 404, 421, 422, 429, 503)
+_ERRORS = documented(400, 401, 403, 404, 421, 422, 429, 503)
 
-
-#: failures that a job itself tells
-FIRST = 20
+#: failures that the answer about a job lists itself
+MAX_FAILURES = 20
 
 
 class Failure(BaseModel):
@@ -40,7 +39,7 @@ class Failure(BaseModel):
 
     @classmethod
     def of(cls, letter: Letter) -> Failure:
-        """What is told of a dead letter."""
+        """The schema of a dead letter."""
         item = letter.item.without_data() if letter.item else None
         return cls(
             letter=letter.id,
@@ -54,18 +53,18 @@ class Failure(BaseModel):
         )
 
 
-class Failures(BaseModel):
-    """Part of the failures of a job, the oldest first."""
+class FailurePage(BaseModel):
+    """A page of the failures of a job, the oldest first."""
 
     failures: list[Failure]
-    cursor: str | None = Field(description="asks for the next part; null at the end")
+    cursor: str | None = Field(description="asks for the next page; null at the end")
 
 
-class Progress(BaseModel):
-    """How far a job is. Every accepted image is in exactly one of the counts, or pending."""
+class JobProgress(BaseModel):
+    """The progress of a job. Every accepted image is in exactly one of the counts, or pending."""
 
     job: str = Field(examples=["20261121-141154-0d0bf8"])
-    state: JobState = Field(description="open: more may come; closed: all is handed over")
+    state: JobState = Field(description="open: images may be added; closed: all are submitted")
     work: JobWork = Field(
         description="ingest, or compare: then `added` images brought a new finding, `updated` changed one"
     )
@@ -79,94 +78,95 @@ class Progress(BaseModel):
     started: datetime
     finished: datetime | None
     rate: float = Field(description="images per second since the start")
-    seconds_left: float | None = Field(description="null where that cannot be told")
+    seconds_left: float | None = Field(description="null where it is unknown")
 
     @classmethod
-    def of(cls, job: Job) -> Progress:
-        """The progress of a job."""
+    def of(cls, job: Job) -> JobProgress:
+        """The schema of a job."""
         return cls.model_validate(job.as_json())
 
 
-class Detailed(Progress):
-    """The same, and why images failed."""
+class JobDetails(JobProgress):
+    """The progress of a job, and why images failed."""
 
-    failures: list[Failure] = Field(description=f"the first {FIRST}; all by `/v1/jobs/{{job}}/failures`")
-
-
-class Listed(BaseModel):
-    """Part of the listing of jobs, the latest first."""
-
-    jobs: list[Progress]
-    cursor: str | None = Field(description="asks for the next part; null at the end")
+    failures: list[Failure] = Field(description=f"the first {MAX_FAILURES}; all: `/v1/jobs/{{job}}/failures`")
 
 
-@router.get("", responses=_FAULTS)
-async def listing(
+class JobPage(BaseModel):
+    """A page of jobs, the latest first."""
+
+    jobs: list[JobProgress]
+    cursor: str | None = Field(description="asks for the next page; null at the end")
+
+
+@router.get("", responses=_ERRORS)
+async def list_jobs(
     caller: Reader,
-    work: Work,
-    cursor: Annotated[str | None, Query(max_length=4096, description="from the part before")] = None,
+    stages: Stages,
+    cursor: Annotated[str | None, Query(max_length=4096, description="from the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-) -> Listed:
-    """The jobs, the latest first. A key that is limited to collections sees those it has handed over."""
+) -> JobPage:
+    """List the jobs, the latest first; a key limited to collections sees those that write to them only."""
 
-    def found(state: State) -> Listed:
+    def read(state: State) -> JobPage:
         jobs, after = Jobs(state).page(cursor=cursor, limit=limit, collections=caller.collections)
-        return Listed(jobs=[Progress.of(job) for job in jobs if _sees(caller, job)], cursor=after)
+        return JobPage(jobs=[JobProgress.of(job) for job in jobs if _can_see(caller, job)], cursor=after)
 
-    return await work.ask(found, work.service.index.state)
-
-
-@router.get("/{job}", responses=_FAULTS)
-async def one(job: JobId, caller: Reader, work: Work) -> Detailed:
-    """How far a job is, and why its first images failed."""
-
-    def found(state: State) -> Detailed:
-        told = _found(state, job, caller).as_json()
-        letters, _ = Letters(state).page(job, cursor=None, limit=FIRST)
-        return Detailed.model_validate(told | {"failures": [Failure.of(each) for each in letters]})
-
-    return await work.ask(found, work.service.index.state)
+    return await stages.ask(read, stages.service.index.state)
 
 
-@router.get("/{job}/failures", responses=_FAULTS)
-async def failures(
+@router.get("/{job}", responses=_ERRORS)
+async def get_job(job: JobId, caller: Reader, stages: Stages) -> JobDetails:
+    """Read the progress of a job, and its first failures."""
+
+    def read(state: State) -> JobDetails:
+        progress = _visible_job(state, job, caller).as_json()
+        letters, _ = Letters(state).page(job, cursor=None, limit=MAX_FAILURES)
+        return JobDetails.model_validate(progress | {"failures": [Failure.of(each) for each in letters]})
+
+    return await stages.ask(read, stages.service.index.state)
+
+
+@router.get("/{job}/failures", responses=_ERRORS)
+async def list_job_failures(
     job: JobId,
     caller: Reader,
-    work: Work,
-    cursor: Annotated[str | None, Query(max_length=4096, description="from the part before")] = None,
+    stages: Stages,
+    cursor: Annotated[str | None, Query(max_length=4096, description="from the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-) -> Failures:
-    """Why images of a job failed, the oldest first."""
+) -> FailurePage:
+    """List why images of a job failed, the oldest first."""
 
-    def found(state: State) -> Failures:
-        _found(state, job, caller)
+    def read(state: State) -> FailurePage:
+        _visible_job(state, job, caller)
         letters, after = Letters(state).page(job, cursor=cursor, limit=limit)
-        return Failures(failures=[Failure.of(each) for each in letters], cursor=after)
+        return FailurePage(failures=[Failure.of(each) for each in letters], cursor=after)
 
-    return await work.ask(found, work.service.index.state)
+    return await stages.ask(read, stages.service.index.state)
 
 
-@router.post("/{job}/cancel", responses=_FAULTS | documented(409))
-async def cancel(job: JobId, caller: Writer, work: Work) -> Progress:
-    """Pass over what is not begun yet."""
+@router.post("/{job}/cancel", responses=_ERRORS | documented(409))
+async def cancel_job(job: JobId, caller: Writer, stages: Stages) -> JobProgress:
+    """Cancel what has not begun yet."""
 
-    def cancelled(state: State) -> Job:
-        _found(state, job, caller)
+    def cancel(state: State) -> Job:
+        _visible_job(state, job, caller)
         Jobs(state).cancel(job)
-        return _found(state, job, caller)
+        return _visible_job(state, job, caller)
 
-    return Progress.of(await work.ask(cancelled, work.service.index.state))
+    return JobProgress.of(await stages.ask(cancel, stages.service.index.state))
 
 
-def _found(state: State, id: str, caller: Caller) -> Job:
+def _visible_job(state: State, id: str, caller: Caller) -> Job:
     job = Jobs(state).get(id)
-    if not _sees(caller, job):
+    if not _can_see(caller, job):
         raise JobNotFound(f"there is no job {id}")
     return job
 
 
-def _sees(caller: Caller, job: Job) -> bool:
-    """Whether all that the job writes to is the caller's; what a command handed over names no collections."""
+def _can_see(caller: Caller, job: Job) -> bool:
+    """Whether the caller may see every collection that the job writes to; a job of the command line names
+    none."""
     if not caller.collections:
         return True
     return bool(job.collections) and all(caller.sees(each) for each in job.collections)

@@ -127,23 +127,31 @@ class Problem(HTTPException):
         self.more = more
 
 
-class Part(BaseModel):
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+class ProblemPart(BaseModel):
     """What is wrong with one part of a request."""
 
-    where: str = Field(description="the part at fault, as a path", examples=["body.limit"])
+    where: str = Field(description="the invalid part, as a path", examples=["body.limit"])
     message: str = Field(examples=["Input should be less than or equal to 1000"])
 
 
 class ProblemDocument(BaseModel):
     """An error, as RFC 9457 defines it."""
 
-    type: str = Field(description="a name of this kind of problem", examples=["urn:facsimile:image-broken"])
+    type: str = Field(description="the type of the problem", examples=["urn:facsimile:image-broken"])
     title: str = Field(examples=["The image is damaged"])
     status: int = Field(examples=[422])
-    detail: str = Field(description="what happened this time", examples=["the JPEG ends in the middle"])
-    request_id: str = Field(description="what the log of the server calls this request", examples=["5f0c…"])
-    errors: list[Part] | None = Field(
-        None, description="the parts of the request that are at fault, the first 20"
+    detail: str = Field(description="what happened in this request", examples=["the JPEG ends in the middle"])
+    request_id: str = Field(description="id of the request in the log", examples=["3f5e0c8d91a2b764"])
+    errors: list[ProblemPart] | None = Field(None, description="the first 20 invalid parts of the request")
+    collections: list[str] | None = Field(
+        None, description="of `ambiguous`: the collections that have the id", exclude_if=_is_none
+    )
+    faults: list[str] | None = Field(
+        None, description="of `not-ready`: the services that are not ready", exclude_if=_is_none
     )
 
 
@@ -260,11 +268,8 @@ def _kind_of(status: int) -> Kind:
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with these errors, for the OpenAPI document."""
+    schema = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
     return {
-        status: {
-            "description": HTTPStatus(status).phrase,
-            "model": ProblemDocument,
-            "content": {MEDIA_TYPE: {}},
-        }
+        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
         for status in sorted(statuses)
     }

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
 from facsimile.api.problems import MEDIA, TOO_LARGE, Problem, invalid
-from facsimile.api.schemas import FORM, MAX_VALUES, json_values
+from facsimile.api.schemas.fields import FORM, MAX_VALUES, json_values
 from facsimile.api.service import Options
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -75,7 +75,7 @@ def _text_bytes(data: bytes) -> int:
 
 async def form(request: Request) -> tuple[dict[str, list[str]], dict[str, list[bytes]]]:
     """The fields and the files of a form. Raises Problem and HTTPException (400)."""
-    options: Options = request.app.state.working.options
+    options: Options = request.app.state.stages.options
     fields: dict[str, list[str]] = {}
     files: dict[str, list[bytes]] = {}
     async with request.form(
@@ -96,12 +96,11 @@ def body(model: type[BaseModel], *, files: dict[str, str], example: dict[str, An
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     parts = schema.pop("$defs", {})
     fields = {name: part.get("description", "") for name, part in schema["properties"].items()}
-    told = form_body(fields, files)
-    told["requestBody"]["content"]["application/json"] = {
-        "schema": {"$ref": f"#/components/schemas/{model.__name__}"},
-        "example": example,
-    }
-    return told | {SCHEMAS: {**parts, model.__name__: schema}}
+    json = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": example}
+    extra = form_body(fields, files)
+    # JSON first: generated clients take the first form of a body
+    extra["requestBody"]["content"] = {"application/json": json, **extra["requestBody"]["content"]}
+    return extra | {SCHEMAS: {**parts, model.__name__: schema}}
 
 
 def form_body(

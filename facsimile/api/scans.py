@@ -1,42 +1,46 @@
-"""`/v1/scans` and `/v1/findings`: copies of works among suspects, and what people decide about them."""
+"""`/v1/scans`: comparisons of a collection of suspects with a catalogue of works."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import orjson
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from facsimile.api.auth import Caller, Reader, Writer
-from facsimile.api.jobs import Progress
+from facsimile.api.jobs import JobProgress
 from facsimile.api.problems import documented
-from facsimile.api.schemas import Collection
-from facsimile.api.stages import Work
+from facsimile.api.schemas.fields import Collection, Time
+from facsimile.api.stages import Stages
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Index
 from facsimile.search.index.state.base import State
 from facsimile.search.query import Filter
-from facsimile.workers.errors import FindingNotFound, JobNotFound, ScanNotFound
+from facsimile.workers.errors import JobNotFound, ScanNotFound
 from facsimile.workers.ledger.chunks import now
 from facsimile.workers.ledger.jobs import Jobs
+from facsimile.workers.scanning import scans as stored_scans
 from facsimile.workers.scanning.allowances import Allowances
-from facsimile.workers.scanning.findings import MAX_COMMENT, Finding, Findings, Review
-from facsimile.workers.scanning.scans import Scan, Scans
+from facsimile.workers.scanning.findings import Review
 
 router = APIRouter(prefix="/v1", tags=["scans"])
 
-Name = Annotated[str, Path(min_length=1, max_length=100, examples=["works"])]
-FindingId = Annotated[str, Path(max_length=64, examples=["4395b729565338f443774f72"])]
-_FAULTS = documented(400, 401, 403, 404, 408, 413, 421, 422, 429, 503)
+ScanName = Annotated[str, Path(min_length=1, max_length=100, examples=["works"])]
+_ERRORS = documented(400, 401, 403, 404, 408, 413, 421, 422, 429, 503)
 
 
-class Wanted(BaseModel):
-    """A scan to be carried out by the workers, of two collections; sources are read by `facsimile scan`."""
+class NewScan(BaseModel):
+    """A scan of two collections, run by the workers; sources are read by `facsimile scan` only."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"catalogue": "works", "suspects": "crawl", "every_seconds": 86_400}]
+        },
+    )
 
     name: (
         Annotated[
@@ -44,149 +48,111 @@ class Wanted(BaseModel):
             Field(
                 min_length=1,
                 max_length=100,
-                description="otherwise the catalogue's; keys of some collections get a suffix",
+                description="by default that of the catalogue; keys limited to collections get a suffix",
             ),
         ]
         | None
     ) = None
     catalogue: Annotated[Collection, Field(description="the collection of works")]
     suspects: Annotated[Collection, Field(description="the collection of suspects")]
-    include_similar: bool = Field(False, description="find what is only similar, too")
-    every_seconds: Annotated[int, Field(ge=60, le=31_536_000, description="repeat it so often")] | None = None
+    include_similar: bool = Field(False, description="report matches that are only similar, too")
+    every_seconds: (
+        Annotated[int, Field(ge=60, le=31_536_000, description="repeat at this interval")] | None
+    ) = None
 
 
-class Told(BaseModel):
-    """A scan, how many of its findings that are not allowed are in each state, and the job under way."""
+class Scan(BaseModel):
+    """A scan, its findings by state (allowed ones not counted), and the progress of its job."""
 
-    model_config = ConfigDict(extra="allow")
-
-    scan: str
-    catalogue: str
-    suspects: str
-    phase: str = Field(
-        description="waiting (started, but not begun by a worker), reading, planning, comparing, or idle"
+    scan: str = Field(examples=["works"])
+    catalogue: str = Field(examples=["works"])
+    suspects: str = Field(examples=["crawl"])
+    include_similar: bool
+    phase: Literal["waiting", "reading", "planning", "comparing", "idle"] = Field(
+        description="waiting: started, but not yet taken up by a worker"
     )
-    findings: dict[str, int]
-    progress: Progress | None = None
+    job: str | None = Field(description="the job in progress")
+    last_run: str | None = Field(description="the last run that finished")
+    created: Time | None
+    begun: Time | None = Field(description="when the last run began")
+    ended: Time | None = Field(description="when the last run ended")
+    every_seconds: int | None = Field(description="interval of repetition; null: none")
+    next: Time | None = Field(description="when the next run is due")
+    findings: dict[Review, int] = Field(examples=[{"open": 3, "confirmed": 1}])
+    progress: JobProgress | None = Field(description="of the job in progress")
 
 
-class Scanned(BaseModel):
+class ScanList(BaseModel):
     """All scans that the caller may see, the oldest first."""
 
-    scans: list[Told]
+    scans: list[Scan]
 
 
-class Found(BaseModel):
-    """Part of the findings, the first found first; a part may hold fewer than the limit, or none."""
-
-    findings: list[dict[str, Any]] = Field(description="as in findings.jsonl of the report")
-    cursor: str | None = Field(description="asks for the next part; null at the end")
-
-
-class Decision(BaseModel):
-    """What is decided about a finding; a state, a comment or both."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    state: Review | None = None
-    comment: Annotated[str, Field(max_length=MAX_COMMENT)] = ""
-    reviewer: Annotated[str, Field(max_length=200, description="otherwise the key that asks")] = ""
+@router.post("/scans", status_code=202, responses=_ERRORS)
+async def start_scan(new: NewScan, caller: Writer, stages: Stages) -> Scan:
+    """Compare two collections; a repeated scan compares only what is new on either side."""
+    return await stages.ask(_start, stages.service.index, new, caller)
 
 
-@router.post("/scans", status_code=202, responses=_FAULTS)
-async def start(wanted: Wanted, caller: Writer, work: Work) -> Told:
-    """Have two collections compared: only what is new, where a scan of this name has compared them before."""
-    return await work.ask(_started, work.service.index, wanted, caller)
+@router.get("/scans", responses=_ERRORS)
+async def list_scans(caller: Reader, stages: Stages) -> ScanList:
+    """List the scans."""
+
+    def read(state: State) -> ScanList:
+        visible = [scan for scan in stored_scans.Scans(state).all() if can_see(caller, scan)]
+        return ScanList(scans=[_schema_of(state, scan) for scan in visible])
+
+    return await stages.ask(read, stages.service.index.state)
 
 
-@router.get("/scans", responses=_FAULTS)
-async def listing(caller: Reader, work: Work) -> Scanned:
-    """The scans."""
-
-    def found(state: State) -> Scanned:
-        return Scanned(scans=[_told(state, scan) for scan in Scans(state).all() if _sees(caller, scan)])
-
-    return await work.ask(found, work.service.index.state)
+@router.get("/scans/{name}", responses=_ERRORS)
+async def get_scan(name: ScanName, caller: Reader, stages: Stages) -> Scan:
+    """Read the phase and the progress of a scan."""
+    state = stages.service.index.state
+    return await stages.ask(lambda: _schema_of(state, visible_scan(state, name, caller)))
 
 
-@router.get("/scans/{name}", responses=_FAULTS)
-async def one(name: Name, caller: Reader, work: Work) -> Told:
-    """How far a scan is."""
-    state = work.service.index.state
-    return await work.ask(lambda: _told(state, seen(state, name, caller)))
+def visible_scan(state: State, name: str, caller: Caller) -> stored_scans.Scan:
+    """The scan of this name; ScanNotFound where the caller may not see both of its sides."""
+    scan = stored_scans.Scans(state).get(name)
+    if not can_see(caller, scan):
+        raise ScanNotFound(f"there is no scan {name}")
+    return scan
 
 
-@router.get("/scans/{name}/findings", responses=_FAULTS)
-async def findings(
-    name: Name,
-    caller: Reader,
-    work: Work,
-    state: Annotated[tuple[Review, ...], Query(description="only these")] = (),
-    work_: Annotated[str, Query(alias="work", max_length=600, description="COLLECTION/ID")] = "",
-    site: Annotated[str, Query(max_length=255, description="a host")] = "",
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    cursor: Annotated[str | None, Query(max_length=4096, description="from the part before")] = None,
-) -> Found:
-    """What a scan found, less what is allowed."""
-
-    def found(kept: State) -> Found:
-        seen(kept, name, caller)
-        page, after = Findings(kept).page(
-            scan=name, states=state, work=work_, site=site, limit=limit, cursor=cursor
-        )
-        return Found(findings=[each.as_json() for each in Allowances(kept).reported(page)], cursor=after)
-
-    return await work.ask(found, work.service.index.state)
+def can_see(caller: Caller, scan: stored_scans.Scan) -> bool:
+    """Whether the caller may see both sides of a scan."""
+    return caller.sees(scan.catalogue) and caller.sees(scan.suspects)
 
 
-@router.patch("/findings/{id}", responses=_FAULTS)
-async def review(id: FindingId, decision: Decision, caller: Writer, work: Work) -> dict[str, Any]:
-    """Decide about a finding, or say something about it."""
-
-    def reviewed(state: State) -> Finding:
-        findings = Findings(state)
-        found = findings.get(id)
-        if not _sees(caller, Scans(state).get(found.scan)):
-            raise FindingNotFound(f"there is no finding {id}")
-        return findings.review(
-            id,
-            state=decision.state or "",
-            comment=decision.comment,
-            reviewer=decision.reviewer or caller.name,
-        )
-
-    return (await work.ask(reviewed, work.service.index.state)).as_json()
-
-
-def _started(index: Index, wanted: Wanted, caller: Caller) -> Told:
-    for collection in (wanted.catalogue, wanted.suspects):
+def _start(index: Index, new: NewScan, caller: Caller) -> Scan:
+    for collection in (new.catalogue, new.suspects):
         if not caller.sees(collection) or not index.count(Filter((collection,))):
             raise InvalidRequest(f"there is no collection {collection}")
-    scans = Scans(index.state)
-    name = _name(scans, wanted, caller)
+    scans = stored_scans.Scans(index.state)
     scan = scans.opened(
-        Scan(
-            name=name,
-            catalogue=wanted.catalogue,
-            suspects=wanted.suspects,
-            similar=wanted.include_similar,
+        stored_scans.Scan(
+            name=_name(scans, new, caller),
+            catalogue=new.catalogue,
+            suspects=new.suspects,
+            similar=new.include_similar,
         )
     )
-    while not (saved := scans.save(scan.replaced(due=now(), every=wanted.every_seconds or scan.every))):
+    while not (saved := scans.save(scan.replaced(due=now(), every=new.every_seconds or scan.every))):
         scan = scans.get(scan.name)
-    return _told(index.state, saved)
+    return _schema_of(index.state, saved)
 
 
-def _name(scans: Scans, wanted: Wanted, caller: Caller) -> str:
-    """The name of the scan that is wanted.
+def _name(scans: stored_scans.Scans, new: NewScan, caller: Caller) -> str:
+    """The name of a new scan.
 
-    A caller who is limited to collections gets names that hold a digest of the two that are compared, so that
-    nobody learns which names others use, or takes one before them. A scan that they see keeps its name.
+    A caller who is limited to collections gets names with a digest of the two that are compared: so it can
+    neither learn which names others use nor take one before them. A scan that it sees keeps its name.
     """
-    name = wanted.name or wanted.catalogue
+    name = new.name or new.catalogue
     if not caller.collections:
         return name
-    sides = (wanted.catalogue, wanted.suspects)
+    sides = (new.catalogue, new.suspects)
     with suppress(ScanNotFound):
         scan = scans.get(name)
         if (scan.catalogue, scan.suspects) == sides:
@@ -194,24 +160,10 @@ def _name(scans: Scans, wanted: Wanted, caller: Caller) -> str:
     return f"{name}-{sha256(orjson.dumps(sides)).hexdigest()[:8]}"
 
 
-def seen(state: State, name: str, caller: Caller) -> Scan:
-    """The scan of this name; ScanNotFound where the caller may not see all of it."""
-    scan = Scans(state).get(name)
-    if not _sees(caller, scan):
-        raise ScanNotFound(f"there is no scan {name}")
-    return scan
-
-
-def _sees(caller: Caller, scan: Scan) -> bool:
-    return caller.sees(scan.catalogue) and caller.sees(scan.suspects)
-
-
-def _told(state: State, scan: Scan) -> Told:
+def _schema_of(state: State, scan: stored_scans.Scan) -> Scan:
     progress = None
     if scan.job:
-        try:
-            progress = Progress.of(Jobs(state).get(scan.job))
-        except JobNotFound:  # it is about to begin
-            progress = None
-    public = {name: value for name, value in scan.as_json().items() if name != "sources"}
-    return Told(**public, findings=Allowances(state).states(scan.name), progress=progress)
+        with suppress(JobNotFound):  # recorded with the scan before the job itself
+            progress = JobProgress.of(Jobs(state).get(scan.job))
+    findings = Allowances(state).states(scan.name)
+    return Scan.model_validate({**scan.as_json(), "findings": findings, "progress": progress})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -14,11 +14,11 @@ from facsimile.api.auth import Caller, Reader, charge
 from facsimile.api.problems import ProblemDocument, Problems, documented
 from facsimile.api.query_images import queries_of, query_of
 from facsimile.api.request_bodies import body, read
-from facsimile.api.schemas import Asked, Collections, Terms, listed, numbered, thumbnail_of
-from facsimile.api.stages import Work, Working
+from facsimile.api.schemas.fields import Collections, ImageQuery, Terms, listed, numbered
+from facsimile.api.schemas.matches import Cosine, FoundImage, Hamming, Orientation, Proof, Score, Transform
+from facsimile.api.stages import ServiceStages, Stages
 from facsimile.imaging.orientation import ORIENTATIONS
 from facsimile.search.errors import InvalidRequest
-from facsimile.search.match import Match
 from facsimile.search.params import SearchParams
 from facsimile.search.query import QueryImage
 
@@ -26,8 +26,6 @@ router = APIRouter(prefix="/v1", tags=["search"])
 
 #: most matches of one query over HTTP
 MAX_LIMIT = 200
-
-Orientation = Literal[*ORIENTATIONS]  # type: ignore[valid-type]
 
 
 class How(BaseModel):
@@ -64,7 +62,7 @@ class How(BaseModel):
         )
 
 
-class SearchRequest(Asked, How):
+class SearchRequest(ImageQuery, How):
     """One image, or words alone, and how to search."""
 
     preview: bool = Field(False, description="tell the thumbnail of the image that was asked about, too")
@@ -75,46 +73,11 @@ class BatchRequest(How):
 
     model_config = ConfigDict(extra="forbid")
 
-    queries: list[Asked] = Field([], max_length=1000)
+    queries: list[ImageQuery] = Field([], max_length=1000)
 
 
-class Found(BaseModel):
-    """A stored image that answers a query."""
-
-    model_config = ConfigDict(extra="allow")
-
-    id: str = Field(examples=["people/Eileen"])
-    collection: str = Field(examples=["default"])
-    verdict: Literal["identical", "copy", "similar", "text"]
-    score: float = Field(description="the probability that this is a copy", examples=[0.9998])
-    hamming: int | None = Field(description="bits of 256 that differ, at best", examples=[12])
-    cosine: float | None = Field(description="of the two vectors", examples=[0.91])
-    inliers: int | None = Field(description="points of both images that one homography joins")
-    transform: dict[str, Any] | None = Field(
-        description="what was done to the stored image", examples=[{"orientation": "flip-horizontal"}]
-    )
-    proof: dict[str, Any] | None = Field(
-        description="what geometry found: finding, inliers, agreement of the pixels, transform, area in both"
-    )
-    note: str | None = Field(description="what a person should know", examples=["same scene"])
-    source: str
-    sources: list[str]
-    gone: list[str] = Field(description="places that no longer hold these bytes")
-    title: str
-    tags: list[str]
-    metadata: dict[str, Any]
-    width: int
-    height: int
-    thumbnail: str = Field(description="the path of its thumbnail")
-
-    @classmethod
-    def of(cls, match: Match) -> Found:
-        """What is told of a match."""
-        return cls(**match.as_json(), thumbnail=thumbnail_of(match.record.key))
-
-
-class Subject(BaseModel):
-    """What was asked about."""
+class QueryInfo(BaseModel):
+    """The image of a query as it was read."""
 
     sha256: str
     width: int
@@ -126,26 +89,27 @@ class Subject(BaseModel):
     )
 
 
-class Answer(BaseModel):
+class SearchAnswer(BaseModel):
     """The matches of one image, best first."""
 
-    query: Subject | None = Field(description="null where only words were asked for")
-    matches: list[Found]
+    query: QueryInfo | None = Field(description="null where only words were asked for")
+    matches: list[FoundImage]
     took_ms: float = Field(examples=[21.4])
 
 
+class BatchItem(BaseModel):
+    """The matches of one image of a batch, or why it could not be read."""
+
+    query: QueryInfo | None = Field(description="null where it could not be read")
+    matches: list[FoundImage]
+    error: ProblemDocument | None
+
+
 class BatchAnswer(BaseModel):
-    """The matches of each image, in the order of the request; `error` where one could not be read."""
+    """The matches of each image, in the order of the request."""
 
-    class One(BaseModel):
-        """The answer to one of the images."""
-
-        query: Subject | None
-        matches: list[Found]
-        error: ProblemDocument | None
-
-    answers: list[One]
-    took_ms: float
+    answers: list[BatchItem]
+    took_ms: float = Field(examples=[48.2])
 
 
 class CompareRequest(BaseModel):
@@ -153,28 +117,26 @@ class CompareRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    first: Asked | None = None
-    second: Asked | None = None
+    first: ImageQuery | None = None
+    second: ImageQuery | None = None
 
 
 class Comparison(BaseModel):
-    """Every distance of two images; the second is the one asked about."""
-
-    model_config = ConfigDict(extra="allow")
+    """Every distance of two images; the second is the query, the first the stored image."""
 
     verdict: Literal["identical", "copy", "similar", "different"]
-    score: float
+    score: Score
     same_bytes: bool
     same_pixels: bool
-    cosine: float | None
-    hamming: int | None = Field(description="bits of 256 that differ, over all orientations and margins")
-    hamming_upright: int
-    hamming_trimmed: int
-    orientation: str
-    transform: dict[str, Any] | None
-    proof: dict[str, Any] | None = Field(description="what geometry found, as in a search")
-    note: str | None
-    quality: list[int]
+    cosine: Cosine
+    hamming: Hamming = Field(description="bits of 256 that differ, least over all orientations and margins")
+    hamming_upright: int = Field(description="bits of 256 that differ, both as they are")
+    hamming_trimmed: int = Field(description="bits of 256 that differ, both without flat margins")
+    orientation: Orientation = Field(description="of the query, at the least Hamming distance")
+    transform: Transform | None = Field(description="as in a search")
+    proof: Proof | None = Field(description="as in a search")
+    note: str | None = Field(description="a remark on the verdict", examples=["same scene"])
+    quality: list[int] = Field(min_length=2, max_length=2, description="of the first and of the second")
 
 
 _FAULTS = documented(400, 401, 403, 404, 408, 409, 413, 415, 421, 422, 424, 429, 503)
@@ -187,7 +149,7 @@ _FAULTS = documented(400, 401, 403, 404, 408, 409, 413, 415, 421, 422, 424, 429,
         SearchRequest, files={"image": "the image file"}, example={"url": "https://example.org/a.jpg"}
     ),
 )
-async def search(request: Request, caller: Reader, work: Work) -> Answer:
+async def search(request: Request, caller: Reader, stages: Stages) -> SearchAnswer:
     """Where an image occurs: every copy of it, even edited, or what looks like it.
 
     Words alone search titles and tags; words with an image join both rankings.
@@ -196,14 +158,16 @@ async def search(request: Request, caller: Reader, work: Work) -> Answer:
     wanted, files = await read(request, SearchRequest)
     images = files.get("image", [])
     if wanted.text and not images and not wanted.names_an_image:
-        found = await work.ask(work.finder.search_text, wanted.params(caller))
-        return Answer(query=None, matches=[Found.of(match) for match in found], took_ms=_since(start))
-    query = await query_of(work, caller, wanted, images)
-    (matches,) = await _matches(work, [query], wanted, caller)
+        found = await stages.ask(stages.finder.search_text, wanted.params(caller))
+        return SearchAnswer(
+            query=None, matches=[FoundImage.of(match) for match in found], took_ms=_since(start)
+        )
+    query = await query_of(stages, caller, wanted, images)
+    (matches,) = await _matches(stages, [query], wanted, caller)
     subject = _subject(query)
     if wanted.preview:
         subject.thumbnail = f"data:image/jpeg;base64,{b64encode(query.description.thumbnail).decode()}"
-    return Answer(query=subject, matches=matches, took_ms=_since(start))
+    return SearchAnswer(query=subject, matches=matches, took_ms=_since(start))
 
 
 @router.post(
@@ -215,23 +179,23 @@ async def search(request: Request, caller: Reader, work: Work) -> Answer:
         example={"queries": [{"url": "https://example.org/a.jpg"}, {"id": "people/Eileen"}]},
     ),
 )
-async def search_batch(request: Request, caller: Reader, work: Work) -> BatchAnswer:
+async def search_batch(request: Request, caller: Reader, stages: Stages) -> BatchAnswer:
     """Where each of several images occurs, by one question to the index."""
     start = time.perf_counter()
     wanted, files = await read(request, BatchRequest)
     images = files.get("image", [])
     number = len(wanted.queries) + len(images)
-    if not 1 <= number <= work.options.max_batch:
-        raise InvalidRequest(f"a batch has 1 to {work.options.max_batch} images, not {number}")
+    if not 1 <= number <= stages.options.max_batch:
+        raise InvalidRequest(f"a batch has 1 to {stages.options.max_batch} images, not {number}")
     charge(request, caller, number)
-    queries = await queries_of(work, caller, wanted.queries, images)
+    queries = await queries_of(stages, caller, wanted.queries, images)
     readable = [query for query in queries if isinstance(query, QueryImage)]
-    matches = iter(await _matches(work, readable, wanted, caller) if readable else [])
+    matches = iter(await _matches(stages, readable, wanted, caller) if readable else [])
     problems: Problems = request.app.state.problems
     answers = [
-        BatchAnswer.One(query=_subject(query), matches=next(matches), error=None)
+        BatchItem(query=_subject(query), matches=next(matches), error=None)
         if isinstance(query, QueryImage)
-        else BatchAnswer.One(query=None, matches=[], error=problems.document(request.state.request_id, query))
+        else BatchItem(query=None, matches=[], error=problems.document(request.state.request_id, query))
         for query in queries
     ]
     return BatchAnswer(answers=answers, took_ms=_since(start))
@@ -247,30 +211,30 @@ async def search_batch(request: Request, caller: Reader, work: Work) -> BatchAns
         example={"first": {"url": "https://example.org/a.jpg"}, "second": {"id": "people/Eileen"}},
     ),
 )
-async def compare_two(request: Request, caller: Reader, work: Work) -> Comparison:
+async def compare_two(request: Request, caller: Reader, stages: Stages) -> Comparison:
     """Every distance of two images, and the verdict that a search would give."""
     wanted, files = await read(request, CompareRequest)
     first, second = [
-        await query_of(work, caller, asked or Asked(), files.get(name, []))
+        await query_of(stages, caller, asked or ImageQuery(), files.get(name, []))
         for name, asked in (("first", wanted.first), ("second", wanted.second))
     ]
-    compared = await work.ask(work.finder.compare, first, second)
+    compared = await stages.ask(stages.finder.compare, first, second)
     return Comparison(**compared.as_json())
 
 
 async def _matches(
-    work: Working, queries: Sequence[QueryImage], options: How, caller: Caller
-) -> list[list[Found]]:
+    stages: ServiceStages, queries: Sequence[QueryImage], options: How, caller: Caller
+) -> list[list[FoundImage]]:
     """The matches of each query."""
-    answers = await work.ask(work.finder.search_many, queries, options.params(caller))
+    answers = await stages.ask(stages.finder.search_many, queries, options.params(caller))
     for matches in answers:
-        work.metrics.matches(options.mode, len(matches))
-    return [[Found.of(match) for match in matches] for matches in answers]
+        stages.metrics.matches(options.mode, len(matches))
+    return [[FoundImage.of(match) for match in matches] for matches in answers]
 
 
-def _subject(query: QueryImage) -> Subject:
+def _subject(query: QueryImage) -> QueryInfo:
     found = query.description
-    return Subject(
+    return QueryInfo(
         sha256=found.sha256,
         width=found.width,
         height=found.height,

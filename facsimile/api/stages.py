@@ -27,7 +27,7 @@ T = TypeVar("T")
 GRACE = 1.0
 
 
-class Working:
+class ServiceStages:
     """The stages of one process, over its service."""
 
     def __init__(self, service: Service, options: Options, metrics: Metrics) -> None:
@@ -135,10 +135,10 @@ def _host_of(url: str) -> str:
         return ""
 
 
-def _of(request: Request) -> Working:
-    working: Working = request.app.state.working
-    return working
+def _of(request: Request) -> ServiceStages:
+    stages: ServiceStages = request.app.state.stages
+    return stages
 
 
 #: what a route declares to be given the stages
-Work = Annotated[Working, Depends(_of)]
+Stages = Annotated[ServiceStages, Depends(_of)]

@@ -35,9 +35,7 @@ def test_alerts_and_panels_ask_for_what_the_api_tells(start):
     api.store(photo_jpeg(), "a", headers)
     api.http.post("/v1/search", files={"image": photo_jpeg()}, headers=headers)
     api.http.get("/v1/images/a/thumbnail", headers=headers)
-    api.app.state.working.metrics.refused(
-        "describe"
-    )  # a full line takes a burst, which has a test of its own
+    api.app.state.stages.metrics.refused("describe")  # a full line takes a burst, which has a test of its own
     series = told(api.http.get("/metrics", headers=headers).text)
     for expression in ASKED:
         for name, labels in re.findall(r"\b(facsimile_\w+)(?:{([^}]*)})?", expression):

@@ -21,7 +21,7 @@ def test_a_server_is_alive_and_ready(api):
 
 
 def test_a_server_whose_index_keeps_other_signatures_is_not_ready(start, tmp_path, monkeypatch):
-    monkeypatch.setattr(health, "FRESH", 0.0)
+    monkeypatch.setattr(health, "CACHE_SECONDS", 0.0)
     api = start(str(tmp_path / "one"))
     destroy_index(str(tmp_path / "one"))
     gone = api.http.get("/readyz")
@@ -38,7 +38,7 @@ def test_a_service_that_is_needed_and_away_is_named(start, monkeypatch):
     def away() -> None:
         raise IndexUnavailable("at redis://secret@queue:6379")
 
-    monkeypatch.setattr(health, "FRESH", 0.0)
+    monkeypatch.setattr(health, "CACHE_SECONDS", 0.0)
     api = start(service_changes={"checks": {"queue": away}})
     answer = api.http.get("/readyz")
     assert (answer.status_code, answer.json()["faults"]) == (503, ["queue"])
@@ -46,7 +46,7 @@ def test_a_service_that_is_needed_and_away_is_named(start, monkeypatch):
 
 
 def test_an_elasticsearch_that_goes_away_and_comes_back(start, elasticsearch_node, monkeypatch):
-    monkeypatch.setattr(health, "FRESH", 0.0)
+    monkeypatch.setattr(health, "CACHE_SECONDS", 0.0)
     node = elasticsearch_node()
     api = start(f"{node.url}/images", settings={"elastic_timeout": 2})
     api.store(photo_jpeg(), "a")

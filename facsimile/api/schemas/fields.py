@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     StringConstraints,
     ValidationInfo,
 )
@@ -119,6 +120,9 @@ Tags = Annotated[
     BeforeValidator(listed),
     Field(max_length=100, examples=[["portrait"]]),
 ]
+#: any JSON object, as it was given
+JsonObject = Annotated[dict[str, JsonValue], Field(description="any JSON object", examples=[{"year": 1969}])]
+
 Metadata = Annotated[
     dict[str, Any],
     BeforeValidator(_parsed),
@@ -126,12 +130,20 @@ Metadata = Annotated[
     Field(description="any JSON object", examples=[{"year": 1969}]),
 ]
 
+#: a point in time, ISO 8601 in UTC
+Time = Annotated[
+    str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-21T22:43:48.315+00:00"])
+]
+
 Address = Annotated[str, BeforeValidator(_address), Field(max_length=8192)]
 
 #: an id as one segment of a path
 PathId = Annotated[
     str,
-    Path(description="the id, percent-encoded as one segment (`/` as `%2F`)", examples=["people%2FEileen"]),
+    Path(
+        description="the id; in the path one segment, so that `/` is sent as `%2F`",
+        examples=["people/Eileen"],
+    ),
     BeforeValidator(lambda value: unquote(value, errors="strict")),
     checked(id_faults),
 ]
@@ -152,8 +164,8 @@ class Picture(BaseModel):
     ] = None
 
 
-class Asked(Picture):
-    """An image that is asked about, which may be a stored one."""
+class ImageQuery(Picture):
+    """The image of a query, which may be a stored one."""
 
     id: Annotated[Id, Field(description="the id of a stored image, which does not find itself")] | None = None
     collection: Annotated[Collection, Field(description="where that id is")] | None = None
@@ -179,7 +191,7 @@ class Image(BaseModel):
     gone: list[str] = Field(description="places that no longer hold these bytes")
     title: str
     tags: list[str]
-    metadata: dict[str, Any]
+    metadata: JsonObject
     added_at: datetime
     thumbnail: str = Field(description="the path of a JPEG of at most 320 pixels a side")
 

@@ -1,0 +1,1 @@
+"""Schemas that the requests and answers of several groups of routes share."""
