@@ -6,6 +6,7 @@ import signal
 
 pytest_plugins = (
     "tests.support.api_server",
+    "tests.support.faulty_model",
     "tests.support.queue_site",
     "tests.support.services",
     "tests.support.web_server",

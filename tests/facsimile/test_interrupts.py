@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import pytest
 from facsimile.search.errors import StoreError
 from facsimile.search.index.opening import open_index
 from tests.support.shell import Shell
+from tests.support.waiting import wait_until
 
 PICTURES = 480
 
@@ -32,13 +31,14 @@ def many(photographs: Path, tmp_path: Path) -> Path:
 
 def begun(process: subprocess.Popen[bytes], place: str) -> None:
     """Wait until the run has written its first pictures."""
-    while process.poll() is None:
-        with suppress(StoreError), open_index(place) as index:
+
+    def written() -> int:
+        assert process.poll() is None, "the run ended before it could be cut short"
+        with open_index(place) as index:
             index.refresh()
-            if index.count():
-                return
-        time.sleep(0.01)
-    pytest.fail("the run ended before it could be cut short")
+            return index.count()
+
+    wait_until(written, "the first pictures", interval=0.01, ignore=(StoreError,))
 
 
 def ids(place: str) -> list[str]:

@@ -18,6 +18,7 @@ import pytest
 
 from tests.support.pictures import encoded, photograph
 from tests.support.shell import Shell
+from tests.support.waiting import wait_until
 
 PICTURE = encoded(photograph("chelsea.png", 200), "JPEG")
 
@@ -60,14 +61,13 @@ def serve(embedded: Shell) -> Iterator[Callable[..., Server]]:
         )
         running.append(process)
         url = f"http://127.0.0.1:{port}"
-        for _ in range(600):
+
+        def ready() -> bool:
             assert process.poll() is None, process.communicate()
-            try:
-                if httpx.get(f"{url}/readyz").status_code == 200:
-                    return Server(process, url)
-            except httpx.TransportError:
-                time.sleep(0.05)
-        raise AssertionError("the server did not start")
+            return httpx.get(f"{url}/readyz").status_code == 200
+
+        wait_until(ready, "the server", ignore=(httpx.TransportError,))
+        return Server(process, url)
 
     yield start
     for process in running:
@@ -76,6 +76,14 @@ def serve(embedded: Shell) -> Iterator[Callable[..., Server]]:
             process.wait()
         if process.stderr:
             process.stderr.close()
+
+
+def listens(port: int | None) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionError:
+        return False
+    return True
 
 
 def lines(log: str) -> list[dict]:
@@ -105,12 +113,14 @@ def test_a_request_that_has_begun_is_answered_before_the_end(serve):
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         head = (
             "POST /v1/images HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(part)}\r\n\r\n"
+            f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(part)}\r\n"
+            "Expect: 100-continue\r\n\r\n"
         )
-        connection.sendall(head.encode() + part[:1000])
-        time.sleep(0.5)
+        connection.sendall(head.encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 100")  # the server reads the body by now
+        connection.sendall(part[:1000])
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
+        wait_until(lambda: not listens(port), "the server to take no more connections")
         connection.sendall(part[1000:])
         assert connection.recv(4096).startswith(b"HTTP/1.1 201")
     assert server.process.wait(timeout=60) == 0

@@ -16,7 +16,7 @@ from facsimile.imaging.describe import Reading, describe_many, describe_readings
 from facsimile.imaging.errors import NotAnImage
 from facsimile.ingest.errors import DecoderBusy, DecoderCrashed, DecoderTimeout
 from facsimile.ingest.isolated import IsolatedReader
-from tests.support.faulty_model import CRASHES, HANGS, RAISES, faulty
+from tests.support.faulty_model import CRASHES, HANGS, RAISES, FaultyDecoder, faulty
 from tests.support.pictures import NAMES, encoded, photograph
 
 
@@ -25,13 +25,19 @@ def picture(longest: int = 200, place: int = 0) -> bytes:
 
 
 @pytest.fixture
-def reader() -> Iterator[Callable[..., IsolatedReader]]:
+def reader(faulty_decoder: FaultyDecoder) -> Iterator[Callable[..., IsolatedReader]]:
     made: list[IsolatedReader] = []
 
     def make(**options: Any) -> IsolatedReader:
         made.append(
             IsolatedReader(
-                **{"processes": 1, "seconds": 3, "batch_seconds": 30, "open_model": faulty, **options}
+                **{
+                    "processes": 1,
+                    "seconds": 3,
+                    "batch_seconds": 30,
+                    "open_model": faulty_decoder.open_model,
+                    **options,
+                }
             )
         )
         return made[-1]
@@ -43,7 +49,7 @@ def reader() -> Iterator[Callable[..., IsolatedReader]]:
 
 def test_a_child_reads_as_this_process_would(reader):
     datas = [picture(200, 0), b"text", picture(300, 1)]
-    found = describe_readings(reader().read(datas), model=faulty())
+    found = describe_readings(reader(seconds=60).read(datas), model=faulty())
     here = describe_many(datas, model=faulty())
     assert isinstance(found[1], NotAnImage)
     assert str(found[1]) == str(here[1])
@@ -68,15 +74,15 @@ def test_an_image_at_fault_fails_alone(reader):
     assert str(found[3]) == "reading it took longer than 3 seconds"
 
 
-def test_ordinary_images_are_read_while_others_hang(reader):
+def test_ordinary_images_are_read_while_others_hang(reader, faulty_decoder):
     isolated = reader(seconds=20, processes=1)
-    hanging: list[Any] = []
+    found: list[Any] = []
     threads = [
-        threading.Thread(target=lambda: hanging.extend(isolated.read([picture(HANGS)]))) for _ in range(4)
+        threading.Thread(target=lambda: found.extend(isolated.read([picture(HANGS)]))) for _ in range(4)
     ]
     for thread in threads:
         thread.start()
-    time.sleep(0.3)
+    faulty_decoder.wait_for_hang()
     start = time.monotonic()
     for _ in range(3):
         assert isinstance(isolated.read([picture()])[0], Reading)
@@ -85,17 +91,16 @@ def test_ordinary_images_are_read_while_others_hang(reader):
     for thread in threads:
         thread.join()
     # one had a slow place; what there was none for gave way
-    assert any(isinstance(one, DecoderBusy) for one in hanging)
+    assert any(isinstance(one, DecoderBusy) for one in found)
 
 
-def test_closing_ends_what_hangs_and_leaves_no_process(reader):
+def test_closing_ends_what_hangs_and_leaves_no_process(reader, faulty_decoder):
     isolated = reader(seconds=60)
     found: list[Any] = []
     thread = threading.Thread(target=lambda: found.extend(isolated.read([picture(HANGS), picture()])))
     thread.start()
-    while not (children := [child.process for child in isolated._all]):
-        time.sleep(0.01)
-    time.sleep(0.5)
+    faulty_decoder.wait_for_hang()
+    children = [child.process for child in isolated._all]
     isolated.close()
     thread.join(10)
     assert not thread.is_alive()
@@ -104,7 +109,7 @@ def test_closing_ends_what_hangs_and_leaves_no_process(reader):
 
 
 def test_a_child_that_died_while_it_waited_is_replaced(reader):
-    isolated = reader()
+    isolated = reader(seconds=60)
     assert isinstance(isolated.read([picture()])[0], Reading)
     (child,) = isolated._idle
     os.kill(child.process.pid, signal.SIGKILL)

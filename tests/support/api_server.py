@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -67,9 +66,8 @@ class Thread:
         )
         self._thread = threading.Thread(target=self.server.run)
         self._thread.start()
-        while not self.server.started:
-            assert self._thread.is_alive(), "the server did not start"
-            time.sleep(0.005)
+        wait_until(lambda: self.server.started or not self._thread.is_alive(), "the server", interval=0.005)
+        assert self.server.started, "the server did not start"
         self.port = self.server.servers[0].sockets[0].getsockname()[1]
 
     def stop(self) -> None:

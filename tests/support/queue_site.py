@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from PIL import Image
 import facsimile
 from facsimile.workers.errors import JobNotFound
 from tests.support.shell import Shell
+from tests.support.waiting import wait_until
 
 #: images of a run: many chunks, so that a fault strikes in their midst
 PICTURES = 600
@@ -27,7 +27,7 @@ PICTURES = 600
 #: seconds for which a vanished worker's chunk is left alone; the default is for real machines
 LEASE = 4
 
-#: a machine slow enough that a fault strikes while work is under way, however late the test comes to make it
+#: a machine slow enough that a fault strikes while work is under way, however late the test makes it
 SLOW = """
 import time
 import facsimile.ingest.pipeline
@@ -37,9 +37,6 @@ def process(items, **more):
     return quick(items, **more)
 facsimile.ingest.pipeline.process = process
 """
-
-#: the longest time for anything here
-PATIENCE = 150.0
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +67,7 @@ class Site:
         self._workers: list[subprocess.Popen[bytes]] = []
         self._open: facsimile.Facsimile | None = None
 
-    def worker(self, *options: object, processes: int = 1, program: str = SLOW) -> subprocess.Popen[bytes]:
+    def worker(self, *options: object, processes: int = 1, program: str = "") -> subprocess.Popen[bytes]:
         """Start a worker; `program` is Python that runs first, for a fault that cannot be made otherwise."""
         code = f"import sys\n{program}\nfrom facsimile.cli import main\nmain()"
         log = self._folder / f"worker-{len(self._workers)}.log"
@@ -106,13 +103,16 @@ class Site:
         """How far it is."""
         return self.opened.queue.watch(job).as_json()
 
-    def until(self, job: str, enough: Callable[[Any], bool], what: str = "it to come so far") -> Any:
-        """Wait for a job."""
-        deadline = time.monotonic() + PATIENCE
-        while not enough(found := self._asked(job)):
-            assert time.monotonic() < deadline, f"waited for {what}: {found}\n{self.logs()[-4000:]}"
-            time.sleep(0.01)
-        return found
+    def until(self, job: str, enough: Callable[[Any], bool], what: str = "the job") -> Any:
+        """Wait for a job; what it says of itself then."""
+        seen: list[Any] = []
+
+        def reached() -> bool:
+            seen[:] = [self._asked(job)]
+            return enough(seen[0])
+
+        wait_until(reached, lambda: f"{what}: {seen}\n{self.logs()[-4000:]}", interval=0.01)
+        return seen[0]
 
     def _asked(self, job: str) -> Any:
         try:
@@ -125,7 +125,7 @@ class Site:
         self.opened.index.refresh()
 
     def finished(self, job: str) -> Any:
-        return self.until(job, lambda found: found["finished"] is not None, "the job to end")
+        return self.until(job, lambda found: found["finished"] is not None, "the end of the job")
 
     def nothing_is_lost(self, job: str, accepted: int, failed: int = 0) -> Any:
         """Every accepted image is indexed or listed as failed, and none twice."""

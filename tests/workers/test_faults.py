@@ -19,6 +19,7 @@ import pytest
 from tests.support.elasticsearch_node import ElasticsearchNode
 from tests.support.queue_site import PICTURES, SLOW, Site
 from tests.support.redis_server import RedisServer
+from tests.support.waiting import wait_until
 
 #: what makes a file a poison to the workers of these tests: reading it ends the process
 POISON = b"poison to the decoder"
@@ -54,7 +55,7 @@ def test_all_is_indexed_once(site: Site, pictures: Path) -> None:
 
 
 def test_kill_children(site: Site, pictures: Path) -> None:
-    worker = site.worker(processes=2)
+    worker = site.worker(processes=2, program=SLOW)
     job = site.hand_over(pictures)
     site.until(job, some)
     for _ in range(3):
@@ -66,7 +67,7 @@ def test_kill_children(site: Site, pictures: Path) -> None:
 
 
 def test_kill_a_worker(site: Site, pictures: Path) -> None:
-    worker = site.worker(processes=2)
+    worker = site.worker(processes=2, program=SLOW)
     job = site.hand_over(pictures)
     site.until(job, some)
     os.killpg(worker.pid, signal.SIGKILL)
@@ -77,7 +78,7 @@ def test_kill_a_worker(site: Site, pictures: Path) -> None:
 
 
 def test_sigterm_gives_work_back(site: Site, pictures: Path) -> None:
-    worker = site.worker(processes=2)
+    worker = site.worker(processes=2, program=SLOW)
     job = site.hand_over(pictures)
     site.until(job, some)
     worker.send_signal(signal.SIGTERM)
@@ -96,7 +97,7 @@ def test_redis_dies(
 ) -> None:
     server = redis_server()
     site = site_of(str(tmp_path / "index"), server.url)
-    site.worker()
+    site.worker(program=SLOW)
     job = site.hand_over(pictures)
     site.until(job, some)
     if loss == "everything":
@@ -115,11 +116,11 @@ def test_elasticsearch_is_away(
 ) -> None:
     node = elasticsearch_node()
     site = site_of(f"{node.url}/images", redis_server().url)
-    site.worker(processes=2)
+    site.worker(processes=2, program=SLOW)
     job = site.hand_over(pictures)
     site.until(job, some)
     node.kill()
-    signal.sigtimedwait([], 30)
+    wait_until(lambda: "IndexUnavailable" in site.logs(), "a worker to miss the index")
     node.start()
     site.nothing_is_lost(job, PICTURES)
 
@@ -133,7 +134,7 @@ def test_a_full_disk(
     """Elasticsearch sets this block itself when its disk is almost full."""
     site = site_of(f"{elasticsearch_url}/full-disk", redis_server().url)
     client = elasticsearch.Elasticsearch(elasticsearch_url)
-    site.worker(processes=2)
+    site.worker(processes=2, program=SLOW)
     job = site.hand_over(pictures)
     site.until(job, some)
     for blocked in (True, None):
@@ -142,7 +143,7 @@ def test_a_full_disk(
         )
         if blocked:
             assert site.job(job)["pending"]
-            signal.sigtimedwait([], 5)
+            wait_until(lambda: "IndexReadOnly" in site.logs(), "a worker to meet the block")
     client.close()
     site.nothing_is_lost(job, PICTURES)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -175,7 +174,6 @@ def test_what_follows_from_a_chunk_is_written_though_its_worker_died_over_it() -
         (claim,) = world.claims
         Dying(kept).finish(claim, [world.outcome(item) for item in claim.chunk.items])
         assert world.jobs.get("job").failed == 0
-        time.sleep(0.01)
         (entry,) = kept.find(Wanted(kind=KIND)).entries
         kept.put([entry.replaced(numbers={**entry.numbers, "at": entry.number("at") - MINUTE})])
         Sweeper(kept, kept.refresh, lambda published: None, lambda: 0).sweep()

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,8 @@ import redis
 from elasticsearch import Elasticsearch
 
 from facsimile.search.index.elastic.index import ElasticIndex
-from tests.support.queue_site import PATIENCE, PICTURES, Site
+from tests.support.queue_site import PICTURES, Site
+from tests.support.waiting import wait_until
 
 
 def push(site: Site, *messages: object) -> None:
@@ -112,9 +112,7 @@ def test_retry_what_failed(site: Site, pictures: Path, tmp_path: Path) -> None:
 def test_an_interrupted_producer_goes_on(site: Site, pictures: Path) -> None:
     site.shell = site.shell.having(FACSIMILE_QUEUE_LIMIT="1")
     process = site.shell.start("ingest", "--queue", "--job", "mine", pictures, "--json")
-    deadline = time.monotonic() + PATIENCE
-    while not site.shell("jobs", "--json").lines:
-        assert time.monotonic() < deadline
+    wait_until(lambda: site.shell("jobs", "--json").lines, "the first chunk of the job")
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     site.shell = site.shell.having(FACSIMILE_QUEUE_LIMIT="500")

@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,8 @@ from PIL import Image
 
 from facsimile.search.errors import IndexUnavailable
 from facsimile.workers.scanning.scans import Phase, Scan
-from tests.support.queue_site import PATIENCE, PICTURES, Site
+from tests.support.queue_site import PICTURES, SLOW, Site
+from tests.support.waiting import TIMEOUT, wait_until
 
 #: every so many of the suspects is a copy of a work
 COPIES = 10
@@ -43,29 +42,32 @@ def expected(pictures: Path) -> list[tuple[str, str]]:
 
 def until_compared(site: Site, least: int) -> None:
     """Wait until so many suspects of the scan have been compared."""
-    deadline = time.monotonic() + PATIENCE
-    scans: dict[str, Scan] = {}
-    while time.monotonic() < deadline:
-        time.sleep(0.01)
-        with suppress(IndexUnavailable):  # its first entry is being made
-            scans = {scan.name: scan for scan in site.opened.scanning.scans.all()}
-        if "works" in scans and scans["works"].phase is Phase.COMPARING:
-            found = site.opened.queue.jobs.get(scans["works"].job)
-            if found.decided >= least:
-                assert found.pending, "the fault came too late to strike"
-                return
-    raise AssertionError(f"waited for {least} comparisons\n{site.logs()[-4000:]}")
+
+    def compared() -> bool:
+        scans = {scan.name: scan for scan in site.opened.scanning.scans.all()}
+        if "works" not in scans or scans["works"].phase is not Phase.COMPARING:
+            return False
+        job = site.opened.queue.jobs.get(scans["works"].job)
+        if job.decided < least:
+            return False
+        assert job.pending, "the fault came too late to strike"
+        return True
+
+    what = lambda: f"{least} comparisons\n{site.logs()[-4000:]}"  # noqa: E731
+    # while its first entry is made, the index says that it is unavailable
+    wait_until(compared, what, interval=0.01, ignore=(IndexUnavailable,))
 
 
 def ended(site: Site) -> Scan:
     """The scan, when workers have carried it out."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
+
+    def idle() -> Scan | None:
         (scan,) = site.opened.scanning.scans.all()
-        if scan.phase is Phase.IDLE and scan.run:
-            return scan
-        time.sleep(0.5)
-    raise AssertionError(f"waited for the end of the scan\n{site.logs()[-4000:]}")
+        return scan if scan.phase is Phase.IDLE and scan.run else None
+
+    found = wait_until(idle, lambda: f"the end of the scan\n{site.logs()[-4000:]}", interval=0.1)
+    assert found
+    return found
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -99,7 +101,7 @@ def test_workers_carry_out_a_scan_though_one_is_killed(
     site: Site, catalogue: Path, pictures: Path, tmp_path: Path
 ) -> None:
     site.shell.json("ingest", catalogue, "--collection", "works")
-    first, _ = site.worker(processes=2), site.worker()
+    first, _ = site.worker(processes=2, program=SLOW), site.worker(program=SLOW)
     done = site.shell.json("scan", pictures, "--catalogue", "works", "--queue")
     assert done == {"scan": "works", "started": True}
     until_compared(site, 32)
@@ -118,7 +120,7 @@ def test_a_scan_that_was_cancelled_starts_over(site: Site, catalogue: Path, pict
     until_compared(site, 16)
     job = site.opened.scanning.scans.get("works").job
     site.opened.queue.jobs.cancel(job)
-    process.communicate(timeout=PATIENCE)
+    process.communicate(timeout=TIMEOUT)
     done = site.shell.json("scan", pictures, "--catalogue", "works")
     assert done["new_suspects"] == PICTURES
     assert names(site) == expected(pictures)
@@ -155,7 +157,7 @@ def test_of_several_schedules_one_starts_a_scan(site: Site, catalogue: Path) -> 
         assert keeper.stdin
         keeper.stdin.write(b"go\n")
         keeper.stdin.close()
-    assert [keeper.wait(PATIENCE) for keeper in keepers] == [0] * 4
+    assert [keeper.wait(TIMEOUT) for keeper in keepers] == [0] * 4
     scan = scans.get("works")
     assert len(site.shell("jobs", "--json").lines) == before + 1
     assert scan.phase is Phase.READING
@@ -176,8 +178,5 @@ def test_the_schedule_repeats_a_scan(site: Site, catalogue: Path, tmp_path: Path
     scans = site.opened.scanning.scans
     assert scans.save(scans.get("works").replaced(due=1))
     site.worker()
-    deadline = time.monotonic() + PATIENCE
-    while len(names(site)) < 4:
-        assert time.monotonic() < deadline, site.logs()[-4000:]
-        time.sleep(0.5)
+    wait_until(lambda: len(names(site)) == 4, site.logs)
     assert ended(site).run != first["run"]

@@ -22,6 +22,7 @@ from facsimile.workers import webhook
 from facsimile.workers.webhook import Endpoint, Webhooks, signed
 from tests.support.pictures import NAMES
 from tests.support.scan_case import Case
+from tests.support.waiting import wait_until
 
 SECRET = "a secret of sixteen bytes and more"
 
@@ -48,13 +49,13 @@ def receiver(tmp_path: Path) -> Iterator[tuple[int, Path]]:
         process = subprocess.Popen(
             [sys.executable, "-c", program, SECRET, str(port)], stdout=out, stderr=subprocess.DEVNULL
         )
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except ConnectionRefusedError:
-                assert process.poll() is None
-                time.sleep(0.05)
+
+        def listens() -> bool:
+            assert process.poll() is None
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return True
+
+        wait_until(listens, "the receiver", ignore=(ConnectionRefusedError,))
         yield port, heard
         process.kill()
         process.wait()

@@ -63,10 +63,7 @@ def test_an_elasticsearch_that_goes_away_and_comes_back(start, elasticsearch_nod
     assert api.http.get("/healthz").status_code == 200
     assert "facsimile_http_request_seconds" in api.http.get("/metrics").text
     node.start()
-    for _ in range(100):
-        if api.http.get("/readyz").status_code == 200:
-            break
-        time.sleep(0.2)
+    api.wait(lambda: api.http.get("/readyz").status_code == 200)
     found = api.http.post("/v1/search", files={"image": photo_jpeg()})
     assert [match["id"] for match in found.json()["matches"]] == ["a"]
 

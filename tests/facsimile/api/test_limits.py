@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.support.pictures import photo_jpeg
+from tests.support.waiting import wait_until
 
 HEAD = (
     "POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -167,12 +168,12 @@ def test_a_caller_that_sends_all_before_it_reads_gets_its_answer(start):
 
 def wait_for(ask, good):
     """The first good answer."""
-    for _ in range(100):
-        answer = ask()
-        if good(answer):
-            return answer
-        time.sleep(0.05)
-    raise AssertionError("it never came")
+
+    def answer():
+        found = ask()
+        return [found] if good(found) else []
+
+    return wait_until(answer, "a good answer")[0]
 
 
 def test_a_burst_is_answered_or_turned_away_and_never_fails(start, heavy):
