@@ -32,7 +32,7 @@ from facsimile.workers.scanning.scans import Phase, Run, Scan, Scans
 from facsimile.workers.webhook import Webhooks
 
 if TYPE_CHECKING:
-    from facsimile.ingest.fetch import FetchLimits
+    from facsimile.ingest.fetch_limits import FetchLimits
     from facsimile.ingest.item import Outcome, Tally
     from facsimile.job_queue import Queue
 

@@ -26,7 +26,7 @@ from facsimile.version import __version__
 if TYPE_CHECKING:
     from facsimile.api.service import Options as ApiOptions
     from facsimile.ingest.archives import ArchiveLimits
-    from facsimile.ingest.fetch import FetchLimits
+    from facsimile.ingest.fetch_limits import FetchLimits
     from facsimile.search.index.base import Index
     from facsimile.search.index.elastic.options import ElasticOptions
     from facsimile.workers.scanning.scans import Rules
@@ -298,7 +298,7 @@ class Settings(BaseSettings):
     @property
     def fetching(self) -> FetchLimits:
         """The limits of one process; the connections to a host are divided among all of them."""
-        from facsimile.ingest.fetch import FetchLimits
+        from facsimile.ingest.fetch_limits import FetchLimits
 
         return FetchLimits(
             max_bytes=self.max_bytes,

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
 from types import TracebackType
@@ -29,6 +28,7 @@ from facsimile.ingest.errors import (
     SourceNotAllowed,
     SourceTooLarge,
 )
+from facsimile.ingest.fetch_limits import FetchLimits
 from facsimile.ingest.turns import HostPool
 
 #: connections of one process over all hosts
@@ -46,25 +46,6 @@ MOST_SHOWN = 300
 
 #: when the fetch in this thread must be over, on the monotonic clock
 _deadline: ContextVar[float] = ContextVar("deadline")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchLimits:
-    """What one fetch may cost. `total_seconds` counts from the first attempt to the last byte, with redirects
-    and pauses; `per_host` is connections of one process to one host; `max_pause` bounds what a server's
-    Retry-After may ask for.
-    """
-
-    max_bytes: int = 50_000_000
-    connect_seconds: float = 5.0
-    read_seconds: float = 10.0
-    total_seconds: float = 45.0
-    max_redirects: int = 5
-    attempts: int = 3
-    max_pause: float = 20.0
-    per_host: int = 2
-    allow_private: bool = False
-    user_agent: str = "facsimile"
 
 
 class Fetcher:

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from facsimile.imaging.errors import FacsimileError
 from facsimile.ingest import archives, storage
 from facsimile.ingest.errors import SourceError, SourceNotAllowed, SourceTooLarge, SourceUnreadable
-from facsimile.ingest.fetch import Fetcher, FetchLimits
+from facsimile.ingest.fetch_limits import FetchLimits
 from facsimile.ingest.item import Item, shown
 from facsimile.ingest.open_source import is_remote, is_web, opened
+
+if TYPE_CHECKING:
+    from facsimile.ingest.fetch import Fetcher
 
 #: images on their way from object stores at a time, in one process; `Fetcher` has threads of its own
 THREADS = 8
@@ -84,13 +87,15 @@ class Loader:
             return file.read(self._limits.max_bytes + 1)
 
     def _fetching(self) -> Fetcher:
-        """Made at the first URL: its TLS context takes longer than many an image."""
+        """Made at the first URL: its TLS context takes longer than many an image, and so does its library."""
+        from facsimile.ingest.fetch import Fetcher
+
         with self._lock:
             self._fetcher = self._fetcher or Fetcher(self._limits)
             return self._fetcher
 
     def close(self) -> None:
-        """Let go of threads and connections."""
+        """Close threads and connections."""
         self._threads.shutdown(cancel_futures=True)
         if self._fetcher is not None:
             self._fetcher.close()

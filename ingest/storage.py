@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
-import fsspec
-
 from facsimile.imaging.errors import FacsimileError
 from facsimile.ingest.errors import FetchUnavailable, SourceNotAllowed, SourceNotFound, SourceUnreadable
 
@@ -61,6 +59,8 @@ def walk(url: str) -> Iterator[str]:
 def _located(url: str) -> tuple[Any, str]:
     if CHAIN in url:
         raise SourceNotAllowed(f"{url} is a chain of addresses, which is not allowed")
+    import fsspec
+
     return cast(tuple[Any, str], fsspec.url_to_fs(url))
 
 

@@ -17,7 +17,8 @@ from typing import Any
 import orjson
 
 from facsimile.imaging.errors import FacsimileError
-from facsimile.ingest.fetch import Fetcher, FetchLimits
+from facsimile.ingest.fetch import Fetcher
+from facsimile.ingest.fetch_limits import FetchLimits
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.state.base import Entry, State, Wanted
 from facsimile.workers.ledger.chunks import now

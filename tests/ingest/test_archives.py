@@ -13,7 +13,7 @@ import pytest
 from facsimile.imaging.errors import FacsimileError
 from facsimile.ingest import archives
 from facsimile.ingest.archives import ArchiveLimits
-from facsimile.ingest.fetch import FetchLimits
+from facsimile.ingest.fetch_limits import FetchLimits
 from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.loader import Loader
 from facsimile.ingest.sources import items

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from facsimile.ingest.encodings import BodyDamaged, Decoder
 from facsimile.ingest.errors import FetchRejected, SourceTooLarge
-from facsimile.ingest.fetch import Fetcher, FetchLimits
+from facsimile.ingest.fetch import Fetcher
+from facsimile.ingest.fetch_limits import FetchLimits
 from tests.support.pictures import synthetic
 from tests.support.web_server import Web
 

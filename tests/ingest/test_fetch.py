@@ -18,7 +18,8 @@ from facsimile.ingest.errors import (
     SourceNotAllowed,
     SourceTooLarge,
 )
-from facsimile.ingest.fetch import Fetcher, FetchLimits
+from facsimile.ingest.fetch import Fetcher
+from facsimile.ingest.fetch_limits import FetchLimits
 from tests.support.web_server import Web
 
 OPEN = FetchLimits(allow_private=True, max_bytes=100_000, total_seconds=5, read_seconds=2, attempts=1)

@@ -12,7 +12,7 @@ import pytest
 from facsimile.imaging.decode import Limits
 from facsimile.imaging.phash import HASH_VERSION
 from facsimile.imaging.record import Key
-from facsimile.ingest.fetch import FetchLimits
+from facsimile.ingest.fetch_limits import FetchLimits
 from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.loader import Loader
 from facsimile.ingest.pipeline import Timings, process

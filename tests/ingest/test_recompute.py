@@ -16,7 +16,7 @@ from facsimile.imaging.describe import describe
 from facsimile.imaging.models import model
 from facsimile.imaging.phash import HASH_VERSION
 from facsimile.imaging.record import ImageRecord
-from facsimile.ingest.fetch import FetchLimits
+from facsimile.ingest.fetch_limits import FetchLimits
 from facsimile.ingest.loader import Loader
 from facsimile.ingest.recompute import Redescribed, Redescriber
 from facsimile.search.index.base import Signatures

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from facsimile.imaging.errors import FacsimileError
 from facsimile.ingest.errors import FetchRejected, SourceError, SourceNotAllowed
-from facsimile.ingest.fetch import Fetcher, FetchLimits
+from facsimile.ingest.fetch import Fetcher
+from facsimile.ingest.fetch_limits import FetchLimits
 from facsimile.ingest.item import Item
 from facsimile.ingest.loader import Loader
 from tests.support.pictures import synthetic
