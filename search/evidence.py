@@ -142,7 +142,14 @@ class Examiner:
 
     def _finding(self, common: Common, found: Difference, negative: bool) -> Finding:
         """What two pictures are whose luma is the same."""
-        if recoloured(self._stored.rgb, self._query.rgb, common.matrix, found.texture, negative=negative):
+        if recoloured(
+            self._stored.rgb,
+            self._query.rgb,
+            common.matrix,
+            found.texture,
+            found.residual,
+            negative=negative,
+        ):
             return "recoloured"
         if min(self._outside(common)) > 1 - _WHOLE and (
             found.cells < _PARTIAL_CELLS or found.texture < _PARTIAL_TEXTURE

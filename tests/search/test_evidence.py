@@ -169,6 +169,22 @@ def test_a_recoloured_part_is_no_copy(colours: tuple[str, str]) -> None:
     assert match is not None and (match.verdict, match.note) == (Verdict.SIMILAR, "recoloured")
 
 
+def lamp(colour: str) -> Picture:
+    """A large panel with one small lamp; both colours are equally bright."""
+    page = Image.new("RGB", (600, 400), "#dddddd")
+    draw = ImageDraw.Draw(page)
+    for row in range(5):
+        draw.rectangle((40, 40 + 70 * row, 420, 80 + 70 * row), outline="black", width=3)
+        draw.text((60, 45 + 70 * row), f"ENGINE {row + 1} PRESSURE", "black", ImageFont.load_default(22))
+    draw.rectangle((470, 50, 480, 60), fill=colour)
+    return page
+
+
+def test_a_small_lamp_of_another_colour_is_told() -> None:
+    match = compared(lamp("#c80000"), lamp("#006600")).match
+    assert match is not None and (match.verdict, match.note) == (Verdict.SIMILAR, "recoloured")
+
+
 def test_the_same_shirt_stays_a_copy() -> None:
     match = compared(shirt("firebrick").resize((260, 260)), shirt("firebrick")).match
     assert match is not None and match.verdict is Verdict.COPY
