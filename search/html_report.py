@@ -76,7 +76,7 @@ def _says(match: Match) -> str:
     if match.cosine is not None:
         parts.append(f"cosine {match.cosine:.2f}")
     if match.proof:
-        parts.append(f"{match.proof.inliers} features agree, pixels {match.proof.agreement:.2f}")
+        parts.append(f"{match.proof.basis}, pixels {match.proof.agreement:.2f}")
     return ", ".join(part for part in [*parts, match.edit] if part)
 
 

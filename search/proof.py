@@ -116,6 +116,13 @@ class Proof:
         likely = 1 / (1 + math.exp(-evidence - _PER_PARALLAX * (self.parallax or 0.0)))
         return max(likely, 0.5) if self.finding == "copy" else min(likely, 0.5)
 
+    @property
+    def basis(self) -> str:
+        """What the transformation rests on, in words."""
+        if self.feature == "whole":
+            return "whole pictures laid on each other"
+        return f"{self.inliers} features agree, {self.feature.upper()}"
+
     def as_json(self) -> dict[str, Any]:
         """The proof as services read it."""
         return {

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from facsimile.search.html_report import Answer
     from facsimile.search.match import Match
     from facsimile.search.params import SearchParams
+    from facsimile.search.proof import Proof
     from facsimile.search.query import QueryImage
 
 #: images that are described and searched for as one batch
@@ -250,14 +251,15 @@ def compare(
     say(f"same bytes     {'yes' if values['same_bytes'] else 'no'}")
     say(f"same pixels    {'yes' if values['same_pixels'] else 'no'}")
     if verify:
-        _say_proof(values["proof"])
+        _say_proof(comparison.proof)
 
 
-def _say_proof(proof: dict[str, Any] | None) -> None:
-    if proof is None:
+def _say_proof(found: Proof | None) -> None:
+    if found is None:
         say("geometry       no transformation fits")
         return
-    say(f"geometry       {proof['finding']} ({proof['inliers']} features agree, {proof['feature'].upper()})")
+    proof = found.as_json()
+    say(f"geometry       {proof['finding']} ({found.basis})")
     say(f"pixels agree   {proof['agreement']:.2f} (median correlation of the common area)")
     say(f"edit of A      {proof['transform']['words'] or 'none'}")
     for name, side in (("A", "stored"), ("B", "query")):

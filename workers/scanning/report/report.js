@@ -54,7 +54,7 @@ function distances(finding) {
   const told = [];
   if (finding.hamming !== null) told.push(`${finding.hamming} of 256 bits differ`);
   if (finding.cosine !== null) told.push(`cosine ${finding.cosine.toFixed(2)}`);
-  if (finding.proof) told.push(`${finding.proof.inliers} features agree, pixels ${finding.proof.agreement.toFixed(2)}`);
+  if (finding.proof) told.push(`${finding.proof.feature === "whole" ? "whole pictures laid on each other" : `${finding.proof.inliers} features agree`}, pixels ${finding.proof.agreement.toFixed(2)}`);
   if (finding.edit) told.push(finding.edit);
   if (finding.note) told.push(finding.note);
   return told.join(", ");
