@@ -200,6 +200,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for the indices")
     parser.add_argument("--originals", type=int, default=100)
     parser.add_argument("--others", type=int, default=3000)
+    parser.add_argument("--kinds", default=",".join(EDITS), help="separated by commas")
     parser.add_argument("--index", default="", help="Elasticsearch index to make, instead of embedded ones")
     chosen = parser.parse_args()
     chosen.work.mkdir(parents=True, exist_ok=True)
@@ -208,7 +209,7 @@ def main() -> None:
     rest = described(path.read_bytes() for path in pictures.others)
     others = [ImageRecord.of(each, id=f"other {place}") for place, each in enumerate(rest)]
     names = [str(place) for place in range(len(originals))]
-    kinds = {kind: described(composites(kind, pictures)) for kind in EDITS}
+    kinds = {kind: described(composites(kind, pictures)) for kind in chosen.kinds.split(",")}
 
     location = chosen.index or str(chosen.work / "wholes")
     held = [ImageRecord.of(each, id=name) for name, each in zip(names, originals, strict=True)]

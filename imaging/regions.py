@@ -6,7 +6,7 @@ ground, laid upright. Most photographs have none. Pages are taken apart by `facs
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +15,17 @@ from numpy.typing import NDArray
 from facsimile.imaging import phash
 from facsimile.imaging.decode import Picture, decode
 from facsimile.imaging.errors import ImageError
+from facsimile.imaging.margins import Box
 from facsimile.imaging.models.base import Model
 from facsimile.imaging.seams import rectangles
 from facsimile.imaging.tilt import tilt
 
-#: rectangles between seams that are regions; where there is any, the four quarters are regions too, since
-#: many seams of a collage hide the right ones
+#: rectangles between seams that are regions; where seams cross in the middle, the four quarters are regions
+#: too, since the many rectangles of a collage hide the right ones
 _RECTANGLES = 6
+
+#: share of a side within which a seam is in the middle
+_MIDDLE = 0.02
 
 #: regions of a picture at most
 MOST_REGIONS = _RECTANGLES + 4
@@ -49,10 +53,19 @@ def regions(picture: Picture) -> Iterator[tuple[Picture, bool]]:
     if not boxes:
         return
     height, width = picture.rgb.shape[:2]
-    halves = ((0, width // 2), (width // 2, width)), ((0, height // 2), (height // 2, height))
-    quarters = [(left, top, right, bottom) for top, bottom in halves[1] for left, right in halves[0]]
-    for box in dict.fromkeys([*boxes, *quarters]):
-        yield picture.part(box), False
+    yield from (
+        (picture.part(box), False) for box in dict.fromkeys([*boxes, *_quarters(boxes, width, height)])
+    )
+
+
+def _quarters(boxes: Sequence[Box], width: int, height: int) -> list[Box]:
+    """The four quarters of a picture of this size, if the boxes have sides in the middle both ways."""
+    x, y = width // 2, height // 2
+    across = any(abs(side - x) <= _MIDDLE * width for left, _, right, _ in boxes for side in (left, right))
+    down = any(abs(side - y) <= _MIDDLE * height for _, top, _, bottom in boxes for side in (top, bottom))
+    if not (across and down):
+        return []
+    return [(0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height)]
 
 
 def describe_regions(thumbnail: bytes, model: Model | None) -> list[Region]:
