@@ -5,8 +5,8 @@
 `DATASET` is a folder of photographs. In the first direction the index holds the originals and the others, and
 each composite is a query; in the second it holds the composites and the others, and each original is a query.
 The grounds and the other tiles are pictures that neither index holds. Found is what is in the answer at all,
-called copy what has this verdict (a negative never has: it is `similar` with its note). Wrong copies are
-counted over all answers, and over queries that the index holds nothing of.
+called copy what has this verdict. Wrong copies are counted over all answers, and over queries that the index
+holds nothing of.
 """
 
 from __future__ import annotations
