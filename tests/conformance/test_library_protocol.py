@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import facsimile
-from facsimile.api import schemas
+from facsimile.api.schemas import fields as schemas
 from facsimile.protocol import Library
 from facsimile.search.evaluation.attacks import attack
 from tests.support.api_server import Running
