@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import ssl
 import time
@@ -30,12 +29,13 @@ from facsimile.ingest.errors import (
 )
 from facsimile.ingest.fetch_limits import FetchLimits
 from facsimile.ingest.turns import HostPool
+from facsimile.search.retry import Backoff
 
 #: connections of one process over all hosts
 MAX_CONNECTIONS = 32
 
-#: the first pause before trying again, in seconds; it doubles
-FIRST_PAUSE = 0.5
+#: pauses between attempts
+BACKOFF = Backoff(first=0.5, jitter=(0.5, 1.0))
 
 #: statuses that lead to another address, and the name under which it is handed to `Fetcher`
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -84,17 +84,19 @@ class Fetcher:
 
     def _fetch(self, target: httpx.URL, ends: float | None) -> bytes:
         deadline = self._begin(ends)
-        for attempt in range(self._limits.attempts):
-            try:
-                return self._attempt(target)
-            except FetchUnavailable as error:
-                backoff = random.uniform(0.5, 1) * FIRST_PAUSE * 2**attempt  # noqa: S311 - no secret
-                pause = max(backoff, min(error.retry_after, self._limits.max_pause))
-                last = attempt == self._limits.attempts - 1
-                if last or time.monotonic() + pause >= deadline:
-                    raise
-            time.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
+
+        def requested_pause(error: BaseException) -> float:
+            return (
+                min(error.retry_after, self._limits.max_pause) if isinstance(error, FetchUnavailable) else 0.0
+            )
+
+        retrying = BACKOFF.retrying(
+            retry=lambda error: isinstance(error, FetchUnavailable),
+            attempts=self._limits.attempts,
+            timeout=deadline - time.monotonic(),
+            minimum=requested_pause,
+        )
+        return retrying(self._attempt, target)
 
     def _begin(self, ends: float | None = None) -> float:
         """Set the deadline of the work in this thread."""

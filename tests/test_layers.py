@@ -37,8 +37,8 @@ HOMES = {
     "fsspec": ("ingest/storage.py",),
     "pyarrow": ("ingest/manifests.py",),
     "pebble": ("ingest/bulk.py",),
-    "jinja2": ("search/html_report.py",),
-    "pydantic": ("facsimile/settings.py", "facsimile/api/*"),
+    "jinja2": ("search/html_report.py", "workers/scanning/report/report.py"),
+    "pydantic": ("facsimile/settings.py", "facsimile/api/*", "ingest/message.py"),
     "pydantic_settings": ("facsimile/settings.py",),
     "fastapi": ("facsimile/api/*",),
     "starlette": ("facsimile/api/*",),
@@ -46,6 +46,7 @@ HOMES = {
     "skimage": ("facsimile/cli/demo.py",),
     "prometheus_client": ("workers/metrics.py", "facsimile/api/metrics.py"),
     "structlog": ("workers/logging.py",),
+    "tenacity": ("search/retry.py",),
     "typer": ("facsimile/cli/*.py",),
     "rich": ("facsimile/cli/*.py",),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,13 +17,15 @@ from facsimile.ingest.open_source import is_remote
 from facsimile.ingest.pipeline import Timings, process
 from facsimile.search.errors import IndexMismatch, IndexNotFound, StoreError
 from facsimile.search.index.base import Index, Status
+from facsimile.search.retry import Backoff
 from facsimile.workers import metrics
 from facsimile.workers.ledger.chunks import LEASE, Chunk, Chunks, Claim, Published, Work
 from facsimile.workers.logging import bound, logger
 from facsimile.workers.watchdog import Guard
 
-#: the longest pause between two tries while the index is away, in seconds
+#: the longest pause between attempts while the index is unavailable, in seconds, and all pauses
 _LONGEST_PAUSE = 10.0
+_BACKOFF = Backoff(first=0.5, longest=_LONGEST_PAUSE, jitter=(0.5, 1.0))
 
 T = TypeVar("T")
 
@@ -162,19 +163,23 @@ class Hand:
         An index that was built anew for another model is opened again. Until an operator mends what else is
         wrong with it, the work waits: nothing of it is at fault.
         """
-        pause = 0.5
-        while True:
-            try:
-                return step()
-            except StoreError as error:
-                if not error.transient:
-                    self.close()
-                log.warning("waiting for the index", reason=str(error), error=type(error).__name__)
-                if not (error.transient or isinstance(error, IndexNotFound | IndexMismatch)):
-                    pause = _LONGEST_PAUSE
-            if self._stopping.wait(random.uniform(pause / 2, pause)):  # noqa: S311 - spreads tries, no secret
+
+        def wait(seconds: float) -> None:
+            if self._stopping.wait(seconds):
                 raise Stopping
-            pause = min(_LONGEST_PAUSE, pause * 2)
+
+        retrying = _BACKOFF.retrying(
+            retry=lambda error: isinstance(error, StoreError),
+            minimum=_pause_for_operator,
+            on_retry=self._on_index_error,
+            sleep=wait,
+        )
+        return retrying(step)
+
+    def _on_index_error(self, error: BaseException) -> None:
+        if isinstance(error, StoreError) and not error.transient:
+            self.close()
+        log.warning("index_retry", reason=str(error), error=type(error).__name__)
 
     def close(self) -> None:
         """Let go of the index and the loaders."""
@@ -183,3 +188,9 @@ class Hand:
             self._index = None
         while self._loaders:
             self._loaders.popitem()[1].close()
+
+
+def _pause_for_operator(error: BaseException) -> float:
+    """Seconds that a pause lasts at least: the longest where only an operator can resolve the error."""
+    transient = isinstance(error, StoreError) and error.transient
+    return 0.0 if transient or isinstance(error, IndexNotFound | IndexMismatch) else _LONGEST_PAUSE

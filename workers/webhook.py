@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -21,6 +20,7 @@ from facsimile.ingest.fetch import Fetcher
 from facsimile.ingest.fetch_limits import FetchLimits
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.state.base import Entry, State, Wanted
+from facsimile.search.retry import Backoff
 from facsimile.workers.ledger.chunks import now
 from facsimile.workers.logging import logger
 
@@ -29,7 +29,7 @@ KIND = "delivery"
 #: how often an event is sent at most, and the seconds before the second time; each later pause is three times
 #: as long, so that the last try is some hours after the first
 TRIES = 8
-BACKOFF = 10
+BACKOFF = Backoff(first=10.0, factor=3.0, jitter=(1.0, 1.5))
 
 #: milliseconds for which an event under way is left to whoever sends it
 _LEASE = 60_000
@@ -134,7 +134,7 @@ class Webhooks:
         if reason:
             log.warning("webhook failed", id=entry.id, reason=reason, tries=tries)
         state = DELIVERED if not reason else GIVEN_UP if tries >= TRIES else PENDING
-        pause = BACKOFF * 3 ** (tries - 1) * random.uniform(1, 1.5)  # noqa: S311 - spreads tries, no secret
+        pause = BACKOFF.pause(tries)
         self._state.put(
             [
                 claimed.replaced(

@@ -160,7 +160,7 @@ async def search(request: Request, caller: Reader, stages: Stages) -> SearchAnsw
     if wanted.text and not images and not wanted.names_an_image:
         found = await stages.ask(stages.finder.search_text, wanted.params(caller))
         return SearchAnswer(
-            query=None, matches=[FoundImage.of(match) for match in found], took_ms=_since(start)
+            query=None, matches=[FoundImage.of_match(match) for match in found], took_ms=_since(start)
         )
     query = await query_of(stages, caller, wanted, images)
     (matches,) = await _matches(stages, [query], wanted, caller)
@@ -229,7 +229,7 @@ async def _matches(
     answers = await stages.ask(stages.finder.search_many, queries, options.params(caller))
     for matches in answers:
         stages.metrics.matches(options.mode, len(matches))
-    return [[FoundImage.of(match) for match in matches] for matches in answers]
+    return [[FoundImage.of_match(match) for match in matches] for matches in answers]
 
 
 def _subject(query: QueryImage) -> QueryInfo:

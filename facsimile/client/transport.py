@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,15 +9,25 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from facsimile.client.errors import ServerUnreachable, error_of
 from facsimile.client.operations import Operation
 from facsimile.search.errors import InvalidRequest
+from facsimile.search.retry import Backoff
 
 if TYPE_CHECKING:
     import httpx
 
 T = TypeVar("T")
 
-#: seconds: the longest wait before the first retry, which doubles each time, and the longest of all
-FIRST_WAIT = 0.25
-LONGEST_WAIT = 8.0
+#: pauses while a server is overloaded or unreachable; `Retry-After` may make them longer
+BACKOFF = Backoff(first=0.25, longest=8.0)
+
+
+class _Failure(Exception):
+    """A failed attempt: its error, whether to retry, and after how many seconds at least."""
+
+    def __init__(self, error: Exception, *, retry: bool, retry_after: float = 0.0) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.retry = retry
+        self.retry_after = retry_after
 
 
 class _Connection:
@@ -32,7 +39,19 @@ class _Connection:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._options: dict[str, Any] = {"base_url": base_url, "headers": headers, "timeout": timeout}
         self._base_url = base_url
-        self._retry_timeout = retry_timeout
+        self._rules: dict[str, Any] = {
+            "retry": lambda error: isinstance(error, _Failure) and error.retry,
+            "minimum": lambda error: error.retry_after if isinstance(error, _Failure) else 0.0,
+            "timeout": retry_timeout,
+        }
+
+    def _unreachable(self, operation: Operation[Any], error: httpx.TransportError) -> _Failure:
+        """The failure of a connection; an operation that must not run twice is sent again only if it was not
+        received."""
+        import httpx
+
+        unreachable = ServerUnreachable(f"{self._base_url}: {error or type(error).__name__}")
+        return _Failure(unreachable, retry=not operation.once or isinstance(error, httpx.ConnectError))
 
 
 class Connection(_Connection):
@@ -48,17 +67,17 @@ class Connection(_Connection):
         """The result of an operation. Raises FacsimileError."""
         import httpx
 
-        attempts = _Attempts(operation, self._base_url, self._retry_timeout)
-        while True:
+        def send() -> T:
             try:
                 response = self._http.request(operation.method, operation.path, **operation.parts)
             except httpx.TransportError as error:
-                wait = attempts.after_error(error)
-            else:
-                if response.is_success:
-                    return operation.parse(response)
-                wait = attempts.after_response(response)
-            time.sleep(wait)
+                raise self._unreachable(operation, error) from error
+            return _result_of(operation, response)
+
+        try:
+            return BACKOFF.retrying(**self._rules)(send)
+        except _Failure as failure:
+            raise failure.error from failure.__cause__
 
     def close(self) -> None:
         """Close the connections."""
@@ -79,17 +98,17 @@ class AsyncConnection(_Connection):
         """The result of an operation. Raises FacsimileError."""
         import httpx
 
-        attempts = _Attempts(operation, self._base_url, self._retry_timeout)
-        while True:
+        async def send() -> T:
             try:
                 response = await self._http.request(operation.method, operation.path, **operation.parts)
             except httpx.TransportError as error:
-                wait = attempts.after_error(error)
-            else:
-                if response.is_success:
-                    return operation.parse(response)
-                wait = attempts.after_response(response)
-            await asyncio.sleep(wait)
+                raise self._unreachable(operation, error) from error
+            return _result_of(operation, response)
+
+        try:
+            return await BACKOFF.retrying_async(**self._rules)(send)
+        except _Failure as failure:
+            raise failure.error from failure.__cause__
 
     async def close(self) -> None:
         """Close the connections."""
@@ -97,43 +116,17 @@ class AsyncConnection(_Connection):
             await self._http.aclose()
 
 
-class _Attempts:
-    """How long to wait before an operation is sent again, if at all.
-
-    An overloaded or unreachable server is asked again until the timeout: after a random part of a wait that
-    doubles each time ("full jitter", Brooker 2015), and no sooner than `Retry-After` says.
-    """
-
-    def __init__(self, operation: Operation[Any], base_url: str, timeout: float) -> None:
-        self._once = operation.once
-        self._base_url = base_url
-        self._deadline = time.monotonic() + timeout
-        self._longest = FIRST_WAIT
-
-    def after_error(self, error: httpx.TransportError) -> float:
-        """Seconds to wait after a failed connection. Raises ServerUnreachable."""
-        import httpx
-
-        if not self._once or isinstance(error, httpx.ConnectError):
-            wait = self._wait(0.0)
-            if wait is not None:
-                return wait
-        raise ServerUnreachable(f"{self._base_url}: {error or type(error).__name__}") from error
-
-    def after_response(self, response: httpx.Response) -> float:
-        """Seconds to wait after an error response. Raises its error."""
-        problem = _problem(response)
-        in_progress = problem.get("type") == "urn:facsimile:in-progress"
-        if response.status_code in (429, 503) or in_progress:
-            wait = self._wait(_seconds(response.headers.get("Retry-After", "")))
-            if wait is not None:
-                return wait
-        raise error_of(response.status_code, problem)
-
-    def _wait(self, least: float) -> float | None:
-        wait = least + random.uniform(0, self._longest)  # noqa: S311
-        self._longest = min(LONGEST_WAIT, 2 * self._longest)
-        return wait if time.monotonic() + wait <= self._deadline else None
+def _result_of(operation: Operation[T], response: httpx.Response) -> T:
+    """The result that a response holds. Raises _Failure."""
+    if response.is_success:
+        return operation.parse(response)
+    problem = _problem(response)
+    in_progress = problem.get("type") == "urn:facsimile:in-progress"
+    raise _Failure(
+        error_of(response.status_code, problem),
+        retry=response.status_code in (429, 503) or in_progress,
+        retry_after=_seconds(response.headers.get("Retry-After", "")),
+    )
 
 
 def _problem(response: httpx.Response) -> Mapping[str, Any]:

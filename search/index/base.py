@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-import random
+import itertools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,12 +18,13 @@ from facsimile.search.errors import IndexUnavailable, InvalidRequest
 from facsimile.search.index.state.base import State
 from facsimile.search.index.validation import fault_of
 from facsimile.search.query import Filter, IndexQuery, Page
+from facsimile.search.retry import Backoff
 from facsimile.search.secrets import without_url_secrets
 
-#: how long a write is tried again when other writers change the same record in between, and the longest pause
-#: between two tries, in seconds; each conflict means that another write succeeded
+#: how long a write is retried when other writers change the same record in between, in seconds, and the
+#: pauses between attempts; each conflict means that another write succeeded
 CONFLICT_SECONDS = 30.0
-CONFLICT_PAUSE = 0.2
+CONFLICT_BACKOFF = Backoff(first=0.00625, longest=0.2)
 
 #: records per page of `scan`
 SCAN_PAGE = 500
@@ -362,10 +363,11 @@ class Index(ABC):
 def _retried(attempt: Callable[[Mapping[Key, T]], dict[Key, T]], waiting: Mapping[Key, T]) -> Mapping[Key, T]:
     """Repeat an attempt with what it leaves because of other writers; the answer is what is left at last."""
     end = time.monotonic() + CONFLICT_SECONDS
-    pause = CONFLICT_PAUSE / 32
-    while (waiting := attempt(waiting)) and time.monotonic() < end:
-        time.sleep(random.uniform(0, pause))  # noqa: S311 - spreads writers, no secret
-        pause = min(CONFLICT_PAUSE, pause * 2)
+    for number in itertools.count(1):
+        waiting = attempt(waiting)
+        if not waiting or time.monotonic() >= end:
+            break
+        time.sleep(CONFLICT_BACKOFF.pause(number))
     return waiting
 
 

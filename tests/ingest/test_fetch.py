@@ -20,6 +20,7 @@ from facsimile.ingest.errors import (
 )
 from facsimile.ingest.fetch import Fetcher
 from facsimile.ingest.fetch_limits import FetchLimits
+from facsimile.search.retry import Backoff
 from tests.support.web_server import Web
 
 OPEN = FetchLimits(allow_private=True, max_bytes=100_000, total_seconds=5, read_seconds=2, attempts=1)
@@ -27,7 +28,7 @@ OPEN = FetchLimits(allow_private=True, max_bytes=100_000, total_seconds=5, read_
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(fetch, "BACKOFF", Backoff(first=0.01))
 
 
 def get(url: str, **changes: object) -> bytes:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import pytest
 
 from facsimile.search.errors import InvalidRequest
+from facsimile.search.retry import Backoff
 from facsimile.workers import webhook
 from facsimile.workers.webhook import Endpoint, Webhooks, signed
 from tests.support.pictures import NAMES
@@ -150,7 +151,7 @@ def announced(case: Case, hooks: Webhooks) -> None:
 def test_it_is_sent_again_until_it_is_heard(
     case: Case, stubborn: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhook, "BACKOFF", 0)
+    monkeypatch.setattr(webhook, "BACKOFF", Backoff(first=0.0))
     _Stubborn.answers = [500, 302, 429, 200]
     with case.open() as index:
         hooks = Webhooks(index.index.state, endpoint(stubborn))
@@ -161,7 +162,7 @@ def test_it_is_sent_again_until_it_is_heard(
 
 
 def test_it_is_given_up_and_that_is_kept(case: Case, stubborn: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "BACKOFF", 0)
+    monkeypatch.setattr(webhook, "BACKOFF", Backoff(first=0.0))
     _Stubborn.answers = [500] * 20
     with case.open() as index:
         hooks = Webhooks(index.index.state, endpoint(stubborn))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.message import format_item, item_of
 from facsimile.search.index.base import Status
 from facsimile.search.index.state.base import Entry, Ref, State
+from facsimile.search.retry import Backoff
 from facsimile.workers.errors import WorkerDied
 from facsimile.workers.ledger.dead_letters import letter_of
 
@@ -35,7 +35,7 @@ DEATHS = 3
 TRIES = 5
 
 #: seconds before the second try of an item; each later one waits three times as long
-BACKOFF = 10.0
+BACKOFF = Backoff(first=10.0, factor=3.0, jitter=(0.5, 1.5))
 
 #: into how many a chunk is split that ended its worker: most workers die of something else
 PARTS = 8
@@ -318,7 +318,7 @@ def _later(chunk: Chunk, items: Sequence[Item]) -> Entry:
     base, mark, tries = chunk.id.rpartition("~")
     if not (mark and tries.isdigit()):
         base = chunk.id
-    pause = BACKOFF * 3 ** (chunk.tries - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads tries, no secret
+    pause = BACKOFF.pause(chunk.tries)
     after = dataclasses.replace(
         chunk, id=f"{base}~{chunk.tries + 1}", items=tuple(items), accepted=0, tries=chunk.tries + 1
     )

@@ -29,6 +29,7 @@ class RecordFacts(BaseModel):
     height: int = Field(examples=[768])
     format: str = Field(examples=["JPEG"])
     size: int = Field(description="bytes of the file", examples=[184_213])
+    quality: int | None = Field(None, description="0 for blank pictures; null: not recorded")
     hash: str = Field(description="the perceptual hash, 256 bits in hex")
     title: str
     tags: list[str]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from facsimile.api.schemas.fields import JsonObject, thumbnail_of
+from facsimile.api.schemas.fields import Image, thumbnail_of
 from facsimile.imaging.orientation import ORIENTATIONS
 from facsimile.search import proof
 from facsimile.search.match import Match, Verdict
@@ -92,28 +92,35 @@ class Area(BaseModel):
 
 
 class Proof(BaseModel):
-    """What geometry found between two images."""
+    """What geometry and pixels say of two images; null is what an earlier version did not measure."""
 
-    finding: proof.Finding = Field(description="the same picture, or the same scene, product or template")
-    feature: proof.Feature = Field(description="the local features that agree")
-    inliers: int = Field(description="features that agree on one transformation", examples=[162])
+    finding: proof.Finding = Field(description="the same picture, or what else is known of the two")
+    feature: proof.Feature = Field(description="whole pictures, or the local features that agree")
+    inliers: int = Field(
+        description="features that agree on one transformation; 0 for whole pictures", examples=[162]
+    )
     agreement: float = Field(
         description="median correlation of the pixels of small cells, -1 to 1", examples=[0.98]
+    )
+    agreeing: float | None = Field(None, description="share of the cells that agree", examples=[0.97])
+    residual: float | None = Field(
+        None, description="contrast that is left after the best fit; 0: none", examples=[0.08]
     )
     hamming: int = Field(description="bits of 256 in which the hashes of the common area differ")
     parallax: float | None = Field(
         None, description="how far parts of the area moved against each other, in pixels of 128"
     )
+    negative: bool = Field(False, description="one is the negative of the other")
+    covered: float = Field(0.0, description="share of the common area that something was laid over")
     probability: float = Field(description="of a copy, by geometry, 0 to 1")
     transform: ProvenTransform
     area: Area
 
 
-class FoundImage(BaseModel):
+class FoundImage(Image):
     """A stored image that answers a query."""
 
-    id: str = Field(examples=["people/Eileen"])
-    collection: str = Field(examples=["default"])
+    source: str = Field(description="the first of its sources; empty: none")
     verdict: Verdict
     score: Score
     hamming: Hamming
@@ -125,17 +132,8 @@ class FoundImage(BaseModel):
     )
     proof: Proof | None = Field(description="what geometry found; null where nothing fits")
     note: str | None = Field(description="a remark on the verdict", examples=["same scene"])
-    source: str
-    sources: list[str]
-    gone: list[str] = Field(description="places that no longer hold these bytes")
-    title: str
-    tags: list[str]
-    metadata: JsonObject
-    width: int
-    height: int
-    thumbnail: str = Field(description="the path of its thumbnail")
 
     @classmethod
-    def of(cls, match: Match) -> FoundImage:
+    def of_match(cls, match: Match) -> FoundImage:
         """The schema of a match."""
         return cls(**match.as_json(), thumbnail=thumbnail_of(match.record.key))

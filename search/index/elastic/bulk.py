@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -13,13 +13,14 @@ from facsimile.imaging.record import ImageRecord, Key
 from facsimile.search.index.base import Known
 from facsimile.search.index.elastic.client import BLOCKED, MISSING, Client, fault
 from facsimile.search.index.elastic.documents import document, document_id
+from facsimile.search.retry import Backoff
 
 #: bytes of one request; Elasticsearch refuses 100 MB, and works best far below
 BULK_BYTES = 8_000_000
 
 #: seconds for which items that the server is too busy for are tried again, and the longest pause between
 PATIENCE = 60.0
-LONGEST_PAUSE = 2.0
+BACKOFF = Backoff(first=0.2, longest=2.0)
 
 #: what is read of the outcome of each write
 _PARTS = ("status", "error.type", "error.reason", "_seq_no", "_primary_term")
@@ -81,8 +82,7 @@ def bulk(client: Client, alias: str, operations: Sequence[Operation]) -> list[Do
     outcomes: dict[int, Done] = {}
     waiting: Sequence[int] = range(len(operations))
     deadline = time.monotonic() + PATIENCE
-    pause = 0.2
-    while True:
+    for attempt in itertools.count(1):
         for some in runs(waiting, lambda position: _size(operations[position]), BULK_BYTES):
             lines: list[Any] = [line for position in some for line in operations[position]]
             answer = client.bulk(
@@ -97,8 +97,7 @@ def bulk(client: Client, alias: str, operations: Sequence[Operation]) -> list[Do
         waiting = [position for position in waiting if outcomes[position].busy]
         if not waiting or time.monotonic() > deadline:
             break
-        time.sleep(random.uniform(0, pause))  # noqa: S311 - spreads writers, no secret
-        pause = min(LONGEST_PAUSE, 2 * pause)
+        time.sleep(BACKOFF.pause(attempt))
     return [outcomes[position] for position in range(len(operations))]
 
 

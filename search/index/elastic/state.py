@@ -38,6 +38,7 @@ from facsimile.search.index.state.validation import (
     distinct,
     place_of,
 )
+from facsimile.search.retry import Backoff
 
 #: entries fetched by id in one request
 REFS_AT_ONCE = 500
@@ -45,6 +46,7 @@ REFS_AT_ONCE = 500
 #: how a server answers for an index whose shard it is still starting, and how often it is asked again
 STARTING = "no_shard_available_action_exception"
 STARTING_ATTEMPTS = 6
+STARTING_BACKOFF = Backoff(first=0.1, jitter=(1.0, 1.0))
 
 #: what a first answer leaves out
 _LARGE = ["large"]
@@ -137,14 +139,14 @@ class ElasticState(State):
         stored: dict[Ref, Mapping[str, Any]] = {}
         for start in range(0, len(refs), REFS_AT_ONCE):
             some = refs[start : start + REFS_AT_ONCE]
-            for attempt in range(STARTING_ATTEMPTS):
+            for attempt in range(1, STARTING_ATTEMPTS + 1):
                 answer = self._client.mget(
                     index=self._alias, ids=[document_id(Key(*ref)) for ref in some], **parameters
                 )
                 with self._client.reading():
                     if not any(each.get("error", {}).get("type") == STARTING for each in answer["docs"]):
                         break
-                time.sleep(0.1 * 2**attempt)  # another process has just made the index
+                time.sleep(STARTING_BACKOFF.pause(attempt))  # another process has just made the index
             with self._client.reading():
                 for ref, found in zip(some, answer["docs"], strict=True):
                     if "error" in found:

@@ -12,7 +12,10 @@ from typing import Any
 
 import pytest
 
+from facsimile.api.schemas import findings, matches
+from facsimile.imaging.describe import describe
 from facsimile.search.evaluation.attacks import attack
+from facsimile.search.finder import Finder
 from tests.support.api_server import Running
 from tests.support.pictures import photo_jpeg
 
@@ -124,3 +127,17 @@ def test_a_generated_client_compiles_and_is_answered(api, document, tmp_path: Pa
     run(generator, "generate", "-i", given, "-g", "python", "-o", client, *options)
     run(sys.executable, "-m", "compileall", "-q", client / "facsimile_client")
     run(sys.executable, "-c", USE, api.url, suspect)
+
+
+def test_the_schemas_hold_all_that_matches_and_findings_say(api):
+    """What a schema lacks would be left out of the answers."""
+    api.store(photo_jpeg(0, 400), "a")
+    query = describe(attack(photo_jpeg(0, 400), "flip"))
+    (match,) = Finder(api.service.index).search(query)
+    said = match.as_json()
+    assert said.keys() | {"thumbnail"} == matches.FoundImage.model_fields.keys()
+    assert said["proof"].keys() == matches.Proof.model_fields.keys()
+    assert said["proof"]["transform"].keys() == matches.ProvenTransform.model_fields.keys()
+    assert said["transform"].keys() <= matches.Transform.model_fields.keys()
+    facts = match.record.as_json().keys() - {"gone"} | {"hash"}
+    assert facts == findings.RecordFacts.model_fields.keys()
