@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/installed
 
-# test files that run at a time; each process starts an Elasticsearch and a Redis of its own
+# processes that run tests; each starts an Elasticsearch and a Redis of its own
 JOBS ?= 2
 
 # torch is a large download that only the models torchvision:… and torchscript:… need; CI tests them too
@@ -15,7 +15,7 @@ else
 EXTRAS ?= demo,parquet
 endif
 
-.PHONY: demo test check services format clean
+.PHONY: demo test test-fast check mutate services format clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -30,12 +30,20 @@ demo: $(STAMP)  ## ingest real photographs, find their edited copies, show the r
 
 test: $(STAMP) services  ## everything that has to pass: lint, types, tests with real services
 	$(MAKE) --no-print-directory check
-	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile
+	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal $(if $(CI),--durations=20)
+
+test-fast: $(STAMP)  ## the tests that need no service, no browser and not much time: under two minutes
+	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal -m 'not slow and not service'
 
 check: $(STAMP)  ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+MODULES ?= search/ranking.py imaging/bands.py workers/ledger/chunks.py facsimile/api/auth.py ingest/addresses.py
+
+mutate: $(STAMP)  ## change one line at a time in MODULES, and list the changes that no test notices; takes hours
+	$(BIN)/python scripts/mutate.py $(MODULES)
 
 services:  ## Elasticsearch's jars, a Java, Redis and Chromium for the tests; says what is missing
 	PYTHON=$(abspath $(BIN))/python scripts/services.sh

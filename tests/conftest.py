@@ -1,8 +1,10 @@
-"""The shared fixtures: those of `tests.support`."""
+"""The shared fixtures, those of `tests.support`, and the markers that follow from them."""
 
 from __future__ import annotations
 
 import signal
+
+import pytest
 
 pytest_plugins = (
     "tests.support.api_server",
@@ -12,7 +14,25 @@ pytest_plugins = (
     "tests.support.web_server",
 )
 
+#: fixtures that start Elasticsearch, Redis or a browser
+SERVICES = {"browser", "elasticsearch_node", "elasticsearch_url", "redis_server", "redis_url"}
+
+#: fixtures of which each use starts a process that imports the whole package
+PROCESSES = {"embedded", "facsimile", "filled", "receiver", "serve", "shell"}
+
 
 def pytest_configure() -> None:
     """Let Ctrl-C reach what the tests start: a shell's background job ignores it, and its children too."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a service and what starts processes, so that nobody has to remember it."""
+    for item in items:
+        used = set(getattr(item, "fixturenames", ()))
+        parameters = getattr(item, "callspec", None)
+        elastic = parameters is not None and "elastic" in parameters.params.values()
+        if elastic or used & SERVICES:
+            item.add_marker("service")
+        if used & PROCESSES:
+            item.add_marker("slow")

@@ -17,6 +17,9 @@ from zipfile import ZipFile
 import pytest
 import skimage.data
 
+pytestmark = pytest.mark.slow
+
+
 ROOT = Path(__file__).parent.parent
 
 ROOMS = ("imaging", "search", "ingest", "workers")

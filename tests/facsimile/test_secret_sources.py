@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.pictures import synthetic
 from tests.support.shell import Done, Shell
 from tests.support.web_server import Web
+
+pytestmark = pytest.mark.slow
+
 
 SECRET = "hunter2secret"
 

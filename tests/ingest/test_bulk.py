@@ -24,6 +24,8 @@ from facsimile.search.index.base import Signatures, Status
 from facsimile.search.index.embedded.index import EmbeddedIndex
 from tests.support.pictures import synthetic
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -19,6 +19,8 @@ from facsimile.ingest.isolated import IsolatedReader
 from tests.support.faulty_model import CRASHES, HANGS, RAISES, FaultyDecoder, faulty
 from tests.support.pictures import NAMES, encoded, photograph
 
+pytestmark = pytest.mark.slow
+
 
 def picture(longest: int = 200, place: int = 0) -> bytes:
     return encoded(photograph(NAMES[place], longest), "JPEG", quality=90)

@@ -20,6 +20,9 @@ from facsimile.workers.scanning.report.report_csv import cell
 from tests.support.scan_case import FILLED, Case, edited
 from tests.support.shell import Shell
 
+pytestmark = pytest.mark.slow
+
+
 #: a title that would be a script, a formula and the end of its element
 HOSTILE = '=HYPERLINK("http://evil.example")</script><script>alert(1)</script><!--&\u2028'
 

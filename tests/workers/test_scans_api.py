@@ -237,6 +237,7 @@ def test_the_allow_list_of_a_scan_is_for_those_who_see_the_scan(api: Running, tm
     assert api.http.delete(f"{place}/{others.id}", headers=both).status_code == 404
 
 
+@pytest.mark.slow
 def test_every_answer_is_one_that_the_document_announces(api: Running, tmp_path: Path) -> None:
     admin = api.key("admin")
     assert api.http.post("/v1/scans", json=BODY, headers=admin).status_code == 202

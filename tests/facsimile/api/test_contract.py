@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.contract import keeps_to_its_document
 from tests.support.pictures import photo_jpeg
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_answer_is_one_that_the_document_announces(start, tmp_path):

@@ -11,6 +11,8 @@ from facsimile.ingest.isolated import IsolatedReader
 from tests.support.faulty_model import CRASHES, HANGS
 from tests.support.pictures import photo_jpeg
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def faulty_api(start, faulty_decoder):

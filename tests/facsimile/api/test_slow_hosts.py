@@ -12,6 +12,9 @@ import pytest
 
 from tests.support.pictures import photo_jpeg
 
+pytestmark = pytest.mark.slow
+
+
 #: seconds in which an image must have come or failed
 LIMIT = 7.0
 

@@ -25,6 +25,9 @@ from tests.support.records import (
     record,
 )
 
+pytestmark = pytest.mark.slow
+
+
 ROOT = Path(__file__).parents[3]
 
 #: records of one write of the programs below
