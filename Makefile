@@ -42,8 +42,9 @@ check: $(STAMP)  ## lint and types
 
 MODULES ?= search/ranking.py imaging/bands.py workers/ledger/chunks.py facsimile/api/auth.py ingest/addresses.py
 
-mutate: $(STAMP)  ## change one line at a time in MODULES, and list the changes that no test notices; takes hours
-	$(BIN)/python scripts/mutate.py $(MODULES)
+mutate: $(STAMP)  ## mutation testing of MODULES: the changes that no test notices; takes hours
+	$(BIN)/pip install --quiet --group mutation
+	for module in $(MODULES); do scripts/mutate.sh $$module; done
 
 services:  ## Elasticsearch's jars, a Java, Redis and Chromium for the tests; says what is missing
 	PYTHON=$(abspath $(BIN))/python scripts/services.sh

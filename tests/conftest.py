@@ -30,8 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a service and what starts processes, so that nobody has to remember it."""
     for item in items:
         used = set(getattr(item, "fixturenames", ()))
-        parameters = getattr(item, "callspec", None)
-        elastic = parameters is not None and "elastic" in parameters.params.values()
+        callspec = getattr(item, "callspec", None)
+        elastic = callspec is not None and "elastic" in map(str, callspec._idlist)
         if elastic or used & SERVICES:
             item.add_marker("service")
         if used & PROCESSES:
