@@ -51,6 +51,12 @@ _PATCH_LARGEST, _PATCH_PART = 0.85, 0.1
 _PATCH_AGREEMENT, _PATCH_WEAKEST = 0.97, 0.75
 _PATCH_ENTROPY, _PATCH_TEXTURE = 3.0, 0.5
 
+#: Writing has lines, by this difference of logarithms, that its surroundings lack, on a picture that is not
+#: poor.
+_WRITING_LINES, _WRITING_PART = 0.6, 0.1
+_WRITING_AGREEMENT, _WRITING_WEAKEST = 0.97, 0.9
+_WRITING_ENTROPY, _WRITING_TEXTURE = 2.4, 0.4
+
 #: The logistic model of overlays against templates (see `facsimile.imaging.geometry.covering`), fitted by
 #: `benchmarks/families.py`.
 _COVER = {"lines": 4.1, "outline": 0.47, "contrast": -3.54, "largest": 3.19, "part": -4.31, "texture": 1.59}
@@ -171,7 +177,8 @@ class Examiner:
         found = covering(evidence.common)
         if found is None or not _is_picture(found):
             return None
-        if not _is_patch(found) and _cover_evidence(found) < self._policy.covered:
+        overlay = _is_patch(found) or _is_writing(found)
+        if not overlay and _cover_evidence(found) < self._policy.covered:
             return None
         return dataclasses.replace(evidence, finding="copy", covered=found.part)
 
@@ -189,8 +196,12 @@ class Examiner:
         )
 
     def _is_moved(self, common: Common, moved: float | None) -> bool:
-        """Whether parts moved against each other by more than an edited copy explains."""
+        """Whether parts moved against each other by more than an edited copy explains. Not where the wholes
+        lie
+        straight on each other, as no second shot does: smooth pictures seem to move there at random."""
         policy = self._policy
+        if _is_straight(common.matrix):
+            return False
         _, slanted = self._turn_and_slant(common.matrix)
         if self._is_free(common):
             limit = policy.parallax_free
@@ -210,6 +221,12 @@ class Examiner:
         return off > self._policy.free_turn, slant > self._policy.free_slant
 
 
+def _is_straight(matrix: Matrix) -> bool:
+    """Whether the map only scales and moves, by quarter turns and flips: that of margins, no refined one."""
+    diagonal, other = np.abs(np.diag(matrix[:2, :2])).max(), np.abs((matrix[0, 1], matrix[1, 0])).max()
+    return bool(min(diagonal, other) < 1e-9 and np.abs(matrix[2, :2]).max() < 1e-12)
+
+
 def _is_picture(rest: Covering) -> bool:
     return (
         rest.entropy >= _REST_ENTROPY
@@ -218,6 +235,18 @@ def _is_picture(rest: Covering) -> bool:
         and rest.agreement >= _REST_AGREEMENT
         and rest.weakest >= _REST_WEAKEST
         and rest.part <= _MOST_COVERED
+    )
+
+
+def _is_writing(found: Covering) -> bool:
+    """Whether a small part has lines that nothing around it has, and the rest hardly differs."""
+    return (
+        found.lines >= _WRITING_LINES
+        and found.part <= _WRITING_PART
+        and found.agreement >= _WRITING_AGREEMENT
+        and found.weakest >= _WRITING_WEAKEST
+        and found.entropy >= _WRITING_ENTROPY
+        and found.texture >= _WRITING_TEXTURE
     )
 
 

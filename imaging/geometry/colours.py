@@ -88,7 +88,8 @@ def recoloured(
     chroma = sorted(float(np.quantile(np.abs(each), 0.95)) for each in (colour, other_colour))
     if chroma[0] < _GRAY:
         faded = float(np.quantile(np.abs(luma - other_luma), 0.9))
-        return chroma[1] >= _COLOURED and faded > _LUMA_KEPT
+        tinted = _is_tinted(colour, luma) or _is_tinted(other_colour, other_luma)
+        return chroma[1] >= _COLOURED and faded > _LUMA_KEPT and not tinted
     turned = abs(gain) > _TURN_KNOWN and abs(np.degrees(np.angle(gain))) > _STRICT_TURN
     saturation = _STRICT_GAIN[0] <= abs(gain) <= _STRICT_GAIN[1] or abs(shift) >= _TINT
     return turned or not saturation or float(np.quantile(missed, 0.95)) > _STRICT_MISSED
@@ -106,6 +107,13 @@ def _spot(first: Rgb, second: Rgb, matrix: Matrix, *, negative: bool) -> float:
     ours, theirs, inside = placed
     missed = cv2.boxFilter(np.hypot(*np.moveaxis((ours - theirs)[..., 1:], -1, 0)), -1, (2, 2))
     return float(missed[inside].max() - np.median(missed[inside]))
+
+
+def _is_tinted(colour: Any, luma: Any) -> bool:
+    """Whether the colours are those of a gray picture in coloured light: chroma grows with luma, from none."""
+    tint = (colour * luma).sum() / max(float((luma * luma).sum()), 1.0)
+    strong = float(np.quantile(np.abs(colour), 0.95)) >= _COLOURED
+    return strong and float(np.quantile(np.abs(colour - tint * luma), 0.95)) <= _STRICT_MISSED
 
 
 def _share(texture: float) -> float:

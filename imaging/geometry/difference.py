@@ -36,6 +36,10 @@ _ROUNDS = 6
 #: share of cells with texture from which light may have changed across the picture as well
 _LIT = 0.5
 
+#: pictures of a contrast below so many gray levels are blurred by so many pixels where they differ: by noise
+_FAINT = 20.0
+_NOISE = 2.0
+
 #: residuals between which changed tones are tried, up to which they explain it, and the agreement that it
 #: takes
 _UNEXPLAINED, _EXPLAINED, _HOPELESS = 0.38, 0.45, 1.5
@@ -52,7 +56,7 @@ class Difference:
     median, `worst` its maximum. `agreement` is the median correlation of the cells with texture, `agreeing`
     the share of them that agree. `shade` is the largest deviation of a block's brightness from one fit for
     all, in standard deviations of brightness, and `shade_flat` the same among blocks that are mostly flat.
-    `slope` is that of the fit.
+    `contrast` is that of the strong cells, in gray levels.
     """
 
     cells: int
@@ -64,7 +68,7 @@ class Difference:
     worst: float
     shade: float
     shade_flat: float
-    slope: float
+    contrast: float
 
     @property
     def oddity(self) -> float:
@@ -82,6 +86,9 @@ def difference(common: Common) -> Difference | None:
     found = measure(first, second, inside)
     if found is None or found.agreement < _ALIKE or not _is_unexplained(found):
         return found
+    if found.contrast < _FAINT:
+        one, other = (cv2.GaussianBlur(each, (0, 0), _NOISE) for each in (first, second))
+        found = min(found, measure(one, other, inside) or found, key=lambda each: each.oddity)
     mask = inside > 0
     for one, other in ((first, second), (second, first)):
         toned = match_tone(one, other, mask)
@@ -109,7 +116,7 @@ def measure(first: Any, second: Any, inside: Any, part: NDArray[np.bool_] | None
     gain = ink / max(float(np.quantile(other_contrast[whole], _STRONG)), 1e-3)
     unexplained = np.sqrt(1 - np.clip(correlation, 0, 1) ** 2)
     residual = np.maximum(contrast, gain * other_contrast) * unexplained / max(ink, _LEAST_INK)
-    deviation, slope = _shading(*cells.means, whole, lit=textured.sum() >= _LIT * whole.sum())
+    deviation = _shading(*cells.means, whole, lit=textured.sum() >= _LIT * whole.sum())
     typical, high, worst = np.quantile(residual[whole], (0.5, 0.98, 1))
     return Difference(
         cells=int(textured.sum()),
@@ -121,13 +128,13 @@ def measure(first: Any, second: Any, inside: Any, part: NDArray[np.bool_] | None
         worst=float(worst),
         shade=_largest(deviation, whole, whole),
         shade_flat=_largest(deviation, whole, whole & ~textured),
-        slope=slope,
+        contrast=ink,
     )
 
 
-def _shading(first: Any, second: Any, whole: NDArray[np.bool_], *, lit: bool) -> tuple[Any, float]:
+def _shading(first: Any, second: Any, whole: NDArray[np.bool_], *, lit: bool) -> Any:
     """By how much the brightness of each cell of the first differs from what a robust linear fit makes of the
-    second, in standard deviations, and the slope of the fit. Where the picture may be `lit` otherwise, the
+    second, in standard deviations. Where the picture may be `lit` otherwise, the
     fit
     changes linearly across it."""
     ours, theirs = first[whole], second[whole]
@@ -146,7 +153,7 @@ def _shading(first: Any, second: Any, whole: NDArray[np.bool_], *, lit: bool) ->
         weight = 1 / (1 + (missed / (1.5 * np.median(np.abs(missed)) + 1)) ** 2)
     deviation = np.zeros(whole.shape, np.float32)
     deviation[whole] = missed / max(float(ours.std()), _LEAST_SPREAD)
-    return deviation, float(answer[0])
+    return deviation
 
 
 def _largest(deviation: Any, whole: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> float:
