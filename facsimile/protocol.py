@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 if TYPE_CHECKING:
-    from facsimile.client.client import Client
     from facsimile.imaging.errors import FacsimileError
     from facsimile.imaging.record import Record
     from facsimile.ingest.item import Outcome, Tally
-    from facsimile.library import Facsimile
     from facsimile.results import Comparison, Finding, Job, Scan, Stored
     from facsimile.search.duplicates.cluster import Cluster
     from facsimile.search.match import Match
@@ -149,10 +147,3 @@ class Library(Protocol):
         """Close files and connections."""
 
     def __enter__(self) -> Self: ...
-
-
-if TYPE_CHECKING:
-
-    def _conform(client: Client, library: Facsimile) -> tuple[Library, Library]:
-        """Have the type checker compare both with the protocol."""
-        return client, library

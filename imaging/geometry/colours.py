@@ -110,7 +110,7 @@ def _spot(first: Rgb, second: Rgb, matrix: Matrix, *, negative: bool) -> float:
 
 
 def _is_tinted(colour: Any, luma: Any) -> bool:
-    """Whether the colours are those of a gray picture in coloured light: chroma grows with luma, from none."""
+    """Whether it is a gray picture in coloured light: chroma grows with luma, from none."""
     tint = (colour * luma).sum() / max(float((luma * luma).sum()), 1.0)
     strong = float(np.quantile(np.abs(colour), 0.95)) >= _COLOURED
     return strong and float(np.quantile(np.abs(colour - tint * luma), 0.95)) <= _STRICT_MISSED

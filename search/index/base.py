@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import enum
-import itertools
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.record import ImageRecord, Key
 from facsimile.search.errors import IndexUnavailable, InvalidRequest
+from facsimile.search.index.conflicts import retry_conflicts
 from facsimile.search.index.state.base import State
 from facsimile.search.index.validation import fault_of
 from facsimile.search.query import Filter, IndexQuery, Page
-from facsimile.search.retry import Backoff
 from facsimile.search.secrets import without_url_secrets
-
-#: how long a write is retried when other writers change the same record in between, in seconds, and the
-#: pauses between attempts; each conflict means that another write succeeded
-CONFLICT_SECONDS = 30.0
-CONFLICT_BACKOFF = Backoff(first=0.00625, longest=0.2)
 
 #: records per page of `scan`
 SCAN_PAGE = 500
@@ -35,9 +28,6 @@ Transform = Callable[[Sequence[ImageRecord]], Sequence[ImageRecord]]
 
 #: hears how many of how many records are done
 Progress = Callable[[int, int], None]
-
-
-T = TypeVar("T")
 
 
 class Status(enum.StrEnum):
@@ -185,7 +175,7 @@ class Index(ABC):
                 outcomes[position] = Written.failed(InvalidRequest(fault))
             else:
                 keyed.setdefault(record.key, []).append(position)
-        waiting = _retried(lambda some: self._put_once(records, some, outcomes), keyed)
+        waiting = retry_conflicts(lambda some: self._put_once(records, some, outcomes), keyed)
         conflict = Written.failed(IndexUnavailable("another writer kept changing this record"))
         outcomes |= {position: conflict for positions in waiting.values() for position in positions}
         return [outcomes[position] for position in range(len(records))]
@@ -233,7 +223,7 @@ class Index(ABC):
         A place that a record has not is passed over, and so is a record that is not there.
         """
         nowhere: list[Key] = []
-        waiting = _retried(lambda some: self._mark_gone_once(some, nowhere), places)
+        waiting = retry_conflicts(lambda some: self._mark_gone_once(some, nowhere), places)
         if waiting:
             raise IndexUnavailable(f"another writer kept changing the record {next(iter(waiting)).id}")
         return nowhere
@@ -358,17 +348,6 @@ class Index(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _retried(attempt: Callable[[Mapping[Key, T]], dict[Key, T]], waiting: Mapping[Key, T]) -> Mapping[Key, T]:
-    """Repeat an attempt with what it leaves because of other writers; the answer is what is left at last."""
-    end = time.monotonic() + CONFLICT_SECONDS
-    for number in itertools.count(1):
-        waiting = attempt(waiting)
-        if not waiting or time.monotonic() >= end:
-            break
-        time.sleep(CONFLICT_BACKOFF.pause(number))
-    return waiting
 
 
 def merged_all(

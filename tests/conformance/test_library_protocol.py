@@ -277,3 +277,8 @@ def test_the_asynchronous_client_does_the_same(start: Callable[..., Running], ph
             assert await client.remove(collection="default") == 3
 
     asyncio.run(use(start().url))
+
+
+def _conform(client: facsimile.Client, library: facsimile.Facsimile) -> tuple[facsimile.Library, ...]:
+    """Have the type checker compare both with the protocol."""
+    return client, library
