@@ -154,9 +154,20 @@ def test_probes_vary_the_bits_nearest_the_median(luma, probes):
     assert set(terms(bits)) <= set(asked)
 
     doubt = np.abs(block - np.median(block))
-    doubtful = [16 * row + int(bit) for row in range(16) for bit in np.argsort(doubt[row])[:probes]]
+    doubtful = [
+        16 * row + int(bit) for row in range(16) for bit in np.argsort(doubt[row], kind="stable")[:probes]
+    ]
     assert set(terms(flipped(bits, doubtful))) <= set(asked)
 
 
 def test_neighbours_are_272():
     assert len(set(neighbours(np.arange(32, dtype=np.uint8)))) == 272
+
+
+@pytest.mark.parametrize("probes", [0, 1, 2, 3])
+def test_probes_ask_for_every_combination_of_the_doubtful_bits_and_no_more(probes):
+    block = spectrum(np.random.default_rng(3).integers(0, 256, (1, 64, 64), dtype=np.uint8))[0]
+    asked = probed(block, probes)
+    assert len(set(asked)) == len(asked) == 16 * 2**probes
+    own = {term[0]: int(term[1:], 16) for term in terms(bits_of(block))}
+    assert all((int(term[1:], 16) ^ own[term[0]]).bit_count() <= probes for term in asked)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facsimile.ingest.addresses import SPECIAL, checked, is_public
-from facsimile.ingest.errors import FetchRejected
+from facsimile.ingest.errors import FetchRejected, FetchUnavailable, SourceNotAllowed
 
 #: https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry: the rows that
 #: are not globally reachable, and the reachable ones that no host of the internet has
@@ -114,3 +114,31 @@ def test_a_name_that_cannot_exist_is_rejected_for_good(host: str) -> None:
     with pytest.raises(FetchRejected) as rejected:
         checked(host, 80, allow_private=False)
     assert not rejected.value.transient
+
+
+@pytest.mark.parametrize(
+    ("addresses", "allowed"),
+    [
+        (["8.8.8.8"], True),
+        (["8.8.8.8", "2606:4700::1111"], True),
+        (["8.8.8.8", "10.0.0.1"], False),
+        (["10.0.0.1", "8.8.8.8"], False),
+        (["fe80::1%eth0"], False),
+    ],
+)
+def test_one_private_address_of_a_name_refuses_the_name(addresses: list[str], allowed: bool) -> None:
+    def resolver(host: str, port: int) -> list[str]:
+        return addresses
+
+    if allowed:
+        assert checked("a.example", 80, allow_private=False, resolver=resolver) == addresses
+    else:
+        with pytest.raises(SourceNotAllowed, match=r"a\.example"):
+            checked("a.example", 80, allow_private=False, resolver=resolver)
+    assert checked("a.example", 80, allow_private=True, resolver=resolver) == addresses
+
+
+def test_a_name_without_addresses_may_have_some_later() -> None:
+    with pytest.raises(FetchUnavailable) as unavailable:
+        checked("a.example", 80, allow_private=False, resolver=lambda host, port: [])
+    assert unavailable.value.transient

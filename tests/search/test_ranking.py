@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 from facsimile.imaging.describe import HashQuery, describe, hash_queries, hash_queries_of_panels
 from facsimile.imaging.record import Description, ImageRecord
 from facsimile.search.match import Match, Verdict
-from facsimile.search.ranking import Thresholds, judge
+from facsimile.search.ranking import Thresholds, accepted, fused, judge
 from tests.support.pictures import encoded, photograph
 from tests.support.records import flipped, random_bits, random_panels, record
 
@@ -86,3 +87,67 @@ def test_a_turn_and_margins_of_the_query_are_told_with_a_panel() -> None:
     told = judged(record("page", RNG, panels=QUERY.bits[None]), mirrored)
     assert told is not None
     assert told.transform == {"orientation": "flip-horizontal", "margins": True, "cut_out": True}
+
+
+def matched(id: str, verdict: Verdict, **fields: Any) -> Match:
+    return Match(record=record(id, RNG), verdict=verdict, **{"score": 0.5, **fields})
+
+
+@pytest.mark.parametrize(
+    ("match", "kept"),
+    [
+        (matched("same bytes", Verdict.IDENTICAL, hamming=None), True),
+        (matched("proven, though far", Verdict.COPY, hamming=130), True),
+        (matched("near by its hash", Verdict.SIMILAR, hamming=80), True),
+        (matched("too far by its hash", Verdict.SIMILAR, hamming=81), False),
+        (matched("near by its vector", Verdict.SIMILAR, hamming=200, cosine=0.5), True),
+        (matched("too far by both", Verdict.SIMILAR, hamming=81, cosine=0.49), False),
+        (matched("nothing known", Verdict.SIMILAR, hamming=None, cosine=None), False),
+    ],
+    ids=lambda value: value.record.id if isinstance(value, Match) else "",
+)
+def test_only_what_is_near_or_proven_is_accepted(match: Match, kept: bool) -> None:
+    assert accepted([match], Thresholds()) == ([match] if kept else [])
+
+
+def test_accepted_matches_are_ordered_by_verdict_then_score_then_distance() -> None:
+    best_first = [
+        matched("same", Verdict.IDENTICAL, score=1.0),
+        matched("copy", Verdict.COPY, score=0.7, hamming=60),
+        matched("nearer", Verdict.COPY, score=0.6, hamming=3),
+        matched("farther", Verdict.COPY, score=0.6, hamming=4),
+        matched("alike", Verdict.SIMILAR, score=0.9, hamming=20),
+    ]
+    assert accepted(reversed(best_first), Thresholds()) == best_first
+
+
+@pytest.mark.parametrize(
+    ("far", "verdict"), [(48, Verdict.COPY), (49, Verdict.SIMILAR), (80, Verdict.SIMILAR)]
+)
+def test_thresholds_of_the_whole_picture_are_inclusive(far: int, verdict: Verdict) -> None:
+    found = judged(record("far", RNG, bits=flipped(QUERY.bits, far, RNG)), UPRIGHT)
+    assert found is not None and (found.verdict, found.hamming) == (verdict, far)
+    assert judged(record("too far", RNG, bits=flipped(QUERY.bits, 81, RNG)), UPRIGHT) is None
+
+
+def test_vectors_of_blank_pictures_count_for_nothing() -> None:
+    query = dataclasses.replace(QUERY, vector=FIRST)
+    for quality, expected in ((80, 1), (0, 0)):
+        candidate = record("alike", RNG, vector=FIRST, quality=quality)
+        assert len(judge(query, [], [candidate], Thresholds())) == expected
+
+
+def test_fusion_puts_what_both_rankings_found_before_what_one_found() -> None:
+    by_picture = [matched("picture", Verdict.COPY), matched("both", Verdict.SIMILAR)]
+    by_words = [record("words", RNG), by_picture[1].record]
+    found = fused(by_picture, by_words)
+    assert [match.record.id for match in found] == ["both", "picture", "words"]
+    assert [match.verdict for match in found] == [Verdict.SIMILAR, Verdict.COPY, Verdict.TEXT]
+
+
+def test_a_similar_match_scores_half_of_what_a_copy_at_its_distance_would() -> None:
+    candidate = record("far", RNG, bits=flipped(QUERY.bits, 60, RNG))
+    found = judged(candidate, UPRIGHT)
+    (as_copy,) = judge(QUERY, [UPRIGHT], [candidate], Thresholds(copy=60))
+    assert found is not None and (found.verdict, as_copy.verdict) == (Verdict.SIMILAR, Verdict.COPY)
+    assert found.score == pytest.approx(as_copy.score / 2)
