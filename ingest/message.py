@@ -9,44 +9,83 @@ import base64
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from facsimile.imaging.record import DEFAULT_COLLECTION
 from facsimile.ingest.errors import MessageError
 from facsimile.ingest.item import Item
 from facsimile.ingest.open_source import is_remote
+from facsimile.search.index.validation import COLLECTION
 
 VERSION = 1
 
-#: what a field holds, by name and in words
-_TYPES: dict[str, tuple[type, str]] = {
-    "version": (int, "a number"),
-    "source": (str, "a text"),
-    "data": (str, "a text in base64"),
-    "id": (str, "a text"),
-    "collection": (str, "a text"),
-    "title": (str, "a text"),
-    "tags": (list, "a list of texts"),
-    "metadata": (dict, "an object"),
+
+class Message(BaseModel):
+    """One image to ingest, as a message of another service; fields that are null count as left out."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        title="facsimile message",
+        json_schema_extra={
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "anyOf": [{"required": ["source"]}, {"required": ["data"]}],
+        },
+    )
+
+    version: Literal[1] = Field(description="of this format; another one becomes a dead letter")
+    source: str | None = Field(None, description="a URL, or an absolute path that the workers can read")
+    data: str | None = Field(
+        None,
+        description="the image itself in base64; without a source the record has `message:` and the SHA-256",
+        json_schema_extra={"contentEncoding": "base64"},
+    )
+    id: str | None = Field(None, description="of the record; by default the SHA-256 of the bytes")
+    collection: str | None = Field(None, description="default: `default`", pattern=f"^{COLLECTION.pattern}$")
+    title: str | None = None
+    tags: list[str] | None = None
+    metadata: dict[Any, Any] | None = Field(None, description="any JSON object")
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _is_number(cls, value: object) -> object:
+        if isinstance(value, bool):  # True equals 1
+            raise ValueError("a truth value is not a number")
+        return value
+
+
+#: what a field holds, in words
+_TYPES = {
+    "source": "a text",
+    "data": "a text in base64",
+    "id": "a text",
+    "collection": "a text",
+    "title": "a text",
+    "tags": "a list of texts",
+    "metadata": "an object",
 }
 
 
 def parse(raw: bytes | Mapping[str, Any], *, max_inline_bytes: int) -> Item:
-    """The item that a message describes; fields that are null count as left out.
+    """The item that a message describes.
 
-    `max_inline_bytes` limits the image that lies in the message itself. Such an image has the source that
-    the message names, or else `message:` and the SHA-256 of its bytes. Raises MessageError, which names the
-    part at fault.
+    `max_inline_bytes` limits the image that is in the message itself. Such an image has the source that the
+    message names, or else `message:` and the SHA-256 of its bytes. Raises MessageError, which names the
+    invalid part.
     """
     fields = raw if isinstance(raw, Mapping) else _loaded(raw)
-    fields = {name: value for name, value in fields.items() if value is not None or name not in _TYPES}
-    if fault := next(_field_faults(fields), None):
-        raise MessageError(fault)
-    data = _decoded(fields["data"], max_inline_bytes) if "data" in fields else None
-    source = fields.get("source") or f"message:{sha256(data or b'').hexdigest()}"
-    item = _item(fields, source, data)
+    try:
+        message = Message.model_validate(fields)
+    except ValidationError as error:
+        raise MessageError(_sentence(error.errors(include_url=False)[0], fields)) from None
+    if not message.source and message.data is None:
+        raise MessageError("the message has neither a source nor data")
+    data = None if message.data is None else _decoded(message.data, max_inline_bytes)
+    source = message.source or f"message:{sha256(data or b'').hexdigest()}"
+    item = _item(message.model_dump(exclude_none=True), source, data)
     if fault := next(_item_faults(item), None):
         raise MessageError(fault)
     return item
@@ -98,22 +137,23 @@ def _loaded(raw: bytes) -> dict[str, Any]:
     return fields
 
 
-def _field_faults(fields: Mapping[str, Any]) -> Iterator[str]:
-    version = fields.get("version")
-    if version is None:
-        yield f"the message has no version; known is {VERSION}"
-    if type(version) is not int or version != VERSION:  # True equals 1
-        yield f"version {_shown(version)} of a message is not known here; known is {VERSION}"
-    for name, value in fields.items():
-        if name not in _TYPES:
-            yield f"the message has a field {_shown(name)}, which version {VERSION} does not know"
-        kind, words = _TYPES[name]
-        if not isinstance(value, kind):
-            yield f"{name} is {_shown(value)}, not {words}"
-    if not all(isinstance(tag, str) for tag in fields.get("tags", ())):
-        yield "tags is not a list of texts"
-    if not fields.get("source") and "data" not in fields:
-        yield "the message has neither a source nor data"
+def _sentence(error: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
+    """What is wrong with a message, from the first error of its validation."""
+    name, *inside = error["loc"] or (error["input"],)  # a name that is not valid Unicode has no place
+    value = _shown(fields.get(name))
+    if name == "version" and fields.get(name) is None:
+        sentence = f"the message has no version; known is {VERSION}"
+    elif name == "version":
+        sentence = f"version {value} of a message is not known here; known is {VERSION}"
+    elif name not in _TYPES:
+        sentence = f"the message has a field {_shown(name)}, which version {VERSION} does not know"
+    elif error["type"] == "string_unicode":
+        sentence = f"{'a' if name == 'source' else 'the'} {name} is not valid Unicode"
+    elif error["type"] == "string_pattern_mismatch":
+        sentence = f"{value} is no name for a collection"
+    else:
+        sentence = f"{name} is not {_TYPES[name]}" if inside else f"{name} is {value}, not {_TYPES[name]}"
+    return sentence
 
 
 def _item_faults(item: Item) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from hashlib import sha256
+from pathlib import Path
 
 import orjson
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from facsimile.ingest.errors import MessageError
 from facsimile.ingest.item import Item
-from facsimile.ingest.message import format_item, item_of, parse
+from facsimile.ingest.message import Message, format_item, item_of, parse
 
 URL = "https://example.org/a.jpg"
 LIMIT = 1000
@@ -55,6 +56,11 @@ def test_null_is_as_good_as_left_out():
 
 def test_a_message_that_celery_has_decoded_is_taken_as_it_is():
     assert parse({"version": 1, "source": URL}, max_inline_bytes=LIMIT) == Item(URL)
+
+
+def test_the_schema_in_the_documentation_is_that_of_the_program():
+    documented = Path(__file__).parents[2] / "docs" / "queue-message.schema.json"
+    assert json.loads(documented.read_text()) == Message.model_json_schema()
 
 
 @pytest.mark.parametrize(
