@@ -25,12 +25,12 @@ from facsimile.api import (
     search,
     web,
 )
-from facsimile.api.auth import Door, Policy
+from facsimile.api.auth import Authenticator, Policy
 from facsimile.api.keys import Keys
 from facsimile.api.metrics import Metrics
 from facsimile.api.middleware.body_limits import BodyLimits
-from facsimile.api.middleware.disconnects import Leaving
-from facsimile.api.middleware.request_context import Edge
+from facsimile.api.middleware.disconnects import CancelOnDisconnect
+from facsimile.api.middleware.request_context import RequestContext
 from facsimile.api.problems import Problems
 from facsimile.api.request_bodies import hoisted
 from facsimile.api.service import Options, Service
@@ -104,11 +104,11 @@ def create_app(
     app.state.stages = stages
     app.state.problems = problems
     app.state.readiness = health.Readiness(service)
-    app.state.door = Door(Keys(service.index.state), options.rate, keys)
+    app.state.door = Authenticator(Keys(service.index.state), options.rate, keys)
     for module in ROUTES:
         app.include_router(module.router)
     problems.install(app)
-    app.add_middleware(Leaving)
+    app.add_middleware(CancelOnDisconnect)
     app.add_middleware(BodyLimits, options=options)
     if options.origins:
         app.add_middleware(
@@ -118,7 +118,7 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Api-Key"],
             expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
         )
-    app.add_middleware(Edge, options=options, metrics=metrics, problems=problems)
+    app.add_middleware(RequestContext, options=options, metrics=metrics, problems=problems)
     _describe_once(app)
     return app
 

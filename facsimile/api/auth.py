@@ -1,4 +1,4 @@
-"""Who asks, and what they may see: the one place that knows about keys and tenants."""
+"""Authentication and authorization: the one place that knows about keys and tenants."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from facsimile.api.keys import SCOPES, ApiKey, Keys
 from facsimile.api.problems import FORBIDDEN, UNAUTHENTICATED, Problem
-from facsimile.api.rate_limit import Rates
+from facsimile.api.rate_limit import RateLimiter
 from facsimile.api.stages import Stages
 from facsimile.imaging.record import DEFAULT_COLLECTION
 from facsimile.search.errors import IndexUnavailable
 
-#: seconds for which a key that was verified is believed: how long a revoked one may still be used
-BELIEVED = 5.0
+#: seconds for which a verified key is cached: how long a revoked one may still be used
+KEY_CACHE_SECONDS = 5.0
 
-#: seconds for which an index without keys is believed to have none: how soon the first one is asked for
-UNGUARDED = 2.0
+#: seconds for which the absence of keys is cached: how soon the first key becomes required
+NO_KEYS_CACHE_SECONDS = 2.0
 
-#: invalid keys a second that one address may send, and how many at once
+#: invalid keys that one address may send per second, and at once
 FAILURES = 2.0
 FAILURES_AT_ONCE = 40.0
 
-_MOST = 10_000
+_MAX_CACHED = 10_000
 
-#: whether callers need a key: always, never, or as soon as the index has had one. One that is sent is checked
+#: whether callers need a key: always, never, or once the index has had one. A key that is sent is checked
 Policy = Literal["on", "off", "auto"]
 
-#: what limits a query to nothing: no collection has this name, whereas an empty list would mean all of them
-NOWHERE = ("",)
+#: limits a query to nothing: no collection has this name, whereas an empty list would mean all of them
+NO_COLLECTION = ("",)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `name` is that of their bucket and of the log; empty `collections` mean all."""
+    """The sender of a request. `name` is used for rate limits and the log; empty `collections` mean all."""
 
     name: str
     scopes: tuple[str, ...] = SCOPES
@@ -53,17 +53,17 @@ class Caller:
         return scope in self.scopes or "admin" in self.scopes
 
     def sees(self, collection: str) -> bool:
-        """Whether this caller may know of a collection."""
+        """Whether this caller may see a collection."""
         return not self.collections or collection in self.collections
 
     def within(self, asked: Sequence[str] = ()) -> tuple[str, ...]:
-        """The collections to ask, for a caller who asked for these (none: all that they may see)."""
+        """The collections to search for a caller who names these (none: all that it may see)."""
         if not asked:
             return self.collections
-        return tuple(each for each in asked if self.sees(each)) or NOWHERE
+        return tuple(each for each in asked if self.sees(each)) or NO_COLLECTION
 
     def target(self, asked: str | None) -> str:
-        """The collection to write to; without a wish the default one, or the first that they may see."""
+        """The collection to write to; by default `default`, or the first that the caller may see."""
         if asked is None:
             return DEFAULT_COLLECTION if self.sees(DEFAULT_COLLECTION) else self.collections[0]
         if not self.sees(asked):
@@ -71,20 +71,20 @@ class Caller:
         return asked
 
 
-class Door:
-    """Knows callers by their keys; where none is needed, a caller without one may do everything."""
+class Authenticator:
+    """Identifies callers by their keys; where none is required, a caller without one may do everything."""
 
     def __init__(self, keys: Keys, rate: float, policy: Policy = "on") -> None:
-        self.rates = Rates(rate)
+        self.rates = RateLimiter(rate)
         self._keys = keys
         self._needed = policy == "on"
         self._may_become_needed = policy == "auto"
         self._unguarded_until = 0.0
-        self._failures = Rates(FAILURES, FAILURES_AT_ONCE)
-        self._believed: OrderedDict[bytes, tuple[float, ApiKey]] = OrderedDict()
+        self._failures = RateLimiter(FAILURES, FAILURES_AT_ONCE)
+        self._cached: OrderedDict[bytes, tuple[float, ApiKey]] = OrderedDict()
 
     async def caller(self, text: str | None, address: str, stages: Stages) -> Caller:
-        """Who this is. Raises Problem where a key is needed and none was sent, and where it is not valid."""
+        """The caller. Raises Problem where a required key is missing, and for an invalid key."""
         if text is not None:
             key = await self._verified(text, address, stages)
             return Caller(f"key {key.id}", key.scopes, key.collections)
@@ -96,28 +96,28 @@ class Door:
 
     async def _verified(self, text: str, address: str, stages: Stages) -> ApiKey:
         digest = _digest(text)
-        until, key = self._believed.get(digest, (0.0, None))
-        believed = key is not None and time.monotonic() < until
-        stages.metrics.cache("keys", hit=believed)
-        if key is not None and believed:
+        until, key = self._cached.get(digest, (0.0, None))
+        cached = key is not None and time.monotonic() < until
+        stages.metrics.cache("keys", hit=cached)
+        if key is not None and cached:
             return key
         if key is None:  # else it was valid before: nobody behind the same address can lock its owner out
             self._failures.check(address, "invalid API keys come from this address too often")
         key = await stages.ask(self._keys.verified, text)
         if key is None:
-            self._believed.pop(digest, None)
+            self._cached.pop(digest, None)
             self._failures.charge(address)
             raise _unauthenticated("invalid API key")
-        self._believed[digest] = (time.monotonic() + BELIEVED, key)
-        self._believed.move_to_end(digest)
-        if len(self._believed) > _MOST:
-            self._believed.popitem(last=False)
+        self._cached[digest] = (time.monotonic() + KEY_CACHE_SECONDS, key)
+        self._cached.move_to_end(digest)
+        if len(self._cached) > _MAX_CACHED:
+            self._cached.popitem(last=False)
         return key
 
     async def _needs_key(self, stages: Stages) -> bool:
-        """Once keys are needed they stay so, for this process and for those that are started later.
+        """Once keys are required they stay so, for this process and for later ones.
 
-        While the index is out of reach, what it said last holds: nothing can be read from it meanwhile.
+        While the index is unavailable its last answer applies: nothing can be read from it meanwhile.
         """
         if self._may_become_needed and not self._needed and time.monotonic() >= self._unguarded_until:
             try:
@@ -125,7 +125,7 @@ class Door:
             except IndexUnavailable:
                 if not self._unguarded_until:
                     raise
-            self._unguarded_until = time.monotonic() + UNGUARDED
+            self._unguarded_until = time.monotonic() + NO_KEYS_CACHE_SECONDS
         return self._needed
 
 
@@ -134,12 +134,12 @@ def _unauthenticated(detail: str) -> Problem:
 
 
 def _digest(text: str) -> bytes:
-    """What a key is remembered by: neither memory nor the time of a look-up tells the key."""
+    """The name of a key in the cache: neither memory nor the time of a look-up reveals the key."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 
-_BEARER = HTTPBearer(auto_error=False, description="an API key that `facsimile keys create` made")
-_HEADER = APIKeyHeader(name="X-Api-Key", auto_error=False, description="the same in a header of its own")
+_BEARER = HTTPBearer(auto_error=False, description="an API key, created by `facsimile keys create`")
+_HEADER = APIKeyHeader(name="X-Api-Key", auto_error=False, description="the same key in another header")
 
 
 async def _caller(
@@ -149,21 +149,21 @@ async def _caller(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     header: Annotated[str | None, Depends(_HEADER)],
 ) -> Caller:
-    door: Door = request.app.state.door
+    door: Authenticator = request.app.state.door
     text = header or (bearer.credentials if bearer else _password(request.headers.get("authorization")))
     address = request.client.host if request.client else "unknown"
     caller = await door.caller(text, address, stages)
     request.state.caller = caller.name
     for scope in wanted.scopes:
         if not caller.may(scope):
-            raise Problem(FORBIDDEN, f"this needs a key with the scope {scope!r}")
+            raise Problem(FORBIDDEN, f"this requires a key with the scope {scope!r}")
     door.rates.take(caller.name)
     return caller
 
 
 def _password(authorization: str | None) -> str | None:
-    """The password of HTTP Basic: clients that know no keys can carry one in their URL. Of any other scheme
-    the whole value, which is no key."""
+    """The password of HTTP Basic: clients without support for keys can carry one in their URL. Of any other
+    scheme the whole value, which is not a valid key."""
     scheme, _, value = (authorization or "").partition(" ")
     if scheme.lower() != "basic":
         return authorization or None
@@ -175,12 +175,12 @@ def _password(authorization: str | None) -> str | None:
 
 def charge(request: Request, caller: Caller, images: int) -> None:
     """Count the images of a batch beyond the first against the caller's rate."""
-    door: Door = request.app.state.door
+    door: Authenticator = request.app.state.door
     if images > 1:
         door.rates.take(caller.name, images - 1)
 
 
-#: what a route declares to be open only to callers with a scope, and to be told who they are
+#: declares that a route requires a scope, and gives it the caller
 Reader = Annotated[Caller, Security(_caller, scopes=["read"])]
 Writer = Annotated[Caller, Security(_caller, scopes=["write"])]
 Admin = Annotated[Caller, Security(_caller, scopes=["admin"])]

@@ -1,4 +1,4 @@
-"""Work that blocks, off the event loop: so much at a time, so much waiting, and no more."""
+"""Bounded thread pools with bounded queues, for blocking work off the event loop."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 from facsimile.api.metrics import Metrics
-from facsimile.api.problems import BUSY, TOO_LONG, Problem
+from facsimile.api.problems import OVERLOADED, TIMED_OUT, Problem
 
 T = TypeVar("T")
 
 
-class Places:
+class BoundedSlots:
     """A bounded number of places for one kind of work that others do.
 
     Where there is none a request is turned away at once, so that those who are let in have a bounded wait.
@@ -40,7 +40,7 @@ class Places:
         if self._taken >= self._most or (of and self._of[of] >= self._most - self._taken):
             self._metrics.refused(self._name)
             waiting = f"{self._of[of]} requests wait for {of}" if of else f"{self._taken} requests wait"
-            raise Problem(BUSY, f"{waiting} in the stage {self._name!r}")
+            raise Problem(OVERLOADED, f"{waiting} in the stage {self._name!r}")
         loop = asyncio.get_running_loop()
 
         def left(done: Future[T]) -> None:
@@ -56,7 +56,7 @@ class Places:
             async with asyncio.timeout(self._seconds):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
-            raise Problem(TOO_LONG, f"the stage {self._name!r} took over {self._seconds:g} s") from None
+            raise Problem(TIMED_OUT, f"the stage {self._name!r} took over {self._seconds:g} s") from None
         finally:
             self._metrics.stage(self._name, time.perf_counter() - start)
 
@@ -75,14 +75,14 @@ class Places:
 
 
 class Stage:
-    """Runs one kind of work in a few threads, with a bounded line before them (see `Places`)."""
+    """Runs one kind of work in a few threads, with a bounded line before them (see `BoundedSlots`)."""
 
     def __init__(self, name: str, *, threads: int, line: int, seconds: float, metrics: Metrics) -> None:
-        self._places = Places(name, most=threads + line, seconds=seconds, metrics=metrics)
+        self._places = BoundedSlots(name, most=threads + line, seconds=seconds, metrics=metrics)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def run(self, work: Callable[..., T], *args: Any) -> T:
-        """What the work returns. Raises as `Places.hold`."""
+        """What the work returns. Raises as `BoundedSlots.hold`."""
         return await self._places.hold(partial(self._threads.submit, work, *args))
 
     def close(self, deadline: float) -> bool:

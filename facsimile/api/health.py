@@ -11,14 +11,14 @@ from pydantic import BaseModel, Field
 
 from facsimile.api.auth import Admin
 from facsimile.api.metrics import MEDIA_TYPE
-from facsimile.api.problems import Kind, Problem, documented
+from facsimile.api.problems import Problem, ProblemType, documented
 from facsimile.api.service import Service
 from facsimile.api.stages import Stages
 from facsimile.imaging.errors import FacsimileError
 
 router = APIRouter(tags=["operation"])
 
-NOT_READY = Kind(503, "not-ready", "Not ready", 5)
+NOT_READY = ProblemType(503, "not-ready", "Not ready", 5)
 
 #: seconds for which the state of the services is cached, so that probes cannot load them
 CACHE_SECONDS = 2.0

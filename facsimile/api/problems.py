@@ -56,8 +56,8 @@ log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of problem: its HTTP status, the last part of its type URI, a title, and seconds to wait."""
+class ProblemType:
+    """A type of problem: its HTTP status, the last part of its type URI, a title, and seconds to wait."""
 
     status: int
     name: str
@@ -65,62 +65,62 @@ class Kind:
     retry_after: int = 0
 
 
-UNAUTHENTICATED = Kind(401, "key-needed", "An API key is needed")
-FORBIDDEN = Kind(403, "forbidden", "This key may not do that")
-MISSING = Kind(404, "not-found", "There is nothing here")
-AMBIGUOUS = Kind(409, "ambiguous", "Several collections have a record of this id")
-IN_PROGRESS = Kind(409, "in-progress", "The same request is being answered", 1)
-SLOW_BODY = Kind(408, "body-too-slow", "The request took too long to arrive")
-TOO_LARGE = Kind(413, "too-large", "The request has more bytes than the limit")
-MEDIA = Kind(415, "media-type", "This content type is not understood here")
-INVALID = Kind(422, "invalid", "The request makes no sense")
-KEY_REUSED = Kind(422, "idempotency-key-reused", "This Idempotency-Key came with another request before")
-RATE = Kind(429, "rate-limit", "This caller has asked too often", 1)
-FAULT = Kind(500, "fault", "Something is wrong with this server")
-BUSY = Kind(503, "busy", "There is too much to do at present", 1)
-TOO_LONG = Kind(503, "timeout", "The work took too long", 5)
+UNAUTHENTICATED = ProblemType(401, "key-needed", "Authentication required")
+FORBIDDEN = ProblemType(403, "forbidden", "Permission denied")
+NOT_FOUND = ProblemType(404, "not-found", "Not found")
+AMBIGUOUS = ProblemType(409, "ambiguous", "Ambiguous id")
+IN_PROGRESS = ProblemType(409, "in-progress", "Request in progress", 1)
+SLOW_BODY = ProblemType(408, "body-too-slow", "Request body timed out")
+TOO_LARGE = ProblemType(413, "too-large", "Request too large")
+UNSUPPORTED_MEDIA_TYPE = ProblemType(415, "media-type", "Unsupported media type")
+INVALID = ProblemType(422, "invalid", "Invalid request")
+KEY_REUSED = ProblemType(422, "idempotency-key-reused", "Idempotency-Key reused")
+RATE_LIMITED = ProblemType(429, "rate-limit", "Rate limit exceeded", 1)
+INTERNAL_ERROR = ProblemType(500, "fault", "Internal server error")
+OVERLOADED = ProblemType(503, "busy", "Server overloaded", 1)
+TIMED_OUT = ProblemType(503, "timeout", "Timed out", 5)
 
-#: which errors are which problem; the nearest base class counts
-KINDS: Mapping[type[FacsimileError], Kind] = {
-    EmptyImage: Kind(422, "image-empty", "The image has no bytes"),
-    NotAnImage: Kind(415, "image-unknown", "The bytes are no image that can be read here"),
-    BrokenImage: Kind(422, "image-broken", "The image is damaged"),
-    ImageTooLarge: Kind(413, "image-too-large", "The image is larger than the limit"),
-    ModelError: Kind(503, "model-unavailable", "The model cannot be used at present", 60),
+#: the type of problem of each error; the nearest base class applies
+PROBLEM_TYPES: Mapping[type[FacsimileError], ProblemType] = {
+    EmptyImage: ProblemType(422, "image-empty", "Empty image"),
+    NotAnImage: ProblemType(415, "image-unknown", "Unsupported image format"),
+    BrokenImage: ProblemType(422, "image-broken", "Damaged image"),
+    ImageTooLarge: ProblemType(413, "image-too-large", "Image too large"),
+    ModelError: ProblemType(503, "model-unavailable", "Model unavailable", 60),
     AmbiguousId: AMBIGUOUS,
-    RecordNotFound: Kind(404, "record-missing", "There is no such record"),
+    RecordNotFound: ProblemType(404, "record-missing", "Record not found"),
     InvalidRequest: INVALID,
-    IndexUnavailable: Kind(503, "index-unavailable", "The index cannot be reached at present", 5),
-    IndexReadOnly: Kind(503, "index-read-only", "The index takes no writes at present", 30),
-    StoreError: Kind(503, "index-unusable", "The index cannot be used as it is", 60),
+    IndexUnavailable: ProblemType(503, "index-unavailable", "Index unavailable", 5),
+    IndexReadOnly: ProblemType(503, "index-read-only", "Index read-only", 30),
+    StoreError: ProblemType(503, "index-unusable", "Index unusable", 60),
     # what is wrong with an address that a request gave; failures of other servers are not ours, so no 5xx
-    SourceError: Kind(424, "fetch-rejected", "The address gives no image"),
-    SourceNotAllowed: Kind(422, "url-refused", "This address may not be fetched"),
-    SourceTooLarge: Kind(413, "source-too-large", "There are more bytes behind the address than the limit"),
-    FetchUnavailable: Kind(424, "fetch-failed", "The address cannot be fetched at present", 10),
-    DecoderBusy: BUSY,
-    DecoderCrashed: Kind(422, "image-unreadable", "Reading the image ends its decoder"),
-    DecoderTimeout: Kind(422, "image-too-slow", "Reading the image takes longer than the limit"),
-    JobNotFound: Kind(404, "job-missing", "There is no such job"),
-    ScanNotFound: Kind(404, "scan-missing", "There is no such scan"),
-    FindingNotFound: Kind(404, "finding-missing", "There is no such finding"),
-    AllowanceNotFound: Kind(404, "allowance-missing", "There is no such allowance"),
-    JobClosed: Kind(409, "job-closed", "The job has come to its end"),
-    BrokerUnavailable: Kind(503, "queue-unavailable", "The queue cannot be reached at present", 5),
-    FacsimileError: FAULT,
+    SourceError: ProblemType(424, "fetch-rejected", "Fetch failed"),
+    SourceNotAllowed: ProblemType(422, "url-refused", "URL not allowed"),
+    SourceTooLarge: ProblemType(413, "source-too-large", "Source too large"),
+    FetchUnavailable: ProblemType(424, "fetch-failed", "Source unavailable", 10),
+    DecoderBusy: OVERLOADED,
+    DecoderCrashed: ProblemType(422, "image-unreadable", "Image decoder crashed"),
+    DecoderTimeout: ProblemType(422, "image-too-slow", "Image decoding timed out"),
+    JobNotFound: ProblemType(404, "job-missing", "Job not found"),
+    ScanNotFound: ProblemType(404, "scan-missing", "Scan not found"),
+    FindingNotFound: ProblemType(404, "finding-missing", "Finding not found"),
+    AllowanceNotFound: ProblemType(404, "allowance-missing", "Allowance not found"),
+    JobClosed: ProblemType(409, "job-closed", "Job closed"),
+    BrokerUnavailable: ProblemType(503, "queue-unavailable", "Queue unavailable", 5),
+    FacsimileError: INTERNAL_ERROR,
 }
 
-#: parts at fault that one answer tells, and characters of the name and of the sentence of each
+#: invalid parts that one answer lists, and characters of the name and of the message of each
 MAX_ERRORS = 20
 MAX_NAME = 100
 MAX_MESSAGE = 500
 
 
 class Problem(HTTPException):
-    """An answer that is an error, from the API itself. `more` are further members of the document."""
+    """An error that the API itself raises. `more` are further members of the document."""
 
     def __init__(
-        self, kind: Kind, detail: str = "", *, headers: Mapping[str, str] | None = None, **more: Any
+        self, kind: ProblemType, detail: str = "", *, headers: Mapping[str, str] | None = None, **more: Any
     ) -> None:
         super().__init__(kind.status, detail or kind.title, dict(headers or {}))
         self.kind = kind
@@ -142,7 +142,7 @@ class ProblemDocument(BaseModel):
     """An error, as RFC 9457 defines it."""
 
     type: str = Field(description="the type of the problem", examples=["urn:facsimile:image-broken"])
-    title: str = Field(examples=["The image is damaged"])
+    title: str = Field(examples=["Damaged image"])
     status: int = Field(examples=[422])
     detail: str = Field(description="what happened in this request", examples=["the JPEG ends in the middle"])
     request_id: str = Field(description="id of the request in the log", examples=["3f5e0c8d91a2b764"])
@@ -155,53 +155,53 @@ class ProblemDocument(BaseModel):
     )
 
 
-#: writes an error in another form than ours: status, sentence, headers
-Dialect = Callable[[int, str, Mapping[str, str]], Response]
+#: renders an error in another format: status, message, headers
+ErrorRenderer = Callable[[int, str, Mapping[str, str]], Response]
 
 
 class Problems:
-    """Turns errors into answers. `dialects` are the forms that the routes under a prefix have."""
+    """Turns errors into responses. `renderers` are those of the routes under a prefix."""
 
-    def __init__(self, dialects: Mapping[str, Dialect] | None = None) -> None:
-        self._dialects = dialects or {}
+    def __init__(self, renderers: Mapping[str, ErrorRenderer] | None = None) -> None:
+        self._renderers = renderers or {}
 
     def of(self, error: FacsimileError) -> Problem:
-        """The problem that an error is; what is our own fault is told to the log alone."""
-        problem = self._told(type(error), str(error))
+        """The problem of an error; details of internal ones go to the log only."""
+        problem = self._problem_of(type(error), str(error))
         if isinstance(error, AmbiguousId):
             problem.more = {"collections": list(error.collections)}
         return problem
 
     def of_outcome(self, outcome: Outcome) -> Problem:
-        """The problem that ended an item."""
-        return self._told(outcome.error_type or FacsimileError, outcome.reason)
+        """The problem of a failed item."""
+        return self._problem_of(outcome.error_type or FacsimileError, outcome.reason)
 
-    def _told(self, error: type[FacsimileError], sentence: str) -> Problem:
-        kind = next(KINDS[base] for base in error.__mro__ if base in KINDS)
+    def _problem_of(self, error: type[FacsimileError], message: str) -> Problem:
+        kind = next(PROBLEM_TYPES[base] for base in error.__mro__ if base in PROBLEM_TYPES)
         if kind.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return Problem(kind, sentence)
-        log.error("problem", kind=kind.name, reason=sentence)
+            return Problem(kind, message)
+        log.error("problem", kind=kind.name, reason=message)
         return Problem(kind)
 
     def answer(self, path: str, request_id: str, problem: HTTPException) -> Response:
-        """The response that tells of a problem."""
+        """The response of a problem."""
         kind = problem.kind if isinstance(problem, Problem) else _kind_of(problem.status_code)
         headers = dict(problem.headers or {})
         if kind.retry_after:
             headers.setdefault("Retry-After", str(kind.retry_after))
-        for prefix, dialect in self._dialects.items():
+        for prefix, render in self._renderers.items():
             if path.startswith(prefix):
-                return dialect(problem.status_code, problem.detail, headers)
+                return render(problem.status_code, problem.detail, headers)
         document = _document(kind, request_id, problem)
         return JSONResponse(document, problem.status_code, headers, media_type=MEDIA_TYPE)
 
     def document(self, request_id: str, error: FacsimileError | Problem) -> ProblemDocument:
-        """The document of an error that ended a part of a request only."""
+        """The document of an error in one part of a request."""
         problem = self.of(error) if isinstance(error, FacsimileError) else error
         return ProblemDocument.model_validate(_document(problem.kind, request_id, problem))
 
     def install(self, app: FastAPI) -> None:
-        """Have every error of the app answered here."""
+        """Handle every error of the app."""
 
         async def known(request: Request, error: Exception) -> Response:
             problem = self._problem(error)
@@ -217,10 +217,10 @@ class Problems:
             return self.of(error)
         if isinstance(error, RequestValidationError):
             return invalid(error.errors())
-        return error if isinstance(error, HTTPException) else Problem(FAULT)
+        return error if isinstance(error, HTTPException) else Problem(INTERNAL_ERROR)
 
 
-def _document(kind: Kind, request_id: str, problem: HTTPException) -> dict[str, Any]:
+def _document(kind: ProblemType, request_id: str, problem: HTTPException) -> dict[str, Any]:
     return {
         "type": f"urn:facsimile:{kind.name}",
         "title": kind.title,
@@ -232,8 +232,7 @@ def _document(kind: Kind, request_id: str, problem: HTTPException) -> dict[str, 
 
 
 def invalid(faults: Sequence[Any], *before: str) -> Problem:
-    """The problem of a request whose parts are at fault; what was sent is not repeated, and the answer does
-    not grow with it."""
+    """The problem of an invalid request; the answer neither repeats what was sent nor grows with it."""
     parts = [
         {
             "where": ".".join([*before, *(str(part)[:MAX_NAME] for part in fault["loc"])]),
@@ -241,13 +240,13 @@ def invalid(faults: Sequence[Any], *before: str) -> Problem:
         }
         for fault in faults[:MAX_ERRORS]
     ]
-    told = "; ".join(f"{part['where']}: {part['message']}" for part in parts[:3])
+    detail = "; ".join(f"{part['where']}: {part['message']}" for part in parts[:3])
     more = len(faults) - 3
-    return Problem(INVALID, f"{told}; and {more} more" if more > 0 else told, errors=parts)
+    return Problem(INVALID, f"{detail}; and {more} more" if more > 0 else detail, errors=parts)
 
 
 def _allowed(request: Request) -> list[str]:
-    """The methods that some route has for the path; the framework tells those of one route alone."""
+    """The methods of all routes with this path; the framework lists those of one route only."""
     return [
         method
         for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -258,12 +257,12 @@ def _allowed(request: Request) -> list[str]:
     ]
 
 
-def _kind_of(status: int) -> Kind:
-    """The kind of an error that the framework raised."""
+def _kind_of(status: int) -> ProblemType:
+    """The type of an error that the framework raised."""
     if status == HTTPStatus.NOT_FOUND:
-        return MISSING
+        return NOT_FOUND
     phrase = HTTPStatus(status).phrase
-    return Kind(status, phrase.lower().replace(" ", "-"), phrase)
+    return ProblemType(status, phrase.lower().replace(" ", "-"), phrase)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

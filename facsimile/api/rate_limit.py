@@ -1,4 +1,4 @@
-"""How often a key may ask: a bucket of tokens that fills at the rate (RFC 2697 calls it so)."""
+"""Rate limits by token buckets."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 import time
 from collections import OrderedDict
 
-from facsimile.api.problems import RATE, Problem
+from facsimile.api.problems import RATE_LIMITED, Problem
 
 #: buckets that are kept; the one unused for longest is full again long before it is dropped
 _MOST = 10_000
 
 
-class Rates:
+class RateLimiter:
     """Buckets by name, for one process. A bucket holds `burst` tokens, by default what two seconds bring."""
 
     def __init__(self, rate: float, burst: float = 0.0) -> None:
@@ -35,7 +35,7 @@ class Rates:
         if self._rate and (left := self._left(name)) < needed:
             wait = math.ceil((needed - left) / self._rate)
             told = f"{reason}: try again in {wait} s".removeprefix(": ")
-            raise Problem(RATE, told, headers={"Retry-After": str(wait)})
+            raise Problem(RATE_LIMITED, told, headers={"Retry-After": str(wait)})
 
     def charge(self, name: str, tokens: int = 1) -> None:
         """Take tokens, whether or not there are so many."""

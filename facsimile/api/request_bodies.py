@@ -11,7 +11,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
-from facsimile.api.problems import MEDIA, TOO_LARGE, Problem, invalid
+from facsimile.api.problems import TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, Problem, invalid
 from facsimile.api.schemas.fields import FORM, MAX_VALUES, json_values
 from facsimile.api.service import Options
 
@@ -43,7 +43,7 @@ async def read(request: Request, model: type[Model]) -> tuple[Model, dict[str, l
             return model.model_validate(given, context=FORM), files
     except ValidationError as error:
         raise invalid(error.errors(include_url=False, include_input=False), "body") from None
-    raise Problem(MEDIA, "send application/json or multipart/form-data")
+    raise Problem(UNSUPPORTED_MEDIA_TYPE, "send application/json or multipart/form-data")
 
 
 def _from_json(model: type[Model], data: bytes) -> Model:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
-from facsimile.api.concurrency import Places, Stage
+from facsimile.api.concurrency import BoundedSlots, Stage
 from facsimile.api.metrics import Metrics
 from facsimile.api.service import Options, Service
 from facsimile.imaging.describe import describe_readings
@@ -52,7 +52,7 @@ class ServiceStages:
             observer=self._observe,
             cpu_limit=self._cpu_limit,
         )
-        self._fetch = Places(
+        self._fetch = BoundedSlots(
             "fetch",
             most=options.fetches + options.line,
             seconds=options.stage_seconds + GRACE,

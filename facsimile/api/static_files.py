@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from fastapi import Response
 
-from facsimile.api.problems import MISSING, Problem
+from facsimile.api.problems import NOT_FOUND, Problem
 
 _MEDIA_TYPES = {
     "html": "text/html; charset=utf-8",
@@ -45,7 +45,7 @@ class StaticFiles:
         """The response with a file; 304 where the browser holds the current one. Raises Problem."""
         file = self._files.get(name)
         if file is None:
-            raise Problem(MISSING)
+            raise Problem(NOT_FOUND)
         # cached by the browser, and revalidated each time
         headers = {"ETag": file.etag, "Cache-Control": "no-cache", "Content-Security-Policy": self._policy}
         if file.etag in [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]:

@@ -155,7 +155,7 @@ def test_errors_have_the_classes_of_the_embedded_object(api, client, tmp_path):
 
 
 def test_problems_of_the_server_are_known_by_their_names():
-    named = {kind.name: error for error, kind in problems.KINDS.items()}
+    named = {kind.name: error for error, kind in problems.PROBLEM_TYPES.items()}
     for name, error in KNOWN.items():
         assert issubclass(error, named[name]), name
 

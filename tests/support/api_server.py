@@ -17,7 +17,7 @@ import uvicorn
 from facsimile.api.app import create_app
 from facsimile.api.auth import Policy
 from facsimile.api.keys import Keys
-from facsimile.api.rate_limit import Rates
+from facsimile.api.rate_limit import RateLimiter
 from facsimile.api.service import Options, Service
 from facsimile.api.wiring import opened
 from facsimile.settings import Settings, changed
@@ -44,7 +44,7 @@ class Running:
 
     def without_limit_of_failures(self) -> None:
         """Let any number of invalid keys be answered by 401: the limit answers a fuzzer's by 429."""
-        self.app.state.door._failures = Rates(0.0)
+        self.app.state.door._failures = RateLimiter(0.0)
 
     def store(
         self, data: bytes, id: str, headers: dict[str, str] | None = None, **fields: Any

@@ -8,7 +8,7 @@ from contextlib import suppress
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from facsimile.api.problems import BUSY, SLOW_BODY, TOO_LARGE, Problem
+from facsimile.api.problems import OVERLOADED, SLOW_BODY, TOO_LARGE, Problem
 from facsimile.api.request_bodies import MAX_TEXT_BYTES
 from facsimile.api.service import Options
 
@@ -63,7 +63,7 @@ class BodyLimits:
             if self._held > self._options.buffer_bytes:
                 self._held -= taken  # at once: else others, who now have room, were turned away with it
                 taken = 0
-                raise Problem(BUSY, "too many images are on their way at present")
+                raise Problem(OVERLOADED, "too many images are on their way at present")
             complete = not message.get("more_body", False)
             return message
 

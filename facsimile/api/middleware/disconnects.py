@@ -1,4 +1,4 @@
-"""A client that goes away before it was answered: nobody works for it any longer."""
+"""Cancels request handling when the client disconnects."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class Leaving:
-    """ASGI middleware: cancels what is done for a request when its connection ends before the answer.
+class CancelOnDisconnect:
+    """ASGI middleware: cancels the handling of a request whose connection ends before the response.
 
-    Under load this keeps the lines for those who still wait; what must be finished (a write) shields itself.
+    Under load this keeps the queues for clients that still wait. What must be finished shields itself.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""What every request and answer passes first and last: names, headers, log, figures, and the last resort."""
+"""Outermost middleware: request ids, security headers, access log, metrics, catch-all errors."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facsimile.api.metrics import Metrics
-from facsimile.api.problems import BUSY, FAULT, Kind, Problem, Problems
+from facsimile.api.problems import INTERNAL_ERROR, OVERLOADED, Problem, Problems, ProblemType
 from facsimile.api.service import Options
 from facsimile.workers.logging import bound, logger
 
 log = logger("facsimile.access")
 
-MISDIRECTED = Kind(421, "misdirected", "This server does not go by that name")
-FOREIGN = Kind(403, "foreign-page", "Pages of other sites may not ask here")
+MISDIRECTED = ProblemType(421, "misdirected", "Unknown host name")
+CROSS_ORIGIN = ProblemType(403, "foreign-page", "Cross-origin request denied")
 
-#: answers are data: no browser may guess what they are, run them, frame them or keep them
+#: responses are data: browsers must not guess their type, run, frame or cache them
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -33,13 +33,13 @@ HEADERS = {
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-#: asked by orchestrators, which know a server by its address alone
+#: requested by orchestrators, which know a server by its address only
 _PROBES = ("/healthz", "/readyz")
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class Edge:
+class RequestContext:
     """ASGI middleware, the outermost."""
 
     def __init__(self, app: ASGIApp, options: Options, metrics: Metrics, problems: Problems) -> None:
@@ -58,7 +58,7 @@ class Edge:
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        # ids are one segment of a path each, whatever they hold: routes see the path as it was sent
+        # an id is one segment of a path, whatever it contains: routes see the path as it was sent
         scope["path"] = scope["raw_path"].decode("ascii", "replace")
         start = time.perf_counter()
         status = 0
@@ -81,37 +81,38 @@ class Edge:
                 else:
                     await self._app(scope, receive, sent)
             except (ClientDisconnect, asyncio.CancelledError) as error:
-                status = status or 499  # the log's word for a client that went away
+                status = status or 499  # the client disconnected
                 if isinstance(error, asyncio.CancelledError):
                     raise
             except Exception:
-                log.exception("fault")
+                log.exception("unhandled_error")
                 if status:
                     raise
-                await self._problems.answer(scope["path"], request_id, Problem(FAULT))(scope, receive, sent)
+                await self._problems.answer(scope["path"], request_id, Problem(INTERNAL_ERROR))(
+                    scope, receive, sent
+                )
             finally:
                 self._inside -= 1
                 self._tell(scope, status, time.perf_counter() - start)
 
     def _refused(self, scope: Scope, headers: Headers) -> Problem | None:
-        """Why this request is not even looked at: there are too many, it is meant for another host, or a
-        foreign page sent it.
+        """The problem of a request that is not processed: there are too many, it is for another host, or a
+        page of another origin sent it.
 
-        The latter two keep web pages from a server that knows no keys, since browsers reach the loopback
-        address.
+        The latter two protect a server without keys from web pages: browsers reach the loopback address.
         """
         host = headers.get("host", "")
         if scope["path"] in _PROBES:
             return None
         if self._inside > self._options.requests:
             self._metrics.refused("edge")
-            return Problem(BUSY, f"{self._options.requests} requests are on their way")
+            return Problem(OVERLOADED, f"{self._options.requests} requests are on their way")
         if self._options.hosts and _name(host) not in self._options.hosts:
-            return Problem(MISDIRECTED, "ask for this server by a name that it has")
+            return Problem(MISDIRECTED, "the Host header names another server")
         origin = headers.get("origin")
         if not origin or scope["method"] in _SAFE or origin in self._options.origins:
             return None
-        return None if origin.partition("://")[2] == host else Problem(FOREIGN)
+        return None if origin.partition("://")[2] == host else Problem(CROSS_ORIGIN)
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")

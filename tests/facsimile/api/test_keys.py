@@ -59,7 +59,7 @@ def test_a_key_comes_as_bearer_in_a_header_of_its_own_or_as_the_password(guarded
 
 
 def test_a_revoked_key_ends_within_seconds(guarded, monkeypatch):
-    monkeypatch.setattr(auth, "BELIEVED", 0.0)
+    monkeypatch.setattr(auth, "KEY_CACHE_SECONDS", 0.0)
     headers = guarded.key("read")
     assert guarded.http.get("/v1/collections", headers=headers).status_code == 200
     keys = Keys(guarded.service.index.state)
@@ -180,7 +180,7 @@ def test_made_up_keys_are_refused_without_a_look_after_some(start):
     assert answers[-1].status_code == 429
     assert int(answers[-1].headers["retry-after"]) >= 1
     # others behind the same address are not locked out, also when their key is looked up again
-    running.app.state.door._believed[auth._digest(good["Authorization"].split()[1])] = (
+    running.app.state.door._cached[auth._digest(good["Authorization"].split()[1])] = (
         0.0,
         Keys(running.service.index.state).all()[0],
     )

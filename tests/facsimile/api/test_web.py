@@ -157,7 +157,7 @@ def test_errors_are_one_sentence(filled, visit, tmp_path):
     page.choose("#search-file", file)
     page.until("!document.querySelector('#error').hidden")
     told = page.text("#error")
-    assert told.startswith("The image is damaged")
+    assert told.startswith("Damaged image")
     assert told.count(". ") == 0
     assert page.run("document.querySelector('#error').getAttribute('role')") == "alert"
     page.fill("#search-link", "http://127.0.0.1/secret.jpg")
