@@ -15,7 +15,10 @@ pytest_plugins = (
 )
 
 #: fixtures that start Elasticsearch, Redis or a browser
-SERVICES = {"browser", "elasticsearch_node", "elasticsearch_url", "redis_server", "redis_url"}
+SERVICES = {
+    *("browser", "configured_node", "elastic", "elasticsearch_node", "elasticsearch_url", "own_node"),
+    *("redis_server", "redis_url"),
+}
 
 #: fixtures of which each use starts a process that imports the whole package
 PROCESSES = {"embedded", "facsimile", "filled", "receiver", "serve", "shell"}

@@ -150,6 +150,7 @@ def test_pages_are_asked_for_copies_in_the_ways_that_pages_show_them(pages: Inde
     assert upright.record.id == "page"
 
 
+@pytest.mark.service
 def test_both_indices_tell_the_same_of_pages(place_of: Callable[[str], Place]) -> None:
     pictures = [photograph(name, 400) for name in NAMES]
     shots = []

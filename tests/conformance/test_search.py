@@ -267,6 +267,7 @@ def test_a_vector_of_another_length_is_refused(index: Index) -> None:
         index.ask([IndexQuery((), 0, 0, vector=np.ones(3, np.float32), nearest=1)])
 
 
+@pytest.mark.service
 def test_both_indices_give_the_same_candidates(place_of: Callable[[str], Place]) -> None:
     """With all neighbours asked and a radius that their promise covers, nothing may differ."""
     answers: list[list[set[str]]] = []

@@ -22,35 +22,51 @@ def unavailable(reason: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def elasticsearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an Elasticsearch: that of `FACSIMILE_TEST_ELASTICSEARCH`, or a node of our own."""
-    if address := os.environ.get("FACSIMILE_TEST_ELASTICSEARCH"):
-        yield address.rstrip("/")
-        return
+def own_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ElasticsearchNode]:
+    """The node of this process, started at its first use: a Java takes seconds and a gigabyte."""
     node = ElasticsearchNode(tmp_path_factory.mktemp("elasticsearch"))
     try:
         node.start()
     except ServiceUnavailable as reason:
         unavailable(str(reason))
-    yield node.url
+    yield node
     node.stop()
 
 
+@pytest.fixture(scope="session")
+def elasticsearch_url(request: pytest.FixtureRequest) -> str:
+    """The address of an Elasticsearch: of `FACSIMILE_TEST_ELASTICSEARCH`, or of the node of this process."""
+    if address := os.environ.get("FACSIMILE_TEST_ELASTICSEARCH"):
+        return address.rstrip("/")
+    node: ElasticsearchNode = request.getfixturevalue("own_node")
+    return node.url
+
+
 @pytest.fixture
-def elasticsearch_node(tmp_path: Path) -> Iterator[Callable[..., ElasticsearchNode]]:
-    """Makes nodes that a test may stop, kill and start again; keyword arguments are those of the node."""
+def elasticsearch_node(own_node: ElasticsearchNode) -> Iterator[ElasticsearchNode]:
+    """A node that a test may stop, kill and start again; give its indices names of their own.
+
+    It is the one of this process: what other tests keep there survives, since it has their data on disk.
+    """
+    yield own_node
+    if own_node.process is None:
+        own_node.start()
+
+
+@pytest.fixture
+def configured_node(tmp_path: Path) -> Iterator[Callable[[dict[str, str]], ElasticsearchNode]]:
+    """Starts a node with settings."""
     nodes: list[ElasticsearchNode] = []
 
-    def make(name: str = "node", **options: object) -> ElasticsearchNode:
-        node = ElasticsearchNode(tmp_path / name, **options)  # type: ignore[arg-type]
-        nodes.append(node)
+    def start(settings: dict[str, str]) -> ElasticsearchNode:
+        nodes.append(ElasticsearchNode(tmp_path / "node", settings=settings))
         try:
-            return node.start()
+            return nodes[-1].start()
         except ServiceUnavailable as reason:
             unavailable(str(reason))
             raise
 
-    yield make
+    yield start
     for node in nodes:
         node.stop()
 

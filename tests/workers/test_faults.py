@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import elasticsearch
 import pytest
@@ -109,13 +110,13 @@ def test_redis_dies(
 
 
 def test_elasticsearch_is_away(
-    elasticsearch_node: Callable[..., ElasticsearchNode],
+    elasticsearch_node: ElasticsearchNode,
     site_of: Callable[[str, str], Site],
     redis_server: Callable[..., RedisServer],
     pictures: Path,
 ) -> None:
-    node = elasticsearch_node()
-    site = site_of(f"{node.url}/images", redis_server().url)
+    node = elasticsearch_node
+    site = site_of(f"{node.url}/away-{uuid4().hex}", redis_server().url)
     site.worker(processes=2, program=SLOW)
     job = site.hand_over(pictures)
     site.until(job, some)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 from facsimile.api import health
 from facsimile.api.idempotency import KEPT, KIND, sweep
@@ -47,8 +48,8 @@ def test_a_service_that_is_needed_and_away_is_named(start, monkeypatch):
 
 def test_an_elasticsearch_that_goes_away_and_comes_back(start, elasticsearch_node, monkeypatch):
     monkeypatch.setattr(health, "CACHE_SECONDS", 0.0)
-    node = elasticsearch_node()
-    api = start(f"{node.url}/images", settings={"elastic_timeout": 2})
+    node = elasticsearch_node
+    api = start(f"{node.url}/health-{uuid4().hex}", settings={"elastic_timeout": 2})
     api.store(photo_jpeg(), "a")
     node.kill()
     for answer in (

@@ -204,8 +204,8 @@ def test_a_host_that_is_down_is_passed_over_for_another(location: str, rng, deaf
 
 @pytest.mark.timeout(600)
 def test_a_server_that_dies_in_the_midst_of_writing_loses_nothing_acknowledged(elasticsearch_node, rng):
-    node = elasticsearch_node()
-    index = ElasticIndex.create(f"{node.url}/crash", SIGNATURES, ElasticOptions(timeout=60))
+    node = elasticsearch_node
+    index = ElasticIndex.create(f"{node.url}/crash-{uuid4().hex}", SIGNATURES, ElasticOptions(timeout=60))
     acknowledged: list[Key] = []
 
     def write(first: int) -> None:
@@ -234,9 +234,9 @@ def test_a_server_that_dies_in_the_midst_of_writing_loses_nothing_acknowledged(e
 
 
 @pytest.mark.timeout(600)
-def test_a_server_that_is_too_busy_for_some_gets_those_again(elasticsearch_node, rng):
-    node = elasticsearch_node(
-        settings={
+def test_a_server_that_is_too_busy_for_some_gets_those_again(configured_node, rng):
+    node = configured_node(
+        {
             "discovery.type": "single-node",
             "thread_pool.write.size": "1",
             "thread_pool.write.queue_size": "1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import elasticsearch
 import pytest
@@ -100,11 +101,12 @@ def test_many_entries_go_in_several_requests(index: ElasticIndex, monkeypatch: p
 
 
 def test_a_server_that_is_away_is_unavailable_and_keeps_what_it_said(
-    elasticsearch_node: Callable[..., ElasticsearchNode],
+    elasticsearch_node: ElasticsearchNode,
 ) -> None:
-    node = elasticsearch_node()
+    node = elasticsearch_node
     options = ElasticOptions(timeout=10)
-    with ElasticIndex.create(f"{node.url}/images", SIGNATURES, options) as index:
+    location = f"{node.url}/state-{uuid4().hex}"
+    with ElasticIndex.create(location, SIGNATURES, options) as index:
         (kept,) = index.state.put([job("1")])
         assert kept
         node.kill()
@@ -117,5 +119,5 @@ def test_a_server_that_is_away_is_unavailable_and_keeps_what_it_said(
             with pytest.raises(IndexUnavailable):
                 use()
         node.start()
-    with ElasticIndex.open(f"{node.url}/images", None, options) as index:
+    with ElasticIndex.open(location, None, options) as index:
         assert index.state.get([kept.ref])[kept.ref].version == kept.version
