@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from facsimile.api.auth import NOWHERE, Caller
+from facsimile.api.auth import NO_COLLECTION, Caller
 from facsimile.api.problems import Problem
 
 EVERYTHING = Caller("open")
@@ -40,7 +40,7 @@ def test_a_tenant_sees_its_own_collections_alone() -> None:
 
 
 def test_a_query_for_foreign_collections_finds_nothing_instead_of_everything() -> None:
-    assert TENANT.within(["foreign"]) == NOWHERE
+    assert TENANT.within(["foreign"]) == NO_COLLECTION
 
 
 def test_a_tenant_writes_to_its_own_collections_alone() -> None:
