@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from facsimile.imaging.geometry.colours import recoloured
 from facsimile.imaging.geometry.covering import Covering, covering
+from facsimile.imaging.geometry.cutout import compare_cut_out
 from facsimile.imaging.geometry.difference import Difference, difference
 from facsimile.imaging.geometry.homography import Matrix, plausible
 from facsimile.imaging.geometry.overlap import FINE_SIDE, Common, Overlap, lay, overlap
@@ -39,6 +40,9 @@ _COVERED_MOVES = 2.0
 #: fewest textured cells of a tile
 _TILE_CELLS = 80
 
+#: what is cut out has so many textured cells, of so large a share of all that it shows: a blank form has not
+_CUT_OUT_CELLS, _CUT_OUT_TEXTURE = 200, 0.6
+
 #: What is left beside an overlay must be so much of a picture: entropy in bits, textured cells, their share,
 #: how well they agree (median, and all but a tenth of them); the overlay hides at most so much.
 _REST_ENTROPY, _REST_CELLS, _REST_TEXTURE = 2.2, 200, 0.2
@@ -55,7 +59,7 @@ _PATCH_ENTROPY, _PATCH_TEXTURE = 3.0, 0.5
 #: poor.
 _WRITING_LINES, _WRITING_PART = 0.6, 0.1
 _WRITING_AGREEMENT, _WRITING_WEAKEST = 0.97, 0.9
-_WRITING_ENTROPY, _WRITING_TEXTURE = 2.4, 0.4
+_WRITING_ENTROPY, _WRITING_TEXTURE = 3.2, 0.4
 
 #: The logistic model of overlays against templates (see `facsimile.imaging.geometry.covering`), fitted by
 #: `benchmarks/families.py`.
@@ -124,14 +128,15 @@ class Examiner:
         return Evidence(finding, shared, fine, found, moved, negative)
 
     def look_closer(self, evidence: Evidence) -> Evidence:
-        """The second look, where the wholes differ: for a tile of a collage, for an overlay, and for the
+        """The second look, where the wholes differ: for a tile of a collage, an overlay, a part on a plain
+        ground, and the
         frame that pictures made from one template share."""
         moved = evidence.moved if evidence.moved is not None else parallax(evidence.shared.common)
         evidence = dataclasses.replace(evidence, moved=moved)
         far = moved is not None and moved > _COVERED_MOVES * self._policy.parallax
         if far or self._is_free(evidence.common):
             return evidence
-        closer = self._tile(evidence) or self._covered(evidence)
+        closer = self._tile(evidence) or self._covered(evidence) or self._cut_out(evidence)
         if closer is None and evidence.difference.agreeing >= self._policy.template:
             closer = dataclasses.replace(evidence, finding="same template")
         return closer or evidence
@@ -181,6 +186,13 @@ class Examiner:
         if not overlay and _cover_evidence(found) < self._policy.covered:
             return None
         return dataclasses.replace(evidence, finding="copy", covered=found.part)
+
+    def _cut_out(self, evidence: Evidence) -> Evidence | None:
+        """What was cut out of the same picture and put on a plain ground, or None."""
+        found = compare_cut_out(evidence.common)
+        if found is None or found.texture < _CUT_OUT_TEXTURE or not self._same(found, _CUT_OUT_CELLS):
+            return None
+        return dataclasses.replace(evidence, finding="copy", difference=found)
 
     def _tile(self, evidence: Evidence) -> Evidence | None:
         """The same picture in one tile of a collage, or None."""

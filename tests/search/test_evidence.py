@@ -103,11 +103,21 @@ def too_bright(picture: Picture) -> Picture:
     return picture.point(lambda value: min(255, round(1.6 * value)))
 
 
+def cut_out(picture: Picture) -> Picture:
+    """Its middle on black."""
+    mask = Image.new("L", picture.size, 0)
+    shares = ((0.2, 0.3), (0.45, 0.1), (0.8, 0.2), (0.9, 0.7), (0.5, 0.95), (0.15, 0.8))
+    corners = [(picture.width * x, picture.height * y) for x, y in shares]
+    ImageDraw.Draw(mask).polygon(corners, fill=255)
+    return Image.composite(picture, Image.new("RGB", picture.size, "black"), mask)
+
+
 COPIES: dict[str, Callable[[Picture], Picture]] = {
     "caption of three lines": lambda p: captioned(p, "WHEN YOU FIND IT", "AND IT WAS THERE", "ALL DAY LONG"),
     "caption of one line": lambda p: captioned(p, "", "", "it was there all day"),
     "sticker": sticker,
     "collage without gutters": collage,
+    "cut out on black": cut_out,
     "clipped light": too_bright,
     "blurred": lambda p: p.filter(ImageFilter.GaussianBlur(3)),
     "any turn": lambda p: p.rotate(31, Image.Resampling.BICUBIC, expand=True, fillcolor="white"),
@@ -154,6 +164,10 @@ def test_pictures_of_one_template_are_no_copies(query: Picture, stored: Picture)
     found = compared(query, stored)
     assert found.match is None or found.match.verdict is Verdict.SIMILAR
     assert finding(query, stored) in (None, "same template", "same scene")
+
+
+def test_a_blank_form_is_no_copy_of_one_that_is_filled_in() -> None:
+    assert finding(form("", "", ""), FORMS[0]) != "copy"
 
 
 def test_the_note_says_that_the_template_is_the_same() -> None:
