@@ -91,7 +91,12 @@ def recoloured(
         tinted = _is_tinted(colour, luma) or _is_tinted(other_colour, other_luma)
         return chroma[1] >= _COLOURED and faded > _LUMA_KEPT and not tinted
     turned = abs(gain) > _TURN_KNOWN and abs(np.degrees(np.angle(gain))) > _STRICT_TURN
-    saturation = _STRICT_GAIN[0] <= abs(gain) <= _STRICT_GAIN[1] or abs(shift) >= _TINT
+    lighter = float(np.median((other_luma + 1) / (luma + 1)))  # all light, so all colours, scaled alike
+    saturation = abs(shift) >= _TINT or any(
+        low <= abs(gain) <= high
+        for by in (1.0, lighter, 1 / lighter)
+        for low, high in [(by * _STRICT_GAIN[0], by * _STRICT_GAIN[1])]
+    )
     return turned or not saturation or float(np.quantile(missed, 0.95)) > _STRICT_MISSED
 
 

@@ -73,7 +73,7 @@ class Difference:
     @property
     def oddity(self) -> float:
         """One number for all that is left, to choose between two ways to explain it."""
-        return self.residual + self.shade_flat
+        return self.residual + self.shade + self.shade_flat
 
 
 def difference(common: Common) -> Difference | None:
@@ -99,7 +99,7 @@ def difference(common: Common) -> Difference | None:
 
 
 def _is_unexplained(found: Difference) -> bool:
-    return _UNEXPLAINED < found.residual < _HOPELESS or found.shade_flat > _UNEXPLAINED
+    return _UNEXPLAINED < found.residual < _HOPELESS or max(found.shade, found.shade_flat) > _UNEXPLAINED
 
 
 def measure(first: Any, second: Any, inside: Any, part: NDArray[np.bool_] | None = None) -> Difference | None:

@@ -111,7 +111,7 @@ def test_two_pictures_of_one_template_are_not_merged_but_shown_where_wanted(plac
     assert (pair.keeper, pair.why) == (None, "")
     told = pair.as_json()
     assert (told["keeper"], told["why"], told["note"]) == (None, None, "same template")
-    assert told["images"][1]["relation"]["note"] == "same scene"
+    assert told["images"][1]["relation"]["note"] == "same template"
 
 
 def side_by_side(height: int, *pictures: Picture) -> Picture:
