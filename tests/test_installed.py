@@ -30,7 +30,7 @@ import facsimile
 import imaging, search, ingest, workers
 
 with facsimile.open("by-library", model="none") as index:
-    tally = index.ingest("photos", jobs=2)
+    tally = index.ingest("photos", processes=2)
     (best, *_) = index.search("photos/cat.png")
 assert (tally.added, tally.failed) == (2, 0), tally
 assert best.verdict == "identical", best
@@ -42,7 +42,7 @@ import sys
 import facsimile
 import search
 
-with facsimile.Client(sys.argv[1], patience=120) as client:  # until the server listens
+with facsimile.Client(sys.argv[1], retry_timeout=120) as client:  # until the server listens
     client.add("photos/cat.png", id="cat", wait=True)
     (best, *_) = client.search("photos/cat.png")
 assert (best.record.id, best.verdict) == ("cat", "identical")
