@@ -49,7 +49,7 @@ def test_a_service_that_is_needed_and_away_is_named(start, monkeypatch):
 def test_an_elasticsearch_that_goes_away_and_comes_back(start, elasticsearch_node, monkeypatch):
     monkeypatch.setattr(health, "CACHE_SECONDS", 0.0)
     node = elasticsearch_node
-    api = start(f"{node.url}/health-{uuid4().hex}", settings={"elastic_timeout": 2})
+    api = start(f"{node.url}/health-{uuid4().hex}", settings={"elastic_timeout": 5})
     api.store(photo_jpeg(), "a")
     node.kill()
     for answer in (
