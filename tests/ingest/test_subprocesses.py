@@ -15,7 +15,7 @@ import facsimile
 
 print("begins")
 with facsimile.open({index!r}, model="none") as index:
-    print(index.ingest({folder!r}, jobs=2).added)
+    print(index.ingest({folder!r}, processes=2).added)
 """
 
 
