@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,7 @@ def records(location: str) -> list[dict[str, Any]]:
         return [
             {
                 name: value.tolist() if hasattr(value, "tolist") else value
-                for name in record.__slots__
+                for name in (each.name for each in dataclasses.fields(record))
                 for value in [getattr(record, name)]
             }
             for record in index.scan(full=True)
