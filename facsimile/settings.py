@@ -16,8 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facsimile.imaging.decode import Limits
 from facsimile.imaging.models import DEFAULT_MODEL, model
-from facsimile.imaging.models.base import Model
-from facsimile.imaging.models.base import Options as ModelOptions
+from facsimile.imaging.models.base import Model, ModelOptions
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.proof import Policy
 from facsimile.search.ranking import Thresholds

@@ -1,4 +1,4 @@
-"""Bytes to pixels to signatures: all that the bytes of one image alone say. No disk, no network, no index.
+"""Bytes to pixels to signatures: everything that is computed from one image alone. No disk, network or index.
 
-Names are imported from the modules: whoever needs only the errors then waits for neither numpy nor Pillow.
+Import names from the modules: code that needs only the errors then loads neither numpy nor Pillow.
 """

@@ -1,4 +1,4 @@
-"""A hash as terms: what an inverted index filters by before any distance is computed.
+"""Terms of a hash, by which an inverted index selects candidates before any distance is computed.
 
 The 16 bands are the rows of the 16x16 hash, each 16 bits, written with its position: `3` + `07ff`. Two hashes
 become candidates when they share a term. One side may ask for more terms than its own bands: `probed` adds

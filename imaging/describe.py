@@ -1,4 +1,4 @@
-"""The one door: bytes to signatures, for stored images and queries alike, so that they can never disagree."""
+"""Compute the signatures of an image: the one function for stored images and queries, so that both agree."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsimile.imaging import bands, phash
-from facsimile.imaging.decode import Limits, Picture, decode, thumbnail
+from facsimile.imaging.decode import DecodedImage, Limits, decode, thumbnail
 from facsimile.imaging.errors import FacsimileError, ImageError
 from facsimile.imaging.margins import content_box
 from facsimile.imaging.models.base import Model
@@ -54,9 +54,9 @@ class HashQuery:
 
 
 def describe(data: bytes, *, limits: Limits | None = None, model: Model | None = None) -> Description:
-    """All that one image's bytes say, with a vector where there is a model to make it.
+    """Compute the description of one image, with a vector if there is a model.
 
-    Raises an ImageError where they are no image that can be read, a ModelError where the model fails.
+    Raises ImageError for bytes that cannot be decoded, ModelError if the model fails.
     """
     described = describe_many([data], limits=limits, model=model)[0]
     if isinstance(described, ImageError):
@@ -74,8 +74,8 @@ def describe_many(
     """Describe a batch; one that cannot be read has its error in its place, and never ends the batch.
 
     Each picture is decoded once, for hashes and vector alike. Blank pictures (`quality` 0) have a vector too:
-    it tells a black one from a white one, and is no proof of a copy. What each stage takes is added to
-    `timings`.
+    it distinguishes a black picture from a white one, but does not prove a copy. The seconds of each stage
+    are added to `timings`.
     """
     timings = timings or Timings()
     read: list[Reading | ImageError] = []
@@ -92,7 +92,7 @@ def read_image(
 ) -> Reading:
     """The first half of `describe`: all that needs the bytes, which may be read in another process.
 
-    Raises an ImageError where they are no image that can be read.
+    Raises ImageError for bytes that cannot be decoded.
     """
     timings = timings or Timings()
     with timings.of("decode"):
@@ -147,7 +147,7 @@ class Reading:
     prepared: NDArray[Any] | None = None
 
     @classmethod
-    def of(cls, data: bytes, picture: Picture) -> Reading:
+    def of(cls, data: bytes, picture: DecodedImage) -> Reading:
         box = content_box(picture.luma)
         margins = [picture.luma_square(box)] if box else []
         small = picture.small

@@ -1,4 +1,4 @@
-"""How far two signatures are from each other."""
+"""Distances between two signatures."""
 
 from __future__ import annotations
 

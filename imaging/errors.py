@@ -1,7 +1,7 @@
 """The root of every error of the project, and the errors of reading an image and of models.
 
 FacsimileError                    every error that is reported by one sentence, with an `exit_code`
-├── ImageError                    these bytes give no signature; permanent, never retried
+├── ImageError                    no signature can be computed from these bytes; permanent
 │   ├── EmptyImage                zero bytes
 │   ├── NotAnImage                not in a format that can be decoded here
 │   ├── BrokenImage               a known format, but damaged or truncated
@@ -23,7 +23,7 @@ class FacsimileError(Exception):
 
 
 class ImageError(FacsimileError):
-    """These bytes give no signature."""
+    """No signature can be computed from these bytes."""
 
 
 class EmptyImage(ImageError):

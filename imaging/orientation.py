@@ -1,7 +1,8 @@
-"""The eight ways to lay a rectangle: quarter turns and flips, on pictures, spectra and stored hashes.
+"""The eight orientations of a rectangle: quarter turns and flips, on pictures, spectra and stored hashes.
 
-A DCT knows its own mirror images: flipping a picture changes the sign of the odd frequencies along that axis,
-transposing it transposes the spectrum. So the eight hashes of a query come from one spectrum.
+The DCT of a mirrored picture follows from that of the picture: flipping it changes the sign of the odd
+frequencies along that axis, transposing it transposes the spectrum. So the eight hashes of a query are
+computed from one spectrum.
 
 `turn-90` is clockwise. If the query's spectrum, oriented by some way, matches the hash of a stored picture,
 then the query is the stored picture with the `inverse` of that way applied to it.
@@ -32,12 +33,12 @@ _ODD = np.arange(16) % 2 == 1
 
 
 def inverse(orientation: str) -> str:
-    """The way that undoes this one."""
+    """The orientation that undoes this one."""
     return {"turn-90": "turn-270", "turn-270": "turn-90"}.get(orientation, orientation)
 
 
 def orient(picture: NDArray[Any], orientation: str) -> NDArray[Any]:
-    """A picture [H, W] or [H, W, C] laid this way; a view, no copy."""
+    """A picture [H, W] or [H, W, C] in this orientation; a view, no copy."""
     transposed, rows, columns = _STEPS[orientation]
     if transposed:
         picture = picture.swapaxes(0, 1)
@@ -45,14 +46,14 @@ def orient(picture: NDArray[Any], orientation: str) -> NDArray[Any]:
 
 
 def orient_spectrum(spectrum: NDArray[np.float32], orientation: str) -> NDArray[np.float32]:
-    """The spectrum [..., 16, 16] of the picture laid this way, from the spectrum of the picture; exact."""
+    """The spectrum [..., 16, 16] of the picture in this orientation, from that of the picture; exact."""
     if _STEPS[orientation][0]:
         spectrum = spectrum.swapaxes(-1, -2)
     return np.where(_sign_changes(orientation), -spectrum, spectrum)
 
 
 def orient_bits(bits: NDArray[np.uint8], orientation: str) -> NDArray[np.uint8]:
-    """The hash [..., 32] of the picture laid this way, from its hash alone.
+    """The hash [..., 32] of the picture in this orientation, from its hash alone.
 
     Exact where only transposed. Else an approximation: a coefficient that changes its sign changes its side
     of the median too, unless it lies between the old or new median and its opposite.

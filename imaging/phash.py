@@ -16,10 +16,10 @@ _SIDE = 64
 _KEPT = 16
 
 #: a coefficient nearer to the median than this may fall on either side: the noise of a JPEG, averaged to
-#: 64x64, is a gray level or less, and an orthonormal basis hands it on as it is; four times that is certain
+#: 64x64, is a gray level or less, and an orthonormal basis preserves it; four times that is certain
 NOISE = 4.0
 
-#: a hash with a smaller share of certain bits says too little. Measured: smooth gradients, an edge, noise
+#: a hash with a smaller share of certain bits identifies nothing. Measured: smooth gradients, an edge, noise
 #: and blank pictures reach 0.21; the least of 9,144 photographs and drawings has 0.37, one faded to a
 #: twentieth of its contrast 0.39
 LEAST_CERTAIN = 0.25
@@ -59,10 +59,11 @@ def bits_of(spectrum: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def quality(spectrum: NDArray[np.float32]) -> NDArray[np.int64]:
-    """How much a hash says, 0..100, for spectra [..., 16, 16]: the percentage of certain bits.
+    """The information in a hash, 0..100, for spectra [..., 16, 16]: the percentage of certain bits.
 
-    0 for pictures that say too little: blank ones, smooth gradients, a straight edge. Their hashes rest on
-    few coefficients and on the rounding of the others, so that all such pictures resemble each other.
+    0 for pictures with too little structure: blank ones, smooth gradients, a straight edge. Their hashes
+    depend on few coefficients and on the rounding of the others, so that all such pictures resemble each
+    other.
     """
     flat = spectrum.reshape(*spectrum.shape[:-2], _KEPT * _KEPT)
     certain = np.mean(np.abs(flat - np.median(flat, axis=-1, keepdims=True)) > NOISE, axis=-1)

@@ -1,6 +1,6 @@
 """What one image is, once its bytes have been read: the value that crosses every room.
 
-`Description` is all that the bytes alone say. `ImageRecord` adds who it is and where it came from.
+`Description` holds what is computed from the bytes. `ImageRecord` adds identity and origin.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BITS = 256
 #: version of `Description.pixels`: raised with every change that makes the digest of one content another
 PIXELS_VERSION = 2
 
-#: digits of `Description.pixels` that say what the first frame or page shows; the others tell of all of them
+#: digits of `Description.pixels` that identify the first frame or page; the others identify all of them
 FIRST_FRAME = 32
 
 #: panels of one picture at most
@@ -39,7 +39,7 @@ def begins_alike(pixels: str, others: str) -> bool:
 
 
 class Key(NamedTuple):
-    """What tells two records apart. Ids are unique within a collection, so tenants never meet."""
+    """The identity of a record. Ids are unique within a collection, so tenants are separate."""
 
     collection: str
     id: str

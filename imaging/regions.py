@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsimile.imaging import phash
-from facsimile.imaging.decode import Picture, decode
+from facsimile.imaging.decode import DecodedImage, decode
 from facsimile.imaging.errors import ImageError
 from facsimile.imaging.margins import Box
 from facsimile.imaging.models.base import Model
@@ -42,7 +42,7 @@ class Region:
     vector: NDArray[np.float32] | None = None
 
 
-def regions(picture: Picture) -> Iterator[tuple[Picture, bool]]:
+def regions(picture: DecodedImage) -> Iterator[tuple[DecodedImage, bool]]:
     """The regions of a picture as thumbnails show it, and whether each was turned."""
     found = tilt(picture.rgb)
     if found:

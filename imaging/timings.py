@@ -1,4 +1,4 @@
-"""Where the seconds go."""
+"""Seconds spent in each stage."""
 
 from __future__ import annotations
 

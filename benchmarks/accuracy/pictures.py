@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from datasets.photographs import Library, build
-from facsimile.imaging.decode import Picture, decode
+from facsimile.imaging.decode import DecodedImage, decode
 from facsimile.search.evaluation.attacks import ATTACKS, attack
 
 #: originals, unseen distractors, then training pictures up to this many
@@ -109,7 +109,7 @@ class Seen:
         self.data = data
 
     @cached_property
-    def picture(self) -> Picture:
+    def picture(self) -> DecodedImage:
         return decode(self.data)
 
 

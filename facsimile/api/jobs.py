@@ -34,7 +34,7 @@ class Failure(BaseModel):
     collection: str | None
     source: str
     error: str = Field(description="what kind of error ended it", examples=["NotAnImage"])
-    reason: str = Field(examples=["the bytes are in no image format that can be decoded here"])
+    reason: str = Field(examples=["the bytes are not in a supported image format"])
     at: datetime
 
     @classmethod

@@ -1,10 +1,10 @@
 """Bytes to one upright picture, under limits: the only home of Pillow."""
 
-from facsimile.imaging.decode.picture import (
+from facsimile.imaging.decode.decoded_image import (
     LUMA_SIDE,
     THUMBNAIL_BYTES,
     THUMBNAIL_SIDE,
-    Picture,
+    DecodedImage,
     shrunk,
     thumbnail,
 )
@@ -15,8 +15,8 @@ __all__ = [
     "THUMBNAIL_BYTES",
     "THUMBNAIL_SIDE",
     "WORKING_SIDE",
+    "DecodedImage",
     "Limits",
-    "Picture",
     "decode",
     "shrunk",
     "thumbnail",

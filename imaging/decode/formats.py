@@ -109,7 +109,7 @@ def unread(data: bytes) -> str:
         return "this is a web page, not an image; the address of the image itself is needed"
     if _XML.match(head):
         return "this is an XML document, not an image"
-    return "the bytes are in no image format that can be read here"
+    return "the bytes are not in a supported image format"
 
 
 def camera_raw() -> str:

@@ -20,7 +20,7 @@ from PIL.ImageFile import ImageFile
 
 from facsimile.imaging.decode import content, formats, icon, jpeg, jpeg2000, png
 from facsimile.imaging.decode.colours import eight_bits, in_srgb, opaque
-from facsimile.imaging.decode.picture import Picture
+from facsimile.imaging.decode.decoded_image import DecodedImage
 from facsimile.imaging.errors import BrokenImage, EmptyImage, ImageTooLarge, NotAnImage
 
 #: the shorter side of the working raster is at least this, where the picture has as much
@@ -68,11 +68,11 @@ class Limits:
     max_pixels: int = 100_000_000
 
 
-def decode(data: bytes, limits: Limits | None = None, *, digest: bool = True) -> Picture:
+def decode(data: bytes, limits: Limits | None = None, *, digest: bool = True) -> DecodedImage:
     """Read one image: its first frame (of a TIFF the first page that is no preview), turned upright, on white
     where it is transparent (on black where it shows only there), colours in sRGB.
 
-    `digest` asks for `Picture.pixels`, which needs a look at all frames and pages.
+    `digest` asks for `DecodedImage.pixels`, which needs a look at all frames and pages.
     Raises EmptyImage, NotAnImage, BrokenImage or ImageTooLarge; each names the reason in one sentence.
     """
     limits = limits or Limits()
@@ -195,7 +195,7 @@ def _scale(width: int, height: int) -> int:
 # -- reading ------------------------------------------------------------------------------------------------
 
 
-def _read(image: ImageFile, data: bytes, limits: Limits, format: str, *, digest: bool) -> Picture:
+def _read(image: ImageFile, data: bytes, limits: Limits, format: str, *, digest: bool) -> DecodedImage:
     size = image.size
     deep = content.has_full_depth(image, data)
     if format == "JPEG":
@@ -231,7 +231,7 @@ def _read(image: ImageFile, data: bytes, limits: Limits, format: str, *, digest:
     as_stored = raster is image and not reduced
     raster.info.clear()  # or thumbnails would carry comments and profiles
     width, height = size[::-1] if orientation >= 5 else size
-    return Picture(width, height, format, raster, as_stored, pixels)
+    return DecodedImage(width, height, format, raster, as_stored, pixels)
 
 
 def _has_others(image: ImageFile, data: bytes) -> bool:

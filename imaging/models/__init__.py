@@ -6,7 +6,7 @@ import os
 from functools import cache
 
 from facsimile.imaging.errors import ModelNotFound
-from facsimile.imaging.models.base import Device, Model, Options
+from facsimile.imaging.models.base import Device, Model, ModelOptions
 
 DEFAULT_MODEL = "facsimile"
 
@@ -16,7 +16,7 @@ MODEL_NAMES = ("facsimile", "augnet", "torchvision:NAME[:WEIGHTS]", "torchscript
 
 
 def model(name: str = DEFAULT_MODEL, *, batch: int = 32, threads: int = 1, device: Device = "auto") -> Model:
-    """The model of this name; one process has one for the same arguments.
+    """Return the model of this name; a process has one instance per set of arguments.
 
     `batch` is how many pictures are computed together, `threads` how many processor threads a network may
     use, `device` is "cpu", "cuda", "mps" or "auto" (the best one that the model can use here). None of
@@ -25,11 +25,11 @@ def model(name: str = DEFAULT_MODEL, *, batch: int = 32, threads: int = 1, devic
 
     Raises ModelNotFound and ModelUnavailable; what is loaded late may raise the latter at the first vector.
     """
-    return _model(name, Options(batch, threads, device))
+    return _model(name, ModelOptions(batch, threads, device))
 
 
 @cache
-def _model(name: str, options: Options) -> Model:
+def _model(name: str, options: ModelOptions) -> Model:
     match name.partition(":"):
         case "facsimile", "", "":
             from facsimile.imaging.models.bundled import Bundled

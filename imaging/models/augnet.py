@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facsimile.imaging.decode import Picture
-from facsimile.imaging.models.base import Options, imported
+from facsimile.imaging.decode import DecodedImage
+from facsimile.imaging.models.base import ModelOptions, imported
 from facsimile.imaging.models.pytorch import TorchModel, without_strips
 
 
@@ -23,12 +23,12 @@ class AugNet(TorchModel):
     dims = 768
     preprocess = "shorter side to 350, ImageNet mean and deviation; strips squashed to a square before"
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ModelOptions) -> None:
         super().__init__(options)
         self._imgsim = imported("imgsim", self.extra)
         self.identity = f"augnet:imgsim-{version('imgsim')}"
 
-    def prepare(self, picture: Picture) -> NDArray[np.uint8]:
+    def prepare(self, picture: DecodedImage) -> NDArray[np.uint8]:
         return np.ascontiguousarray(without_strips(picture)[..., ::-1])  # it takes blue, green, red
 
     def _compute(self, prepared: Sequence[NDArray[Any]]) -> NDArray[np.float32]:

@@ -11,14 +11,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from facsimile.imaging.decode import Picture
+from facsimile.imaging.decode import DecodedImage
 from facsimile.imaging.errors import ModelError, ModelUnavailable
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ModelOptions:
     """How a model is run; see `facsimile.imaging.models.model`."""
 
     batch: int = 32
@@ -33,7 +33,7 @@ class Options:
 
 
 class Model(ABC):
-    """A network that turns pictures into vectors whose cosine says how alike they are.
+    """A network that turns pictures into vectors whose cosine is their similarity.
 
     `name` is what it is asked for by. `identity` names network and weights: vectors of two identities
     cannot be compared, so an index keeps it. `dims` is the length of a vector, and `preprocess` says in
@@ -43,7 +43,7 @@ class Model(ABC):
     name: str
     identity: str
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ModelOptions) -> None:
         self.options = options
 
     @property
@@ -55,7 +55,7 @@ class Model(ABC):
     def preprocess(self) -> str: ...
 
     @abstractmethod
-    def prepare(self, picture: Picture) -> NDArray[Any]:
+    def prepare(self, picture: DecodedImage) -> NDArray[Any]:
         """What the network is shown of a picture: all that has to be kept of it until the batch is full."""
 
     def vectors(self, prepared: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
@@ -73,7 +73,7 @@ class Model(ABC):
 
     @abstractmethod
     def _compute(self, prepared: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-        """What the network says of one batch: [N, dims], of any length."""
+        """The vectors of one batch: [N, dims], not normalised."""
 
 
 def imported(module: str, extra: str) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facsimile.imaging.decode import Picture
+from facsimile.imaging.decode import DecodedImage
 from facsimile.imaging.errors import ModelUnavailable
 from facsimile.imaging.models.base import Model
 
@@ -28,7 +28,7 @@ _PROVIDERS = {
 
 
 class Bundled(Model):
-    """The copy-detection network that `training/` made; docs/model-card.md says what it can do.
+    """The copy-detection network that `training/` made; see docs/model-card.md.
 
     Identity and dimensions are known without loading it, so that whoever only opens an index waits for
     nothing, and so is `side`: the graph takes uint8 [batch, 3, side, side]. The rest loads at the first
@@ -44,7 +44,7 @@ class Bundled(Model):
     def preprocess(self) -> str:
         return f"RGB bytes, squashed to {self.side}x{self.side} by area averages"
 
-    def prepare(self, picture: Picture) -> NDArray[np.uint8]:
+    def prepare(self, picture: DecodedImage) -> NDArray[np.uint8]:
         return picture.square(self.side)
 
     def _compute(self, prepared: Sequence[NDArray[Any]]) -> NDArray[np.float32]:

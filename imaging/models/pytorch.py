@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facsimile.imaging.decode import Picture
+from facsimile.imaging.decode import DecodedImage
 from facsimile.imaging.errors import ModelNotFound, ModelUnavailable
-from facsimile.imaging.models.base import Model, Options, imported
+from facsimile.imaging.models.base import Model, ModelOptions, imported
 
 #: the mean and deviation of ImageNet's pictures per channel, on a scale of 0..1
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -29,7 +29,7 @@ class TorchModel(Model):
 
     extra = "torch"
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ModelOptions) -> None:
         super().__init__(options)
         self._torch = imported("torch", self.extra)
 
@@ -71,7 +71,7 @@ class TorchVision(TorchModel):
     unless it has them in its cache. The weights `none` are random, the same ones each time.
     """
 
-    def __init__(self, which: str, options: Options) -> None:
+    def __init__(self, which: str, options: ModelOptions) -> None:
         super().__init__(options)
         self._models = imported("torchvision.models", self.extra)
         self._network_name, _, weights = which.partition(":")
@@ -101,7 +101,7 @@ class TorchVision(TorchModel):
         side = self._transform.crop_size[0]
         return len(self._compute([np.zeros((3, side, side), np.float32)])[0])
 
-    def prepare(self, picture: Picture) -> NDArray[np.float32]:
+    def prepare(self, picture: DecodedImage) -> NDArray[np.float32]:
         shown = self._torch.from_numpy(without_strips(picture).copy()).permute(2, 0, 1)
         prepared: NDArray[np.float32] = self._transform(shown).numpy()
         return prepared
@@ -128,7 +128,7 @@ class TorchScript(TorchModel):
     side = 288
     preprocess = f"squashed to {side}x{side} (bilinear, antialiased), mean {_MEAN}, deviation {_DEVIATION}"
 
-    def __init__(self, file: str, options: Options) -> None:
+    def __init__(self, file: str, options: ModelOptions) -> None:
         super().__init__(options)
         self._file = Path(file)
         try:
@@ -143,7 +143,7 @@ class TorchScript(TorchModel):
     def dims(self) -> int:
         return len(self._compute([np.zeros((3, self.side, self.side), np.float32)])[0])
 
-    def prepare(self, picture: Picture) -> NDArray[np.float32]:
+    def prepare(self, picture: DecodedImage) -> NDArray[np.float32]:
         torch = self._torch
         shown = torch.from_numpy(picture.rgb.copy()).permute(2, 0, 1)[None].float() / 255
         resize = torch.nn.functional.interpolate
@@ -159,7 +159,7 @@ class TorchScript(TorchModel):
             raise ModelUnavailable(f"{self._file} is no TorchScript that can be loaded here") from error
 
 
-def without_strips(picture: Picture) -> NDArray[np.uint8]:
+def without_strips(picture: DecodedImage) -> NDArray[np.uint8]:
     """The working raster [H, W, 3], for networks that want the shorter side at a given length. A strip comes
     squashed to a square: a line of pixels would otherwise grow beyond all memory."""
     height, width = picture.rgb.shape[:2]

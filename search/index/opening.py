@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from facsimile.imaging.models import model
-from facsimile.imaging.models.base import Model
-from facsimile.imaging.models.base import Options as ModelOptions
+from facsimile.imaging.models.base import Model, ModelOptions
 from facsimile.imaging.phash import HASH_VERSION
 from facsimile.search.errors import IndexAlreadyExists, IndexMismatch, IndexNotFound, InvalidRequest
 from facsimile.search.index.base import Index, Progress, Signatures, Transform

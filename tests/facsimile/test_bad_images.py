@@ -35,7 +35,7 @@ def broken(photos: Path) -> dict[str, str]:
     (photos / "locked.jpg").chmod(0)
     return {
         "empty.jpg": "the image has zero bytes",
-        "text.jpg": "the bytes are in no image format that can be read here",
+        "text.jpg": "the bytes are not in a supported image format",
         "short.jpg": "the JPEG image is damaged or cut short",
         "bomb.png": "pixels",
         "locked.jpg": "Permission denied",

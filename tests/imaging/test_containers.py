@@ -244,7 +244,7 @@ KINDS = {
     "video": (struct.pack(">I", 24) + b"ftypisom", "a video", "frames"),
     "archive": (b"PK\3\4", "an archive", "unpack"),
     "XML": (b"<?xml version='1.0'?><Error>", "an XML document", ""),
-    "text": (b"a text", "in no image format that can be read here", ""),
+    "text": (b"a text", "not in a supported image format", ""),
 }
 
 

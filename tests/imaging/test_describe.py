@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from facsimile.imaging.describe import describe, describe_many, hash_queries, hash_queries_of_bits
 from facsimile.imaging.distance import hamming
 from facsimile.imaging.errors import EmptyImage, ImageError, NotAnImage
-from facsimile.imaging.models.base import Model, Options
+from facsimile.imaging.models.base import Model, ModelOptions
 from facsimile.imaging.orientation import ORIENTATIONS, inverse, orient
 from facsimile.imaging.record import Description
 from facsimile.imaging.timings import Timings
@@ -200,7 +200,7 @@ def test_the_seconds_of_each_stage_are_told():
     assert hashed.decode > 0
     assert hashed.hash > 0
     assert hashed.model == 0
-    describe_many([*images, b"broken"], model=Zeros(Options()), timings=described)
+    describe_many([*images, b"broken"], model=Zeros(ModelOptions()), timings=described)
     assert described.model > 0
     before = described.describe
     described.add(hashed)

@@ -21,7 +21,7 @@ from facsimile.imaging.describe import describe, describe_many
 from facsimile.imaging.distance import cosine
 from facsimile.imaging.errors import EmptyImage, ModelError, ModelNotFound, ModelUnavailable
 from facsimile.imaging.models import DEFAULT_MODEL, model
-from facsimile.imaging.models.base import Model, Options
+from facsimile.imaging.models.base import Model, ModelOptions
 from facsimile.imaging.models.bundled import WEIGHTS, Bundled
 from facsimile.imaging.record import Description
 from tests.support.pictures import EDITS, NAMES, encoded, photograph
@@ -147,7 +147,7 @@ def test_options_that_make_no_sense_are_refused(options):
 def test_missing_weights_are_said(monkeypatch, tmp_path):
     monkeypatch.setattr("facsimile.imaging.models.bundled.WEIGHTS", tmp_path / "facsimile-1.onnx")
     with pytest.raises(ModelUnavailable, match=r"facsimile-1\.onnx is missing"):
-        describe(KINDS["colour"], model=Bundled(Options()))
+        describe(KINDS["colour"], model=Bundled(ModelOptions()))
 
 
 def test_a_device_that_is_not_there_is_said():
@@ -236,11 +236,11 @@ class Means(Model):
 def test_vectors_are_normalised_for_every_model_and_black_has_one_too():
     colours = ["red", "black", "blue"]
     datas = [encoded(Image.new("RGB", (5, 4), colour)) for colour in colours]
-    found = describe_many(datas, model=Means(Options(batch=2)))
+    found = describe_many(datas, model=Means(ModelOptions(batch=2)))
     vectors = [one.vector for one in found if isinstance(one, Description)]
     np.testing.assert_allclose(np.array(vectors), np.array([[1, 0, 0], [3**-0.5] * 3, [0, 0, 1]]), atol=1e-6)
 
 
 def test_no_pictures_have_no_vectors():
-    assert Means(Options()).vectors([]).shape == (0, 3)
-    assert Bundled(Options()).vectors([]).shape == (0, model().dims)
+    assert Means(ModelOptions()).vectors([]).shape == (0, 3)
+    assert Bundled(ModelOptions()).vectors([]).shape == (0, model().dims)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facsimile.imaging.models.base import Model, Options
+from facsimile.imaging.models.base import Model, ModelOptions
 from tests.support.waiting import wait_until
 
 #: widths of pictures that a child hangs on, or crashes on
@@ -49,7 +49,7 @@ class Faulty(Model):
 
 def faulty(mark: Path | None = None) -> Model:
     """Open the model; child processes are given this function."""
-    model = Faulty(Options())
+    model = Faulty(ModelOptions())
     model.mark = mark
     return model
 

@@ -25,7 +25,7 @@ THUMBNAIL_BYTES = 32 * 1024
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class DecodedImage:
     """One decoded picture, upright and in sRGB. `width` and `height` are those of the original, `format` is
     Pillow's name of the format; the arrays are those of the working raster, which may be smaller."""
 
@@ -51,7 +51,7 @@ class Picture:
         return np.asarray(self._gray)
 
     @cached_property
-    def small(self) -> Picture:
+    def small(self) -> DecodedImage:
         """The picture as its thumbnail shows it, its working raster at most 320 pixels a side."""
         if max(self._raster.size) <= THUMBNAIL_SIDE:
             return self
@@ -66,18 +66,18 @@ class Picture:
         left, top = (width - side) // 2, (height - side) // 2
         return left, top, left + side, top + side
 
-    def part(self, box: Box) -> Picture:
+    def part(self, box: Box) -> DecodedImage:
         """What lies inside the box, in pixels of the working raster, as a picture by itself."""
         return self._cut(self._raster.crop(box))
 
-    def turned(self, affine: tuple[float, ...], size: tuple[int, int]) -> Picture:
+    def turned(self, affine: tuple[float, ...], size: tuple[int, int]) -> DecodedImage:
         """What an affine map (six numbers) takes a raster of this size to, as a picture by itself."""
         return self._cut(
             self._raster.transform(size, Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)
         )
 
-    def _cut(self, raster: Image.Image) -> Picture:
-        return Picture(*raster.size, self.format, raster, _as_stored=False)
+    def _cut(self, raster: Image.Image) -> DecodedImage:
+        return DecodedImage(*raster.size, self.format, raster, _as_stored=False)
 
     def luma_square(self, box: Box | None = None) -> NDArray[np.uint8]:
         """The luma, or the part of it inside the box, as area averages: uint8 [64, 64]."""
@@ -88,7 +88,7 @@ class Picture:
         return np.asarray(self._raster.resize((side, side), Image.Resampling.BOX).convert("RGB"))
 
 
-def thumbnail(picture: Picture, data: bytes) -> bytes:
+def thumbnail(picture: DecodedImage, data: bytes) -> bytes:
     """A JPEG of at most 320 pixels a side, without metadata.
 
     A small JPEG serves itself, less what is not the picture: to encode it again would take longer than
