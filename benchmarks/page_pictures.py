@@ -5,7 +5,9 @@ python benchmarks/page_pictures.py        # writes docs/images/page-*.webp; need
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,12 +17,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
+from playwright.sync_api import Browser, Page, sync_playwright
+
+import facsimile
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-import facsimile  # noqa: E402
-from tests.browser import Browser, Page  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 SIZE = (960, 640)
@@ -96,24 +97,31 @@ def jpeg(picture: Image.Image) -> bytes:
 
 def settled(page: Page) -> None:
     """Wait until all pictures that are seen are there."""
-    page.until(
+    page.wait_for_function(
         "[...document.images].filter((one) => one.checkVisibility())"
         ".every((one) => one.complete && one.naturalWidth)"
     )
 
 
+def shoot(page: Page, name: str) -> None:
+    """Write what is seen as a WebP."""
+    with Image.open(BytesIO(page.screenshot())) as picture:
+        picture.save(IMAGES / name, quality=82)
+
+
 def take(url: str, browser: Browser, suspect: Path) -> None:
     """Both pictures of the page at an address."""
-    page = browser.page(url, width=1180, height=760)
-    page.choose("#search-file", suspect)
-    page.until("document.querySelectorAll('#matches article').length")
+    page = browser.new_page(viewport={"width": 1180, "height": 760})
+    page.goto(url)
+    page.set_input_files("#search-file", suspect)
+    page.wait_for_function("document.querySelectorAll('#matches article').length")
     settled(page)
-    page.screenshot(IMAGES / "page-search.webp", quality=82)
-    page.prefer(prefers_color_scheme="dark", prefers_reduced_motion="reduce")
+    shoot(page, "page-search.webp")
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     page.click("nav [href='#browse']")
-    page.until("document.querySelectorAll('#stored li').length")
+    page.wait_for_function("document.querySelectorAll('#stored li').length")
     settled(page)
-    page.screenshot(IMAGES / "page-browse.webp", quality=82)
+    shoot(page, "page-browse.webp")
 
 
 def main() -> None:
@@ -149,11 +157,12 @@ def show(url: str, folder: Path) -> None:
     suspect.write_bytes(jpeg(edited(paintings["The red barn road"])))
     with facsimile.Client(url) as client:
         client.search(suspect)  # the first search of a process takes longer
-    browser = Browser(folder / "browser")
-    try:
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=shutil.which("chromium"), chromium_sandbox=os.geteuid() != 0
+        )
         take(url, browser, suspect)
-    finally:
-        browser.stop()
+        browser.close()
 
 
 if __name__ == "__main__":

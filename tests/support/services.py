@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.browser import Browser, BrowserUnavailable
+from tests.support.browser import Browser, Open, Page
 from tests.support.elasticsearch_node import ElasticsearchNode
 from tests.support.process import ServiceUnavailable
 from tests.support.redis_server import RedisServer
@@ -105,13 +106,32 @@ def redis_server(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
         server.stop()
 
 
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A headless Chromium, whose pages share nothing."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium, whose pages share nothing.
+
+    It ends with its module: while it runs, its driver keeps an event loop in this thread, so that other tests
+    can start none.
+    """
     try:
-        started = Browser(tmp_path_factory.mktemp("browser"))
-    except BrowserUnavailable as reason:
+        started = Browser()
+    except ServiceUnavailable as reason:
         unavailable(str(reason))
         raise
     yield started
     started.stop()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Open]:
+    """Opens pages; none of them may violate its policy, have an error, or ask another host."""
+    pages: list[Page] = []
+
+    def begin(url: str, **options: Any) -> Page:
+        pages.append(browser.page(url, **options))
+        return pages[-1]
+
+    yield begin
+    for page in pages:
+        assert page.complaints == []
+        page.close()

@@ -129,6 +129,20 @@ def test_a_generated_client_compiles_and_is_answered(api, document, tmp_path: Pa
     run(sys.executable, "-c", USE, api.url, suspect)
 
 
+def test_the_documentation_page_sends_requests_and_loads_nothing_from_elsewhere(api, visit):
+    page = visit(f"{api.url}/docs")
+    count = "document.querySelector('#operations-collections-list_collections {}')"
+    page.until(count.format("button"))
+    page.click("#operations-collections-list_collections button.opblock-summary-control")
+    page.until(count.format(".try-out__btn"))
+    page.click("#operations-collections-list_collections .try-out__btn")
+    page.until(count.format(".execute"))
+    page.click("#operations-collections-list_collections .execute")
+    page.until(count.format(".live-responses-table"))
+    assert "collections" in page.text("#operations-collections-list_collections .live-responses-table")
+    assert all(each.startswith((api.url, "data:")) for each in page.requested)
+
+
 def test_the_schemas_hold_all_that_matches_and_findings_say(api):
     """What a schema lacks would be left out of the answers."""
     api.store(photo_jpeg(0, 400), "a")

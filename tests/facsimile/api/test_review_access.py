@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.facsimile.api.test_web import Open, visit
 from tests.facsimile.api.test_web_access import CONTRASTS, NAMED
 from tests.facsimile.api.test_web_review import api, at, begun, findings, scanned
 from tests.support.api_server import Running
+from tests.support.browser import Open
 
-__all__ = ["api", "scanned", "visit"]
+__all__ = ["api", "scanned"]
 
 
 def test_help_shows_the_keys_and_turns_them_off(api: Running, visit: Open) -> None:
@@ -33,7 +33,7 @@ def test_help_shows_the_keys_and_turns_them_off(api: Running, visit: Open) -> No
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_review_has_contrast_names_and_announcements(api: Running, visit: Open, scheme: str) -> None:
     page = begun(api, visit)
-    page.prefer(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
+    page.prefer(scheme=scheme, motion="reduce")
     page.click("#finding summary")
     page.press("c")
     at(page, 2)
@@ -45,10 +45,9 @@ def test_review_has_contrast_names_and_announcements(api: Running, visit: Open, 
     assert len(seen) > 60
     assert [each for each in seen if each[1] < each[2]] == []
     page.press("Escape")
-    page.send("Accessibility.enable")
     nodes = [
         (node["role"]["value"], node.get("name", {}).get("value", "").strip())
-        for node in page.send("Accessibility.getFullAXTree")["nodes"]
+        for node in page.accessibility_tree()
         if not node["ignored"]
     ]
     assert [role for role, name in nodes if role in NAMED and not name] == []

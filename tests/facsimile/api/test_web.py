@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import httpx
 import pytest
@@ -12,29 +10,12 @@ import pytest
 from facsimile.search.evaluation.attacks import attack
 from facsimile.search.index.state.base import Ref
 from facsimile.workers.ledger.jobs import Jobs
-from tests.browser import SHIFT, Browser, Page
 from tests.support.api_server import Running
+from tests.support.browser import Page
 from tests.support.pictures import photo_jpeg
-
-Open = Callable[..., Page]
 
 MATCHES = "document.querySelectorAll('#matches article').length"
 EVIL = "<img src=x onerror=\"document.title='broken into'\">"
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Open]:
-    """Opens pages; none of them may break its own policy or have an error."""
-    pages: list[Page] = []
-
-    def begin(url: str, **options: Any) -> Page:
-        pages.append(browser.page(url, **options))
-        return pages[-1]
-
-    yield begin
-    for page in pages:
-        assert page.complaints == []
-        page.close()
 
 
 @pytest.fixture
@@ -95,7 +76,7 @@ def test_a_pasted_picture_is_searched_for(filled, visit, browser):
         " canvas.getContext('2d').drawImage(bitmap, 0, 0); return canvas.convertToBlob() })"
         ".then((png) => navigator.clipboard.write([new ClipboardItem({ 'image/png': png })]))"
     )
-    page.press("v", commands=["paste"])
+    page.press("Control+v")
     assert "A cat" in first(page)
 
 
@@ -186,7 +167,7 @@ def test_everything_can_be_reached_and_done_by_keyboard(filled, visit):
     for key, expected in [("ArrowDown", 1), ("ArrowDown", 1), ("Home", 0), ("End", 1), ("ArrowLeft", 0)]:
         page.press(key)
         assert page.run(place) == expected, key
-    page.press("Tab", modifiers=SHIFT)
+    page.press("Shift+Tab")
     assert page.run(f"{focused}.textContent") == "Search"
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.facsimile.api.test_web import MATCHES, filled, mirrored, visit
+from tests.facsimile.api.test_web import MATCHES, filled, mirrored
 
-__all__ = ["filled", "mirrored", "visit"]
+__all__ = ["filled", "mirrored"]
 
 #: Each text that is seen, with its contrast and how much it needs, by the formula of WCAG 2.2.
 CONTRASTS = """
@@ -62,7 +62,7 @@ NAMED = {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_has_enough_contrast_in_both_themes(filled, visit, mirrored, scheme):
     page = visit(filled.url)
-    page.prefer(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
+    page.prefer(scheme=scheme, motion="reduce")
     dark = page.run("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 26)"
     assert dark is (scheme == "dark")
     seen = page.run(CONTRASTS)
@@ -93,10 +93,9 @@ def test_a_screen_reader_has_landmarks_and_names_for_everything(filled, visit, m
         page.until(MATCHES)
     if part == "browse":
         page.until("document.querySelectorAll('#stored li').length")
-    page.send("Accessibility.enable")
     nodes = [
         (node["role"]["value"], node.get("name", {}).get("value", "").strip())
-        for node in page.send("Accessibility.getFullAXTree")["nodes"]
+        for node in page.accessibility_tree()
         if not node["ignored"]
     ]
     roles = [role for role, _ in nodes]
@@ -119,7 +118,7 @@ def test_whom_motion_makes_ill_sees_none(filled, visit):
         "[...document.querySelectorAll('*')]"
         ".filter((one) => parseFloat(getComputedStyle(one).transitionDuration)).length"
     )
-    page.prefer(prefers_reduced_motion="no-preference")
+    page.prefer(motion="no-preference")
     assert page.run(moving) > 0
-    page.prefer(prefers_reduced_motion="reduce")
+    page.prefer(motion="reduce")
     assert page.run(moving) == 0

@@ -20,13 +20,11 @@ from facsimile.workers.ledger.jobs import Jobs
 from facsimile.workers.scanning.allowances import Allowances
 from facsimile.workers.scanning.findings import KIND
 from facsimile.workers.scanning.scans import Scan, Scans
-from tests.browser import Page
-from tests.facsimile.api.test_web import EVIL, Open, visit
+from tests.facsimile.api.test_web import EVIL
 from tests.support.api_server import Running
+from tests.support.browser import Open, Page
 from tests.support.pictures import encoded, photograph
 from tests.support.scan_case import edited
-
-__all__ = ["visit"]
 
 SUSPECTS = [
     ("https://pirate.example/evil.jpg", EVIL, "chelsea.png", "border"),
