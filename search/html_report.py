@@ -5,19 +5,25 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 
 from facsimile.search.duplicates.cluster import Cluster
 from facsimile.search.index.base import Index
 from facsimile.search.match import Match
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """One query as the page shows it: its name, its thumbnail (JPEG bytes) and what was found."""
+    """One query as the page shows it: its name, thumbnail (JPEG bytes), size in pixels, and matches."""
 
     name: str
     thumbnail: bytes
+    width: int
+    height: int
     matches: Sequence[Match]
 
 
@@ -28,6 +34,8 @@ def search_page(index: Index, answers: Sequence[Answer]) -> str:
         {
             "name": answer.name,
             "picture": _inline(answer.thumbnail),
+            "width": answer.width,
+            "height": answer.height,
             "matches": [
                 {
                     "picture": pictures.get(match.record.key, ""),
@@ -90,9 +98,25 @@ def _inline(jpeg: bytes) -> str:
 
 
 def _render(template: str, **values: object) -> str:
+    return environment("facsimile.search").get_template(template).render(**values)
+
+
+def environment(package: str, folder: str = "templates") -> Environment:
+    """The templates in a folder of a package; values are escaped, and none may be missing."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
-        loader=PackageLoader("facsimile.search"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    return Environment(
+        loader=PackageLoader(package, folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    return environment.get_template(template).render(**values)
+
+
+def markup(text: str) -> str:
+    """A text of ours as markup that a template does not escape."""
+    from markupsafe import Markup
+
+    return Markup(text)  # noqa: S704 - never what others wrote
+
+
+def pair_asset(name: str) -> str:
+    """`pair.css` or `pair.js`: style and script for two pictures with their common area."""
+    return files("facsimile.search").joinpath("templates", name).read_text(encoding="utf-8")

@@ -37,7 +37,7 @@ HOMES = {
     "fsspec": ("ingest/storage.py",),
     "pyarrow": ("ingest/manifests.py",),
     "pebble": ("ingest/bulk.py",),
-    "jinja2": ("search/html_report.py", "workers/scanning/report/report.py"),
+    "jinja2": ("search/html_report.py",),
     "pydantic": ("facsimile/settings.py", "facsimile/api/*", "ingest/message.py"),
     "pydantic_settings": ("facsimile/settings.py",),
     "fastapi": ("facsimile/api/*",),

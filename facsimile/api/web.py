@@ -28,6 +28,7 @@ POLICY = "; ".join(
 
 _FILES = StaticFiles(POLICY)
 _FILES.add("facsimile.web")
+_FILES.add("facsimile.search.templates", "pair.css", "pair.js")
 
 IfNoneMatch = Annotated[str | None, Header()]
 

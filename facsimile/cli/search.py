@@ -170,7 +170,8 @@ def _search(
         if query.description.quality == 0 and not json:
             say("  a blank image, which resembles every other blank one: only identical images are matched")
         if answers is not None:
-            answers.append(Answer(name, query.description.thumbnail, matches))
+            shown = query.description
+            answers.append(Answer(name, shown.thumbnail, shown.width, shown.height, matches))
     return len(items) - len(readable)
 
 

@@ -134,7 +134,7 @@ def test_data_stays_within_its_element(value: Any) -> None:
 def test_a_browser_shows_and_prints_it(report: Path, visit: Open) -> None:
     page = visit((report / "index.html").as_uri() + "#all")
     page.until("document.querySelectorAll('main article').length === 4")
-    assert page.run("document.querySelectorAll('main polygon').length") == 8
+    assert page.run("document.querySelectorAll('main .area').length") == 8
     assert "=HYPERLINK" in page.text("main")
     assert page.text("#shown") == "4 of 4 findings"
     assert all(each.startswith(("file:", "data:")) for each in page.requested)

@@ -1,4 +1,3 @@
-"use strict";
 const byId = (id) => document.getElementById(id);
 const parts = new Map();
 function data(name) {
@@ -23,17 +22,7 @@ function outlined(picture, record, area) {
   if (!picture) return make("div", { className: "gone" }, "no longer in the index");
   const image = make("img", { src: picture, alt: record.title || record.source || record.id });
   const frame = make("div", { className: "frame" }, image);
-  if (area) {
-    const space = "http://www.w3.org/2000/svg";
-    const svg = document.createElementNS(space, "svg");
-    svg.setAttribute("viewBox", "0 0 1 1");
-    svg.setAttribute("preserveAspectRatio", "none");
-    svg.setAttribute("aria-hidden", "true");
-    const polygon = document.createElementNS(space, "polygon");
-    polygon.setAttribute("points", area.map((corner) => corner.join(",")).join(" "));
-    svg.append(polygon);
-    frame.append(svg);
-  }
+  if (area) frame.append(outline(area, record.width, record.height));
   return frame;
 }
 
@@ -88,8 +77,8 @@ function article(place) {
   const area = finding.proof ? finding.proof.area : { query: null, stored: null };
   return make("article", {},
     make("header", {},
-      make("span", { className: `badge ${finding.verdict}` }, finding.verdict),
-      make("span", { className: `badge ${finding.state}` }, finding.state),
+      make("span", { className: `verdict ${finding.verdict}` }, finding.verdict),
+      make("span", { className: `state ${finding.state}` }, finding.state),
       make("p", {}, distances(finding))),
     make("div", { className: "pair" },
       side("Suspect", finding.suspect, finding.picture, area.query),

@@ -18,6 +18,7 @@ import orjson
 
 from facsimile.imaging.decode import shrunk
 from facsimile.imaging.record import Key
+from facsimile.search.html_report import environment, markup, pair_asset
 from facsimile.search.index.base import Index
 from facsimile.workers.scanning.clusters import clusters
 from facsimile.workers.scanning.findings import Finding
@@ -90,10 +91,18 @@ class Report:
 
     def _page(self, out: IO[str]) -> None:
         """Part by part, so that memory holds no more than one of them besides the findings."""
-        script, style = _asset("report.js"), _asset("report.css")
-        digest = base64.b64encode(sha256(script.encode()).digest()).decode()
-        before, after = _asset("report.html").split("<!-- data -->")
-        out.write(before.replace("/* style */", style).replace("SCRIPT-DIGEST", digest))
+        script = pair_asset("pair.js") + _asset("report.js")
+        template = environment(__package__ or "", "").get_template("report.html.j2")
+        for part in template.generate(
+            style=markup(pair_asset("pair.css") + _asset("report.css")),
+            script=markup(script),
+            script_digest=base64.b64encode(sha256(script.encode()).digest()).decode(),
+            parts=map(markup, self._parts()),
+        ):
+            out.write(part)
+
+    def _parts(self) -> Iterator[str]:
+        """The data of the page, element by element."""
         listed = _Listed()
         for number, some in enumerate(_batches(self._findings, TOGETHER)):
             pictures = self._pictures([key for each in some for key in each.suspect_keys])
@@ -102,13 +111,12 @@ class Report:
                 listed.rows.append(self._row(each, listed))
                 found = (pictures[key] for key in each.suspect_keys if key in pictures)
                 told.append({**self._told(each), "picture": next(found, "")})
-            out.write(_data(f"findings-{number}", told))
+            yield _data(f"findings-{number}", told)
         works = list(listed.works)
         for number, keys in enumerate(_batches(works, TOGETHER)):
             pictures = self._pictures(keys)
-            out.write(_data(f"works-{number}", [pictures.get(key, "") for key in keys]))
-        out.write(_data("report", self._summary(listed)))
-        out.write(after.replace("/* script */", script))
+            yield _data(f"works-{number}", [pictures.get(key, "") for key in keys])
+        yield _data("report", self._summary(listed))
 
     def _summary(self, listed: _Listed) -> dict[str, Any]:
         return {
