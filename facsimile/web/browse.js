@@ -53,7 +53,7 @@ async function more() {
   const number = find("stored").children.length;
   find("browse-status").textContent = number
     ? `${counted(number, "picture")} shown${next ? ", and there are more" : ""}.`
-    : "There is no picture here yet.";
+    : "No pictures yet.";
   return items[0];
 }
 

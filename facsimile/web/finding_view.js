@@ -23,7 +23,7 @@ export function showFinding(finding, only) {
     figure("Work", work, finding, finding.proof?.area.stored));
   find("finding-facts").replaceChildren(
     make("p", { class: "soft" }, meaning(finding)),
-    terms([...figures(finding), ...places("Met at", suspect), ...places("Work from", work)]),
+    terms([...figures(finding), ...places("Found at", suspect), ...places("Work at", work)]),
     make("p", { class: "only" },
       ...finding.sites.map((site) => narrower(`Only ${site}`, () => only("site", site))),
       narrower("Only this work", () => only("work", `${work.collection}/${work.id}`))));

@@ -30,7 +30,7 @@ export async function showJobs() {
   try {
     const jobs = (await listed()) ?? [];
     const running = new Map((jobs.length ? await scans() : []).map((scan) => [scan.job, scan]));
-    const told = jobs.length ? `${counted(jobs.length, "job")}.` : "There is no job.";
+    const told = jobs.length ? `${counted(jobs.length, "job")}.` : "No jobs.";
     if (find("jobs-status").textContent !== told) find("jobs-status").textContent = told;
     find("jobs-list").replaceChildren(...jobs.map((job) => item(job, running.get(job.job))));
   } catch (error) {

@@ -41,7 +41,7 @@ export async function offerReview() {
 export const review = () => alone(async () => {
   await learn();
   if (!listing && known.length) await begin();
-  else if (!known.length) announce("There is no scan yet.");
+  else if (!known.length) announce("No scans yet.");
 });
 
 export function startReview() {
@@ -148,7 +148,7 @@ function show(said = "") {
   const finding = current();
   for (const part of ["finding", "review-bar"]) find(part).hidden = !finding;
   if (!finding) {
-    announce("There is no such finding.");
+    announce("Finding not found.");
     return;
   }
   const within = find("finding").contains(document.activeElement);
@@ -195,7 +195,7 @@ async function remark() {
 
 async function undo() {
   const last = done.at(-1);
-  if (!last) throw new Error("There is nothing to undo.");
+  if (!last) throw new Error("Nothing to undo.");
   await write(last.finding, { state: last.state });
   done.pop();
   keepDraft();

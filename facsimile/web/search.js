@@ -87,7 +87,7 @@ function reveal(place) {
 function question() {
   const link = find("search-link").value.trim();
   const text = find("search-text").value.trim();
-  if (!chosen && !link && !text) throw new Error("Choose a picture, link to one, or write some words.");
+  if (!chosen && !link && !text) throw new Error("Choose a picture, or enter a link or some words.");
   const filter = {};
   for (const [key, value] of pairs(find("search-filter").value)) (filter[key] ??= []).push(value);
   const wanted = {

@@ -14,6 +14,13 @@ const MEANINGS = {
   text: "its title or tags hold the words",
 };
 
+const NOTES = {
+  "same scene": "the same scene in another picture",
+  "same template": "the same template with other contents",
+  recoloured: "a part has other colors",
+  negative: "one is the negative of the other",
+};
+
 export const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const counted = (number, one, many = `${one}s`) =>
@@ -28,19 +35,22 @@ export function edit(match) {
 }
 
 export function meaning(match) {
-  return match.note === "same scene" ? "the same scene in another picture" : MEANINGS[match.verdict];
+  return NOTES[match.note] ?? MEANINGS[match.verdict];
 }
 
 /** How alike the two pictures are, each figure with its name. */
 export function figures(match) {
-  const inliers = match.proof?.inliers ?? null;
   return [
-    ["Certainty", match.verdict === "text" ? null : `${percent(match.score)} %`],
+    ["Score", match.verdict === "text" ? null : `${percent(match.score)} %`],
     ["Hash", match.hamming === null ? null : `${match.hamming} of 256 bits differ`],
     ["Vector", match.cosine === null ? null : `cosine ${match.cosine.toFixed(3)}`],
-    ["Geometry", inliers === null ? null : `${counted(inliers, "point agrees", "points agree")}`],
+    ["Geometry", match.proof && geometry(match.proof)],
     ["Edit", edit(match) || null],
-  ].filter(([, value]) => value !== null);
+  ].filter(([, value]) => value !== null && value !== undefined);
+}
+
+function geometry({ feature, inliers }) {
+  return feature === "whole" ? "whole pictures laid on each other" : counted(inliers, "point agrees", "points agree");
 }
 
 /** The same of a match, and what is stored. */
@@ -55,7 +65,7 @@ function percent(score) {
 
 /** How many matches there are, and what they are. */
 export function summary(matches, took) {
-  if (!matches.length) return "No match was found.";
+  if (!matches.length) return "No matches found.";
   const parts = Object.entries(VERDICTS).map(([verdict, word]) => {
     const number = matches.filter((match) => match.verdict === verdict).length;
     const many = verdict === "copy" && number > 1 ? "copies" : word.toLowerCase();

@@ -118,7 +118,7 @@ def test_words_filters_collections_mode_and_threshold_narrow_an_answer(filled, v
     page.click("summary")
     page.fill("#search-filter", "year=1999")
     page.click("#search-form button.main")
-    page.until("document.querySelector('#search-status').textContent === 'No match was found.'")
+    page.until("document.querySelector('#search-status').textContent === 'No matches found.'")
     page.fill("#search-filter", "year=2020\nyear=1999")
     page.click("#search-form button.main")
     assert "A cat" in first(page)
@@ -254,7 +254,7 @@ def test_a_key_is_asked_for_kept_for_the_tab_and_shows_its_collections_alone(sta
     assert page.run("localStorage.length") == 0
     assert "theirs" not in page.run("document.body.textContent")
     page.click("#stored button")
-    page.until("document.querySelector('#search-status').textContent === 'No match was found.'")
+    page.until("document.querySelector('#search-status').textContent === 'No matches found.'")
     page.click("#forget-key")
     page.until("document.querySelector('#key-dialog')?.open && !sessionStorage.length")
 

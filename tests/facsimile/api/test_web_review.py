@@ -139,7 +139,7 @@ def test_what_was_decided_can_be_undone_step_by_step(api: Running, visit: Open) 
     assert [each["state"] for each in findings(api)[0]["history"]] == ["confirmed", "open"]
     page.press("u")
     page.until("!document.querySelector('#error').hidden")
-    assert page.text("#error") == "There is nothing to undo."
+    assert page.text("#error") == "Nothing to undo."
 
 
 def test_a_finding_is_shown_with_pictures_areas_figures_and_evidence(api: Running, visit: Open) -> None:
@@ -198,7 +198,7 @@ def test_state_site_and_work_narrow_what_is_reviewed(api: Running, visit: Open) 
     assert page.run("document.querySelector('#review-work').value").startswith("works/")
     page.fill("#review-site", "nobody.example")
     page.press("Enter")
-    page.until(f"{STATUS} === 'There is no such finding.'")
+    page.until(f"{STATUS} === 'Finding not found.'")
     assert not page.run("document.querySelector('#finding').checkVisibility()")
 
 
@@ -352,7 +352,7 @@ def test_the_newest_scan_with_open_findings_is_opened_and_counts_leave_out_what_
 
 def test_a_page_without_scans_has_no_word_of_them(start: Callable[..., Running], visit: Open) -> None:
     page = visit(f"{start().url}/#review")
-    page.until(f"{STATUS} === 'There is no scan yet.'")
+    page.until(f"{STATUS} === 'No scans yet.'")
     assert page.run("document.querySelector('nav [href=\"#review\"]').hidden")
     assert not page.run("document.querySelector('#review-form').checkVisibility()")
 
