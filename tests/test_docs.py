@@ -35,6 +35,7 @@ def commands(*above: str) -> list[tuple[str, ...]]:
     return [found for name in names for found in ([*commands(*above, name)] or [(*above, name)])]
 
 
+@pytest.mark.slow
 def test_every_command_is_documented():
     text = (ROOT / "docs" / "commands.md").read_text()
     headings = " ".join(re.findall(r"^## (.*)$", text, re.MULTILINE))
@@ -45,6 +46,7 @@ def test_every_command_is_documented():
         assert " ".join(command) in headings, f"docs/commands.md has no heading for {' '.join(command)}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["search", "ingest"])
 def test_every_option_is_documented(command):
     text = " ".join((ROOT / "docs" / name).read_text() for name in ("commands.md", "ingest.md"))

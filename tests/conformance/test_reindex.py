@@ -228,6 +228,7 @@ def half_built(place: Place, rng: np.random.Generator) -> tuple[Index, int]:
     return index, described
 
 
+@pytest.mark.slow
 def test_a_killed_rebuild_changes_nothing_and_the_next_continues(
     place: Place, half_built: tuple[Index, int], rng: np.random.Generator
 ) -> None:
@@ -252,6 +253,7 @@ def test_a_killed_rebuild_changes_nothing_and_the_next_continues(
         np.testing.assert_allclose(changed.vector, direction(changed), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_what_was_begun_for_other_signatures_is_thrown_away(
     place: Place, half_built: tuple[Index, int]
 ) -> None:

@@ -160,6 +160,7 @@ with _any(sys.argv[1], None) as index:
 """
 
 
+@pytest.mark.slow
 def test_processes_that_write_first_together(place: Place) -> None:
     """Each makes the place of the state if it is not there, and each entry is the work of one."""
     index = place.create()

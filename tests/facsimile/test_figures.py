@@ -16,6 +16,9 @@ from facsimile.ingest.loader import Loader
 from facsimile.ingest.pipeline import process
 from tests.support.pictures import encoded, photograph
 
+pytestmark = pytest.mark.slow
+
+
 EDITS: dict[str, Callable[[Image.Image], Image.Image]] = {
     "astronaut.png": ImageOps.mirror,
     "chelsea.png": lambda photo: ImageOps.expand(ImageOps.mirror(photo), 40, "white"),

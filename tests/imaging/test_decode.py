@@ -76,6 +76,7 @@ def test_an_icon_gives_its_largest_picture():
     np.testing.assert_array_equal(picture.rgb, np.asarray(square))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "TIFF"])
 def test_the_first_of_many_frames_counts(format):
     first = photograph().quantize(64).convert("RGB")
@@ -265,6 +266,7 @@ def test_a_broken_colour_profile_is_ignored(profile, mode):
     np.testing.assert_array_equal(decode(with_profile).rgb, decode(encoded(image, "JPEG")).rgb)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP"])
 def test_large_pictures_are_read_small_and_keep_their_hash(format):
     small = photograph("coffee.png", 600)

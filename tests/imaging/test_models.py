@@ -26,6 +26,9 @@ from facsimile.imaging.models.bundled import WEIGHTS, Bundled
 from facsimile.imaging.record import Description
 from tests.support.pictures import EDITS, NAMES, encoded, photograph
 
+pytestmark = pytest.mark.slow
+
+
 KINDS = {
     "colour": encoded(photograph()),
     "gray": encoded(photograph().convert("L")),

@@ -133,6 +133,7 @@ SCHEMES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SCHEMES, st.text(max_size=60))
 @example("http://", "\ud800")
@@ -148,6 +149,7 @@ def test_no_location_ends_with_an_error_of_another_kind(web: Web, scheme: str, r
         assert isinstance(answer, FacsimileError)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(SCHEMES, st.text(max_size=60))
 @example("http://", "\ud800")

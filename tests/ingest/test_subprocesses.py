@@ -10,6 +10,9 @@ import pytest
 
 from tests.support.pictures import NAMES, encoded, photograph
 
+pytestmark = pytest.mark.slow
+
+
 SCRIPT = """
 import facsimile
 

@@ -22,6 +22,9 @@ from tests.support.pictures import encoded, photograph
 from tests.support.scan_case import Case, edited
 from tests.support.shell import Shell
 
+pytestmark = pytest.mark.slow
+
+
 WORKS = ("chelsea.png", "coffee.png")
 PLACES = ("https://partner.example/a.jpg", "https://shop.other.example:8080/b.jpg")
 

@@ -120,6 +120,7 @@ def test_what_is_no_secret_stays(text):
     assert without_secrets(text) == text
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.text(st.characters(categories=["L"]), min_size=1).map("x_".__add__),

@@ -22,6 +22,8 @@ from tests.support.pictures import NAMES, encoded, photograph
 from tests.support.scan_case import FILLED, Case, edited, noise, shown
 from tests.support.shell import Shell
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["embedded", "elastic"])
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:

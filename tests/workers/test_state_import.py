@@ -33,6 +33,8 @@ from facsimile.workers.webhook import Endpoint, Webhooks
 from tests.support.scan_case import FILLED, Case, shown
 from tests.support.shell import Shell
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def place_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
@@ -208,7 +210,7 @@ def test_work_under_way_is_halted_and_every_image_is_told(
 ) -> None:
     there = busy.on(place_of(kind))
     told = there("import", "all.jsonl")
-    assert told.code == 0 and "work under way, which is halted" in told.err, told
+    assert told.code == 0 and "in progress, and are halted here" in told.err, told
     assert there("import", "all.jsonl").err.count("halted") == 0, "a second call changes nothing"
     with open_index(there.index) as index:
         state = index.state

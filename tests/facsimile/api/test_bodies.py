@@ -90,6 +90,7 @@ def test_large_pictures_and_many_words_are_still_taken(start):
     assert kept.status_code == 201, kept.text[:300]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", ["httpx", "curl", "curl expect", "http.client"])
 def test_a_body_that_is_refused_early_gets_its_answer(start, client, tmp_path):
     """413 for its size, and 401 and 421, before the body is read; the clients send it all the same."""

@@ -176,6 +176,7 @@ def wait_for(ask, good):
     return wait_until(answer, "a good answer")[0]
 
 
+@pytest.mark.slow
 def test_a_burst_is_answered_or_turned_away_and_never_fails(start, heavy):
     api = start(threads=1, line=2)
     with ThreadPoolExecutor(24) as clients:

@@ -103,6 +103,7 @@ def test_names_of_operations_are_unique_and_verbs_of_their_own(document):
     assert {"search", "add_image", "list_findings", "review_finding", "start_scan"} <= set(names)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_generated_client_compiles_and_is_answered(api, document, tmp_path: Path):
     api.store(photo_jpeg(0, 400), "people/Eileen", metadata=json.dumps({"year": 1969}))
