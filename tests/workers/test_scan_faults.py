@@ -92,7 +92,7 @@ def test_interrupt_a_scan(site: Site, catalogue: Path, pictures: Path) -> None:
     until_compared(site, 32)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
-    assert b"the same command goes on" in process.communicate()[1]
+    assert b"run the same command to resume" in process.communicate()[1]
     site.shell.json("scan", pictures, "--catalogue", "works")
     assert names(site) == expected(pictures)
 

@@ -73,7 +73,7 @@ def test_the_end_of_a_scan_is_told_once(case: Case, receiver: tuple[int, Path]) 
     changes = {
         "webhook_url": f"http://127.0.0.1:{port}/hook",
         "webhook_secret": SECRET,
-        "webhook_private": True,
+        "webhook_allow_private": True,
     }
     with case.open(**changes) as index:
         index.scanning.allowances.add({"source": "*/rocket.png"})
