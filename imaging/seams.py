@@ -8,6 +8,7 @@ there. The evidence of a line is the log-likelihood ratio of its share of steps 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,11 +69,9 @@ def rectangles(rgb: NDArray[np.uint8], most: int) -> list[Box]:
     planes = np.ascontiguousarray(np.moveaxis(rgb, 2, 0))
     if _is_drawn(planes[1]):
         return []
-    columns, rows = _steps(planes), _steps(np.ascontiguousarray(planes.swapaxes(1, 2)))
-    shares = [max(float(np.count_nonzero(steps)) / steps.size, _LEAST_SHARE) for steps in (columns, rows)]
-    across, down = _summed(columns), _summed(rows)
-    xs, ys = _places(across, width), _places(down, height)
-    return _chosen(_lines(across, xs, ys, shares[0]), _lines(down, ys, xs, shares[1]), most)
+    across, down = (_Steps.of(each) for each in (planes, np.ascontiguousarray(planes.swapaxes(1, 2))))
+    xs, ys = across.places(), down.places()
+    return _chosen(across.lines(xs, ys), down.lines(ys, xs), most)
 
 
 def _is_drawn(plane: NDArray[np.uint8]) -> bool:
@@ -80,6 +79,55 @@ def _is_drawn(plane: NDArray[np.uint8]) -> bool:
     left, right = plane[:, :-1], plane[:, 1:]
     changes = np.maximum(left, right) - np.minimum(left, right) > _FLAT
     return int(np.count_nonzero(changes)) < _LEAST_BUSY * changes.size
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """The steps across one direction. `at` are the lines that have enough of them to be looked at, `sums`
+    [lines, ends] the steps on each from the start to the ends, `end` the number of all lines, `share` the
+    picture's share of steps."""
+
+    at: NDArray[np.int64]
+    sums: NDArray[np.int32]
+    end: int
+    share: float
+
+    @classmethod
+    def of(cls, planes: NDArray[np.uint8]) -> _Steps:
+        """Those between neighbours in the rows of planes [3, H, W]."""
+        steps = _steps(planes)
+        length, end = steps.shape
+        counts = np.count_nonzero(steps, axis=0)
+        # a line without as many steps as its best stretch must have is out of question
+        at = np.flatnonzero(counts >= _SUPPORT * _stretch(length))
+        sums = np.zeros((len(at), length + 1), np.int32)
+        np.cumsum(steps.T[at], axis=1, out=sums[:, 1:])
+        return cls(at, sums, end, max(float(counts.sum()) / steps.size, _LEAST_SHARE))
+
+    def places(self) -> NDArray[np.int64]:
+        """Where the lines of most steps are, over their best stretch, between the picture's borders."""
+        stretch = _stretch(self.sums.shape[1] - 1)
+        best = (self.sums[:, stretch:] - self.sums[:, :-stretch]).max(axis=1, initial=0) / stretch
+        order = np.argsort(-best, kind="stable")
+        found: list[int] = []
+        beside: set[int] = set()
+        for place in self.at[order[best[order] >= _SUPPORT]].tolist():
+            if place not in beside:
+                found.append(place)
+                beside.update(range(place - _APART, place + _APART + 1))
+            if len(found) == _LINES:
+                break
+        return np.array([0, *sorted(found), self.end])
+
+    def lines(self, at: NDArray[np.int64], ends: NDArray[np.int64]) -> _Lines:
+        """Those at some places, with the sums at the places of the other direction."""
+        inner = self.sums[np.ix_(np.searchsorted(self.at, at[1:-1]), ends)]
+        return _Lines(at, np.vstack([ends, inner, ends]), self.share)
+
+
+def _stretch(length: int) -> int:
+    """The part of a line, in pixels, that must have steps for the line to be looked at."""
+    return max(_LEAST_SIDE, length // 5)
 
 
 def _steps(planes: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -93,63 +141,67 @@ def _steps(planes: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return steps
 
 
-def _places(sums: NDArray[np.int16], end: int) -> NDArray[np.int64]:
-    """Where the lines of most steps are, over their best stretch, between the borders 0 and `end`."""
-    stretch = max(_LEAST_SIDE, len(sums) // 5)
-    best = (sums[stretch:] - sums[:-stretch]).max(axis=0) / stretch
-    found: list[int] = []
-    for place in np.argsort(-best, kind="stable").tolist():
-        if best[place] < _SUPPORT or len(found) == _LINES:
-            break
-        if all(abs(place - other) > _APART for other in found):
-            found.append(place)
-    return np.array([0, *sorted(found), end])
-
-
-def _summed(steps: NDArray[np.bool_]) -> NDArray[np.int16]:
-    """The sums [H + 1, W] of the rows before each."""
-    sums = np.zeros((len(steps) + 1, steps.shape[1]), np.int16)
-    for row, each in enumerate(steps.view(np.int8)):  # quicker than a running sum down the columns
-        np.add(sums[row], each, out=sums[row + 1])
-    return sums
-
-
-def _lines(sums: NDArray[np.int16], at: NDArray[np.int64], ends: NDArray[np.int64], share: float) -> _Lines:
-    return _Lines(at, np.vstack([ends, sums[ends][:, at[1:-1]].T, ends]), share)
-
-
 def _chosen(columns: _Lines, rows: _Lines, most: int) -> list[Box]:
     left, right = (each[:, None] for each in np.triu_indices(len(columns.at), 1))
     top, bottom = (each[None] for each in np.triu_indices(len(rows.at), 1))
     width, height = columns.at[right] - columns.at[left], rows.at[bottom] - rows.at[top]
-    steps = (
-        columns.sums[left, bottom] - columns.sums[left, top],
-        columns.sums[right, bottom] - columns.sums[right, top],
-        rows.sums[top, right] - rows.sums[top, left],
-        rows.sums[bottom, right] - rows.sums[bottom, left],
+    sides = _sides(columns, rows, left, right, top, bottom)
+    good = np.minimum.reduce([side.steps / side.length for side in sides]) >= _SUPPORT
+    good &= (np.minimum(width, height) >= _LEAST_SIDE) & (
+        width * height < _LARGEST * columns.at[-1] * rows.at[-1]
     )
-    lengths = (height, height, width, width)
-    shares = (columns.share, columns.share, rows.share, rows.share)
-    last = (len(columns.at) - 1, len(rows.at) - 1)
-    seams = (left > 0, right < last[0], top > 0, bottom < last[1])
-    support = np.minimum.reduce([each / length for each, length in zip(steps, lengths, strict=True)])
-    evidence, length = np.zeros(support.shape), np.ones(support.shape)
-    for seam, each, side, share in zip(seams, steps, lengths, shares, strict=True):
-        evidence += seam * side * _information(each / side, share)
-        length += seam * side
-    good = (support >= _SUPPORT) & (np.minimum(width, height) >= _LEAST_SIDE)
-    good &= width * height < _LARGEST * columns.at[-1] * rows.at[-1]
-    if not good.any() or evidence[good].max() < _SURE:
-        return []
     across, down = np.nonzero(good)
-    order = np.argsort(-(evidence / np.sqrt(length))[across, down], kind="stable")[:_LOOKED_AT]
+    left, right, top, bottom = left[across, 0], right[across, 0], top[0, down], bottom[0, down]
+    evidence, length = np.zeros(len(across)), np.ones(len(across))
+    for side in _sides(columns, rows, left, right, top, bottom):
+        evidence += side.inside * side.length * _information(side.steps / side.length, side.share)
+        length += side.inside * side.length
+    if evidence.max(initial=0) < _SURE:
+        return []
+    order = np.argsort(-evidence / np.sqrt(length), kind="stable")[:_LOOKED_AT]
+    boxes = np.stack([columns.at[left], rows.at[top], columns.at[right], rows.at[bottom]], axis=1)
     found: list[Box] = []
-    for x, y in zip(across[order].tolist(), down[order].tolist(), strict=True):
-        x0, y0 = int(columns.at[left[x, 0]]), int(rows.at[top[0, y]])
-        box = (x0, y0, x0 + int(width[x, 0]), y0 + int(height[0, y]))
-        if len(found) < most and all(_overlap(box, other) < _SAME for other in found):
+    for x0, y0, x1, y1 in boxes[order].tolist():
+        box = (x0, y0, x1, y1)
+        if all(_overlap(box, other) < _SAME for other in found):
             found.append(box)
+        if len(found) == most:
+            break
     return found
+
+
+class _Side(NamedTuple):
+    """One side of each of many rectangles: its steps, its length, the picture's share of steps in that
+    direction, and whether it is inside the picture, not on its border."""
+
+    steps: NDArray[np.int64]
+    length: NDArray[np.int64]
+    share: float
+    inside: NDArray[np.bool_]
+
+
+def _sides(
+    columns: _Lines,
+    rows: _Lines,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    top: NDArray[np.int64],
+    bottom: NDArray[np.int64],
+) -> list[_Side]:
+    """The four sides of the rectangles between lines, whose numbers broadcast against each other."""
+
+    def side(lines: _Lines, line: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64],
+             across: _Lines) -> _Side:  # fmt: skip
+        steps = lines.sums[line, end] - lines.sums[line, start]
+        inside = (line > 0) & (line < len(lines.at) - 1)
+        return _Side(steps, across.at[end] - across.at[start], lines.share, inside)
+
+    return [
+        side(columns, left, top, bottom, rows),
+        side(columns, right, top, bottom, rows),
+        side(rows, top, left, right, columns),
+        side(rows, bottom, left, right, columns),
+    ]
 
 
 def _information(share: NDArray[np.float64], usual: float) -> NDArray[np.float64]:
