@@ -45,11 +45,19 @@ class ServiceProcess(ABC):
 
     def start(self) -> Self:
         """Start and wait until the service answers. Raises `ServiceUnavailable` with the end of the log."""
+        self.launch()
+        return self.wait()
+
+    def launch(self) -> None:
+        """Start, and do not wait. Raises `ServiceUnavailable` where there is no program."""
         command = self._command()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
+
+    def wait(self) -> Self:
+        """Wait until a service that was launched answers. Raises as `start` does."""
         deadline = time.monotonic() + self.start_timeout
-        while time.monotonic() < deadline and self.process.poll() is None:
+        while time.monotonic() < deadline and self.process and self.process.poll() is None:
             if self._ready():
                 return self
             time.sleep(0.05)

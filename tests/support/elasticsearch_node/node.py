@@ -24,14 +24,17 @@ SETTINGS = {
 
 
 class ElasticsearchNode(ServiceProcess):
-    """An Elasticsearch node. The heap is that of the environment's `FACSIMILE_TEST_HEAP`, 1 GB otherwise.
-    `settings` come after those of `SETTINGS`."""
+    """An Elasticsearch node. `settings` come after those of `SETTINGS`. The heap is `heap`, or that of the
+    environment's `FACSIMILE_TEST_HEAP`, or 1 GB."""
 
     name = "Elasticsearch"
     start_timeout = 240  # 6 where it has two cores to itself, 90 where others use them too
 
-    def __init__(self, folder: Path, *, port: int = 0, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, port: int = 0, settings: Mapping[str, str] | None = None, heap: str = ""
+    ) -> None:
         super().__init__(folder, port=port)
+        self.heap = heap or os.environ.get("FACSIMILE_TEST_HEAP", "1g")
         self.settings = {"discovery.type": "single-node"} if settings is None else dict(settings)
 
     @property
@@ -47,12 +50,11 @@ class ElasticsearchNode(ServiceProcess):
         (self.folder / "config").mkdir(parents=True, exist_ok=True)
         (self.folder / "logs").mkdir(exist_ok=True)
         self._ports_file.unlink(missing_ok=True)
-        heap = os.environ.get("FACSIMILE_TEST_HEAP", "1g")
         settings = SETTINGS | {"path.home": str(self.folder), "http.port": str(self.port)} | self.settings
         return [
             str(program.java),
-            f"-Xms{heap}",
-            f"-Xmx{heap}",
+            f"-Xms{self.heap}",
+            f"-Xmx{self.heap}",
             "--add-modules=jdk.incubator.vector",
             "--enable-native-access=ALL-UNNAMED",
             "-cp",
