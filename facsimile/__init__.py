@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from facsimile.imaging.record import ImageRecord, Key, Record
     from facsimile.ingest.item import Item, Outcome, Tally
     from facsimile.library import Facsimile, open
+    from facsimile.matches import Matches
     from facsimile.protocol import Library
     from facsimile.results import Comparison, Finding, Job, Scan, ScanResult, Stored
     from facsimile.search.duplicates.cluster import Cluster, Member
@@ -49,6 +50,7 @@ _MODULES = {
     "Key": "facsimile.imaging.record",
     "Library": "facsimile.protocol",
     "Match": "facsimile.search.match",
+    "Matches": "facsimile.matches",
     "Member": "facsimile.search.duplicates.cluster",
     "Outcome": "facsimile.ingest.item",
     "Proof": "facsimile.search.proof",
@@ -77,6 +79,7 @@ __all__ = [  # noqa: PLE0604
     "Key",
     "Library",
     "Match",
+    "Matches",
     "Member",
     "Outcome",
     "Proof",

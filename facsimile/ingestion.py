@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from facsimile.images import ImageInput, bytes_or_place
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.models.base import Model
 from facsimile.imaging.record import DEFAULT_COLLECTION
@@ -17,11 +18,11 @@ from facsimile.ingest.loader import Loader
 from facsimile.ingest.pipeline import process
 from facsimile.ingest.presence import sweep
 from facsimile.ingest.sources import all_items
-from facsimile.protocol import ImageInput
 from facsimile.results import Stored
 from facsimile.search.errors import InvalidRequest, StoreError
 from facsimile.search.index.base import Index, Status
 from facsimile.search.index.opening import model_of
+from facsimile.search.sequences import listed
 from facsimile.settings import Settings
 
 
@@ -85,18 +86,19 @@ class Ingestion:
         id: str | None,
         collection: str | None,
         title: str,
-        tags: Sequence[str],
+        tags: str | Sequence[str],
         metadata: Mapping[str, Any] | None,
         source: str,
     ) -> Item:
-        """One image with its bytes. Raises SourceError, and InvalidRequest for a stored one."""
-        place = "" if isinstance(image, bytes) else str(image)
+        """One image with its bytes. Raises SourceError, NotAnImage, and InvalidRequest for a stored one."""
+        given = bytes_or_place(image)
+        place = given if isinstance(given, str) else ""
         if place.startswith("id:"):
             raise InvalidRequest(f"{place} is stored already")
         if place and "://" not in place:
             place = str(Path(place).absolute())
-        if isinstance(image, bytes):
-            data: bytes | FacsimileError = image
+        if isinstance(given, bytes):
+            data: bytes | FacsimileError = given
         else:
             with Loader(self._settings.fetching) as loader:
                 (data,) = loader.load([Item(place)])
@@ -107,7 +109,7 @@ class Ingestion:
             id=id,
             collection=collection or DEFAULT_COLLECTION,
             title=title,
-            tags=tuple(tags),
+            tags=listed(tags),
             metadata=metadata or {},
             data=data,
         )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from facsimile.images import ImageInput, several
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.record import DEFAULT_COLLECTION, ImageRecord
 from facsimile.ingest.presence import located, modified
-from facsimile.protocol import ImageInput, Mode, Probes
+from facsimile.matches import Matches
+from facsimile.protocol import Mode, Probes
 from facsimile.query_reader import QueryReader
 from facsimile.results import Comparison, Finding, Job, Scan, ScanResult, Stored
 from facsimile.search.errors import InvalidRequest, RecordNotFound
@@ -23,6 +25,7 @@ from facsimile.search.index.opening import model_of, open_index, signatures_of
 from facsimile.search.match import Match
 from facsimile.search.params import SearchParams
 from facsimile.search.query import Filter, QueryImage
+from facsimile.search.sequences import listed
 from facsimile.settings import Settings, changed
 
 if TYPE_CHECKING:
@@ -145,7 +148,7 @@ class Facsimile:
         id: str | None = None,
         collection: str | None = None,
         title: str = "",
-        tags: Sequence[str] = (),
+        tags: str | Sequence[str] = (),
         metadata: Mapping[str, Any] | None = None,
         source: str = "",
         wait: bool | None = None,
@@ -203,7 +206,10 @@ class Facsimile:
         return thumbnail
 
     def images(
-        self, *, collections: Sequence[str] = (), filter: Mapping[str, str | Sequence[str]] | None = None
+        self,
+        *,
+        collections: str | Sequence[str] = (),
+        filter: Mapping[str, str | Sequence[str]] | None = None,
     ) -> Iterator[ImageRecord]:
         """All stored images, by collection and id, without thumbnails and vectors."""
         return self.index.scan(SearchParams(collections=collections, filter=filter or {}).records)
@@ -224,14 +230,14 @@ class Facsimile:
         *,
         limit: int = 10,
         mode: Mode = "copies",
-        collections: Sequence[str] = (),
+        collections: str | Sequence[str] = (),
         filter: Mapping[str, str | Sequence[str]] | None = None,
         text: str = "",
-        orientations: Sequence[str] | None = None,
+        orientations: str | Sequence[str] | None = None,
         probes: Probes = 2,
         verify: bool = True,
         min_score: float = 0.0,
-    ) -> list[Match]:
+    ) -> Matches:
         """The stored images that are copies of this one, best first; with the mode `similar`, that resemble
         it.
 
@@ -252,18 +258,21 @@ class Facsimile:
         if image is None:
             if not text:
                 raise InvalidRequest("give an image or a text to search for")
-            return self.finder.search_text(params)
-        return self.finder.search(self.queries.read(image), params)
+            return self._shown(self.finder.search_text(params))
+        return self._shown(self.finder.search(self.queries.read(image), params))
+
+    def _shown(self, matches: Iterable[Match]) -> Matches:
+        return Matches(matches, lambda record: self.thumbnail(record.id, collection=record.collection))
 
     def search_many(
-        self, images: Sequence[ImageInput], params: SearchParams | None = None
-    ) -> list[list[Match] | FacsimileError]:
+        self, images: ImageInput | Sequence[ImageInput], params: SearchParams | None = None
+    ) -> list[Matches | FacsimileError]:
         """The matches of several images, by one request to the index; the error of one that cannot be
         read."""
-        queries = self.queries.read_many(images)
+        queries = self.queries.read_many(several(images))
         readable = [query for query in queries if isinstance(query, QueryImage)]
         found = iter(self.finder.search_many(readable, params) if readable else [])
-        return [next(found) if isinstance(query, QueryImage) else query for query in queries]
+        return [self._shown(next(found)) if isinstance(query, QueryImage) else query for query in queries]
 
     def compare(self, first: ImageInput, second: ImageInput, *, verify: bool = True) -> Comparison:
         """Every distance of two images, and the verdict of a search for the second that meets the first."""
@@ -333,7 +342,7 @@ class Facsimile:
         return {**scan.as_json(), "findings": self.scanning.allowances.states(scan.name)}
 
     def findings(
-        self, scan: str = "", *, states: Sequence[str] = (), work: str = "", site: str = ""
+        self, scan: str = "", *, states: str | Sequence[str] = (), work: str = "", site: str = ""
     ) -> Iterator[Finding]:
         """What a scan, or every scan, has found, less what is on the allow-list.
 
@@ -341,7 +350,7 @@ class Facsimile:
         """
         if scan:
             self.scanning.scans.get(scan)
-        found = self.scanning.findings.all(scan=scan, states=states, work=work, site=site)
+        found = self.scanning.findings.all(scan=scan, states=listed(states), work=work, site=site)
         for each in self.scanning.allowances.reported(found):
             yield Finding.from_json(each.as_json())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 if TYPE_CHECKING:
+    from facsimile.images import ImageInput
     from facsimile.imaging.errors import FacsimileError
     from facsimile.imaging.record import Record
     from facsimile.ingest.item import Outcome, Tally
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from facsimile.search.duplicates.cluster import Cluster
     from facsimile.search.match import Match
     from facsimile.search.params import SearchParams
-
-#: an image: its bytes, a path, an http(s) or fsspec URL, or `id:ID` for a stored one
-ImageInput = bytes | str | Path
 
 #: what a search looks for: copies of the image, or images that resemble it, by their vectors alone
 Mode = Literal["copies", "similar"]
@@ -47,7 +45,7 @@ class Library(Protocol):
         id: str | None = None,
         collection: str | None = None,
         title: str = "",
-        tags: Sequence[str] = (),
+        tags: str | Sequence[str] = (),
         metadata: Mapping[str, Any] | None = None,
         source: str = "",
         wait: bool | None = None,
@@ -62,7 +60,10 @@ class Library(Protocol):
         """A JPEG of a stored image, of at most 320 pixels a side. Raises as `get`."""
 
     def images(
-        self, *, collections: Sequence[str] = (), filter: Mapping[str, str | Sequence[str]] | None = None
+        self,
+        *,
+        collections: str | Sequence[str] = (),
+        filter: Mapping[str, str | Sequence[str]] | None = None,
     ) -> Iterator[Record]:
         """All stored images, by collection and id."""
 
@@ -85,10 +86,10 @@ class Library(Protocol):
         *,
         limit: int = 10,
         mode: Mode = "copies",
-        collections: Sequence[str] = (),
+        collections: str | Sequence[str] = (),
         filter: Mapping[str, str | Sequence[str]] | None = None,
         text: str = "",
-        orientations: Sequence[str] | None = None,
+        orientations: str | Sequence[str] | None = None,
         probes: Probes = 2,
         verify: bool = True,
         min_score: float = 0.0,
@@ -96,7 +97,7 @@ class Library(Protocol):
         """The stored images that are copies of this one, best first; `SearchParams` describes the options."""
 
     def search_many(
-        self, images: Sequence[ImageInput], params: SearchParams | None = None
+        self, images: ImageInput | Sequence[ImageInput], params: SearchParams | None = None
     ) -> Sequence[Sequence[Match[Record]] | FacsimileError]:
         """The matches of several images; in the place of one that cannot be read, its error."""
 
@@ -127,7 +128,7 @@ class Library(Protocol):
         """All scans, the oldest first."""
 
     def findings(
-        self, scan: str = "", *, states: Sequence[str] = (), work: str = "", site: str = ""
+        self, scan: str = "", *, states: str | Sequence[str] = (), work: str = "", site: str = ""
     ) -> Iterator[Finding]:
         """What a scan, or every scan, has found, less what is on the allow-list.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
+from facsimile.images import ImageInput, bytes_place_or_error
 from facsimile.imaging.describe import describe_many
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.models.base import Model
 from facsimile.ingest.item import Item
 from facsimile.ingest.loader import Loader
-from facsimile.protocol import ImageInput
 from facsimile.search.errors import AmbiguousId, InvalidRequest, RecordNotFound
 from facsimile.search.query import QueryImage
 from facsimile.settings import Settings
@@ -49,21 +49,27 @@ class QueryReader:
 
         Raises the errors of an index or a model that fail as a whole.
         """
-        items = [image if isinstance(image, Item) else _item(image) for image in images]
         found: dict[int, QueryImage | FacsimileError] = {}
-        for place, item in enumerate(items):
-            if item.data is None and item.source.startswith(ID_PREFIX):
+        items: dict[int, Item] = {}
+        for place, image in enumerate(images):
+            item = image if isinstance(image, Item) else _item(image)
+            if isinstance(item, FacsimileError):
+                found[place] = item
+            elif item.data is None and item.source.startswith(ID_PREFIX):
                 found[place] = self._stored_query(item.source.removeprefix(ID_PREFIX))
-        others = [place for place in range(len(items)) if place not in found]
-        datas = self._loader.load([items[place] for place in others]) if others else []
-        read = {place: data for place, data in zip(others, datas, strict=True) if isinstance(data, bytes)}
-        found.update(
-            (place, data) for place, data in zip(others, datas, strict=True) if not isinstance(data, bytes)
-        )
+            else:
+                items[place] = item
+        datas = self._loader.load(list(items.values())) if items else []
+        read: dict[int, bytes] = {}
+        for place, data in zip(items, datas, strict=True):
+            if isinstance(data, bytes):
+                read[place] = data
+            else:
+                found[place] = data
         described = describe_many(list(read.values()), limits=self._settings.limits, model=self._model)
         for place, description in zip(read, described, strict=True):
             found[place] = description if isinstance(description, FacsimileError) else QueryImage(description)
-        return [found[place] for place in range(len(items))]
+        return [found[place] for place in range(len(images))]
 
     def _stored_query(self, id: str) -> QueryImage | FacsimileError:
         if self._stored is None:
@@ -79,5 +85,11 @@ class QueryReader:
             self._loader.close()
 
 
-def _item(image: ImageInput) -> Item:
-    return Item("", data=image) if isinstance(image, bytes) else Item(str(image))
+def _item(image: ImageInput) -> Item | FacsimileError:
+    match bytes_place_or_error(image):
+        case bytes() as data:
+            return Item("", data=data)
+        case str() as place:
+            return Item(place)
+        case error:
+            return error

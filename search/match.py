@@ -58,6 +58,11 @@ class Match(Generic[RecordT_co]):
     proof: Proof | None = None
     note: str = ""
 
+    def __str__(self) -> str:
+        """One line for people: verdict, score, place, and what was done to the picture."""
+        about = "; ".join(part for part in (self.edit, self.note) if part)
+        return f"{self.verdict}  {self.score:.3f}  {self.record.place}" + (f"  ({about})" if about else "")
+
     @property
     def edit(self) -> str:
         """What was done to the stored picture, in words; may be empty."""

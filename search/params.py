@@ -11,6 +11,7 @@ from facsimile.imaging.orientation import ORIENTATIONS
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.query import Filter
 from facsimile.search.ranking import Mode
+from facsimile.search.sequences import listed
 
 #: largest number of matches of one query
 MAX_LIMIT = 1000
@@ -36,16 +37,18 @@ class SearchParams:
 
     limit: int = 10
     mode: Mode = "copies"
-    collections: Sequence[str] = ()
+    collections: str | Sequence[str] = ()
     filter: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     text: str = ""
-    orientations: Sequence[str] = ORIENTATIONS
+    orientations: str | Sequence[str] = ORIENTATIONS
     probes: Probes = 2
     verify: bool = True
     min_score: float = 0.0
     panels: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "collections", listed(self.collections))
+        object.__setattr__(self, "orientations", listed(self.orientations))
         if not 1 <= self.limit <= MAX_LIMIT:
             raise InvalidRequest(f"limit must be 1 to {MAX_LIMIT}, not {self.limit}")
         if self.mode not in get_args(Mode):
@@ -65,10 +68,10 @@ class SearchParams:
         *,
         limit: int,
         mode: Mode,
-        collections: Sequence[str],
+        collections: str | Sequence[str],
         filter: Mapping[str, str | Sequence[str]] | None,
         text: str,
-        orientations: Sequence[str] | None,
+        orientations: str | Sequence[str] | None,
         probes: Probes,
         verify: bool,
         min_score: float,
@@ -89,10 +92,7 @@ class SearchParams:
     @property
     def records(self) -> Filter:
         """The records that are searched."""
-        terms = {
-            key: (values,) if isinstance(values, str) else tuple(values)
-            for key, values in self.filter.items()
-        }
+        terms = {key: listed(values) for key, values in self.filter.items()}
         return Filter(tuple(self.collections), terms)
 
     @property

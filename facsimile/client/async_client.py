@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from facsimile.client import operations
 from facsimile.client.client import POLL, UPLOADS
-from facsimile.client.operations import Operation, Page, upload
+from facsimile.client.operations import Operation, Page, readable, upload, upload_or_error
 from facsimile.client.transport import AsyncConnection
+from facsimile.images import ImageInput, several
 from facsimile.imaging.errors import FacsimileError
-from facsimile.protocol import ImageInput, Mode, Probes
+from facsimile.protocol import Mode, Probes
 from facsimile.search.errors import InvalidRequest, RecordNotFound
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class AsyncClient:
         id: str | None = None,
         collection: str | None = None,
         title: str = "",
-        tags: Sequence[str] = (),
+        tags: str | Sequence[str] = (),
         metadata: Mapping[str, Any] | None = None,
         source: str = "",
         wait: bool | None = None,
@@ -138,7 +139,10 @@ class AsyncClient:
         return await self._server.run(operations.thumbnail(id, collection))
 
     def images(
-        self, *, collections: Sequence[str] = (), filter: Mapping[str, str | Sequence[str]] | None = None
+        self,
+        *,
+        collections: str | Sequence[str] = (),
+        filter: Mapping[str, str | Sequence[str]] | None = None,
     ) -> AsyncIterator[Record]:
         """All stored images, by collection and id; they are requested page by page."""
         return self._listed(partial(operations.images, collections, filter))
@@ -160,10 +164,10 @@ class AsyncClient:
         *,
         limit: int = 10,
         mode: Mode = "copies",
-        collections: Sequence[str] = (),
+        collections: str | Sequence[str] = (),
         filter: Mapping[str, str | Sequence[str]] | None = None,
         text: str = "",
-        orientations: Sequence[str] | None = None,
+        orientations: str | Sequence[str] | None = None,
         probes: Probes = 2,
         verify: bool = True,
         min_score: float = 0.0,
@@ -194,14 +198,21 @@ class AsyncClient:
         )
 
     async def search_many(
-        self, images: Sequence[ImageInput], params: SearchParams | None = None
+        self, images: ImageInput | Sequence[ImageInput], params: SearchParams | None = None
     ) -> list[list[Match[Record]] | FacsimileError]:
         """The matches of several images, by one request; in the place of one that cannot be read, its
         error."""
         from facsimile.search.params import SearchParams
 
-        queries = await asyncio.gather(*(asyncio.to_thread(upload, image) for image in images))
-        return await self._server.run(operations.search_many(queries, params or SearchParams()))
+        queries = await asyncio.gather(
+            *(asyncio.to_thread(upload_or_error, each) for each in several(images))
+        )
+        sent = readable(queries)
+        answered = (
+            await self._server.run(operations.search_many(sent, params or SearchParams())) if sent else []
+        )
+        found = iter(answered)
+        return [query if isinstance(query, FacsimileError) else next(found) for query in queries]
 
     async def compare(self, first: ImageInput, second: ImageInput) -> Comparison:
         """Every distance of two images, and the verdict of a search for the second that meets the first."""
@@ -255,7 +266,7 @@ class AsyncClient:
         return await self._server.run(operations.scans())
 
     async def findings(
-        self, scan: str = "", *, states: Sequence[str] = (), work: str = "", site: str = ""
+        self, scan: str = "", *, states: str | Sequence[str] = (), work: str = "", site: str = ""
     ) -> AsyncIterator[Finding]:
         """What a scan, or every scan, has found, less what is on the allow-list.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -11,10 +11,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from facsimile.client import operations
-from facsimile.client.operations import Operation, Page, upload
+from facsimile.client.operations import Operation, Page, readable, upload, upload_or_error
 from facsimile.client.transport import Connection
+from facsimile.images import ImageInput, several
 from facsimile.imaging.errors import FacsimileError
-from facsimile.protocol import ImageInput, Mode, Probes
+from facsimile.matches import Matches
+from facsimile.protocol import Mode, Probes
 from facsimile.search.errors import InvalidRequest, RecordNotFound
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ class Client:
         id: str | None = None,
         collection: str | None = None,
         title: str = "",
-        tags: Sequence[str] = (),
+        tags: str | Sequence[str] = (),
         metadata: Mapping[str, Any] | None = None,
         source: str = "",
         wait: bool | None = None,
@@ -145,7 +147,10 @@ class Client:
         return self._server.run(operations.thumbnail(id, collection))
 
     def images(
-        self, *, collections: Sequence[str] = (), filter: Mapping[str, str | Sequence[str]] | None = None
+        self,
+        *,
+        collections: str | Sequence[str] = (),
+        filter: Mapping[str, str | Sequence[str]] | None = None,
     ) -> Iterator[Record]:
         """All stored images, by collection and id; they are requested page by page."""
         return self._listed(partial(operations.images, collections, filter))
@@ -167,14 +172,14 @@ class Client:
         *,
         limit: int = 10,
         mode: Mode = "copies",
-        collections: Sequence[str] = (),
+        collections: str | Sequence[str] = (),
         filter: Mapping[str, str | Sequence[str]] | None = None,
         text: str = "",
-        orientations: Sequence[str] | None = None,
+        orientations: str | Sequence[str] | None = None,
         probes: Probes = 2,
         verify: bool = True,
         min_score: float = 0.0,
-    ) -> list[Match[Record]]:
+    ) -> Matches[Record]:
         """The stored images that are copies of this one, best first; with the mode `similar`, that resemble
         it.
 
@@ -196,17 +201,25 @@ class Client:
             verify=verify,
             min_score=min_score,
         )
-        return self._server.run(operations.search({} if image is None else upload(image), params))
+        found = self._server.run(operations.search({} if image is None else upload(image), params))
+        return self._shown(found)
+
+    def _shown(self, matches: Iterable[Match[Record]]) -> Matches[Record]:
+        return Matches(matches, lambda record: self.thumbnail(record.id, collection=record.collection))
 
     def search_many(
-        self, images: Sequence[ImageInput], params: SearchParams | None = None
-    ) -> list[list[Match[Record]] | FacsimileError]:
+        self, images: ImageInput | Sequence[ImageInput], params: SearchParams | None = None
+    ) -> list[Matches[Record] | FacsimileError]:
         """The matches of several images, by one request; in the place of one that cannot be read, its
         error."""
         from facsimile.search.params import SearchParams
 
-        queries = [upload(image) for image in images]
-        return self._server.run(operations.search_many(queries, params or SearchParams()))
+        queries = [upload_or_error(image) for image in several(images)]
+        sent = readable(queries)
+        answered = self._server.run(operations.search_many(sent, params or SearchParams())) if sent else []
+        found = iter(answered)
+        answers = [query if isinstance(query, FacsimileError) else next(found) for query in queries]
+        return [each if isinstance(each, FacsimileError) else self._shown(each) for each in answers]
 
     def compare(self, first: ImageInput, second: ImageInput) -> Comparison:
         """Every distance of two images, and the verdict of a search for the second that meets the first."""
@@ -256,7 +269,7 @@ class Client:
         return self._server.run(operations.scans())
 
     def findings(
-        self, scan: str = "", *, states: Sequence[str] = (), work: str = "", site: str = ""
+        self, scan: str = "", *, states: str | Sequence[str] = (), work: str = "", site: str = ""
     ) -> Iterator[Finding]:
         """What a scan, or every scan, has found, less what is on the allow-list.
 

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote
 
 from facsimile.client.errors import NotSupported, error_of
-from facsimile.imaging.errors import FacsimileError
-from facsimile.protocol import ImageInput
+from facsimile.images import ImageInput, bytes_or_place
+from facsimile.imaging.errors import FacsimileError, ImageError
+from facsimile.ingest.errors import SourceError
+from facsimile.search.errors import InvalidRequest
+from facsimile.search.sequences import listed
 
 if TYPE_CHECKING:
     import httpx
@@ -55,9 +58,10 @@ class Page(Generic[T]):
 
 def upload(image: ImageInput) -> Upload:
     """An image for a request; a file is read here. Raises SourceError."""
-    if isinstance(image, bytes):
-        return {"data": image}
-    place = str(image)
+    given = bytes_or_place(image)
+    if isinstance(given, bytes):
+        return {"data": given}
+    place = given
     if isinstance(image, str) and place.startswith("id:"):
         return {"id": place.removeprefix("id:")}
     if place.startswith(("http://", "https://")):
@@ -72,13 +76,26 @@ def upload(image: ImageInput) -> Upload:
     return {"data": data}
 
 
+def upload_or_error(image: ImageInput) -> Upload | FacsimileError:
+    """As `upload`, for one of several images, of which one that cannot be read does not end the others."""
+    try:
+        return upload(image)
+    except (SourceError, ImageError, InvalidRequest) as error:
+        return error
+
+
+def readable(images: Sequence[Upload | FacsimileError]) -> list[Upload]:
+    """Those of several images that are to be sent."""
+    return [image for image in images if not isinstance(image, FacsimileError)]
+
+
 def add(
     image: Upload,
     *,
     id: str | None,
     collection: str | None,
     title: str,
-    tags: Sequence[str],
+    tags: str | Sequence[str],
     metadata: Mapping[str, Any] | None,
     source: str,
     wait: bool | None,
@@ -92,7 +109,7 @@ def add(
             return Stored(id=id or "", collection=collection or "", status="queued", job=data["job"])
         return Stored(id=data["id"], collection=data["collection"], status=data["status"])
 
-    about = {"id": id, "collection": collection, "title": title, "tags": list(tags), "source": source}
+    about = {"id": id, "collection": collection, "title": title, "tags": list(listed(tags)), "source": source}
     fields: dict[str, Any] = {name: value for name, value in about.items() if value}
     if metadata:
         fields["metadata"] = dict(metadata)
@@ -146,7 +163,7 @@ def delete_collection(name: str) -> Operation[int]:
 
 
 def images(
-    collections: Sequence[str], filter: Mapping[str, str | Sequence[str]] | None, cursor: str | None
+    collections: str | Sequence[str], filter: Mapping[str, str | Sequence[str]] | None, cursor: str | None
 ) -> Operation[Page[Record]]:
     """List records."""
     pairs = [
@@ -154,7 +171,7 @@ def images(
         for key, values in (filter or {}).items()
         for value in ([values] if isinstance(values, str) else values)
     ]
-    params = {"collection": list(collections), "filter": pairs, "limit": PAGE, **_after(cursor)}
+    params = {"collection": list(listed(collections)), "filter": pairs, "limit": PAGE, **_after(cursor)}
     return Operation("GET", "/v1/images", _page("images", _record), {"params": params})
 
 
@@ -220,10 +237,10 @@ def scans() -> Operation[list[Scan]]:
 
 
 def findings(
-    scan: str, states: Sequence[str], work: str, site: str, cursor: str | None
+    scan: str, states: str | Sequence[str], work: str, site: str, cursor: str | None
 ) -> Operation[Page[Finding]]:
     """List findings of a scan."""
-    params = {"state": list(states), "work": work, "site": site, "limit": PAGE, **_after(cursor)}
+    params = {"state": list(listed(states)), "work": work, "site": site, "limit": PAGE, **_after(cursor)}
     path = f"/v1/scans/{_segment(scan)}/findings"
     return Operation("GET", path, _page("findings", _finding), {"params": params})
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
+import io
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import facsimile
 from facsimile.api.schemas import fields as schemas
@@ -282,3 +285,102 @@ def test_the_asynchronous_client_does_the_same(start: Callable[..., Running], ph
 def _conform(client: facsimile.Client, library: facsimile.Facsimile) -> tuple[facsimile.Library, ...]:
     """Have the type checker compare both with the protocol."""
     return client, library
+
+
+def forms(path: Path) -> dict[str, Any]:
+    """One picture in every form in which a program may have it."""
+    with Image.open(path) as image:
+        image.load()
+    return {
+        "path": path,
+        "text": str(path),
+        "bytes": path.read_bytes(),
+        "bytearray": bytearray(path.read_bytes()),
+        "memoryview": memoryview(path.read_bytes()),
+        "file": io.BytesIO(path.read_bytes()),
+        "Pillow": image,
+        "Pillow, CMYK": image.convert("CMYK"),
+        "Pillow, palette": image.convert("P"),
+        "array": np.asarray(image.convert("RGB")),
+        "array, gray": np.asarray(image.convert("L")),
+        "array, RGBA": np.asarray(image.convert("RGBA")),
+        "array, turned": np.rot90(np.asarray(image.convert("RGB"))),
+    }
+
+
+def test_an_image_is_given_in_any_form(library: facsimile.Library, photos: Path) -> None:
+    library.add(photos / "0.jpg", id="cat")
+    library.add(photos / "1.jpg", id="other")
+    for form, given in forms(photos / "0.jpg").items():
+        best = library.search(given)[0]
+        assert (best.record.id, best.verdict in ("identical", "copy")) == ("cat", True), form
+    for form, given in forms(photos / "2.jpg").items():
+        library.add(given, id=form)
+    expected = set(forms(photos / "2.jpg"))
+    assert {match.record.id for match in library.search(photos / "2.jpg", limit=50)} == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (42, "not int"),
+        ({"image": b"x"}, "not dict"),
+        (io.StringIO("text"), "binary mode"),
+        (np.zeros((10, 10, 3)), "uint8"),
+        (np.zeros((4, 10, 10, 3), np.uint8), r"\[height, width\]"),
+        (np.zeros((0, 10), np.uint8), "no pixels"),
+    ],
+)
+def test_what_is_no_image_is_named(library: facsimile.Library, given: Any, sentence: str) -> None:
+    with pytest.raises(facsimile.errors.FacsimileError, match=sentence):
+        library.search(given)
+    with pytest.raises(facsimile.errors.FacsimileError, match=sentence):
+        library.add(given)
+
+
+def test_an_orientation_of_a_camera_is_kept(library: facsimile.Library, photos: Path) -> None:
+    """An image that Pillow opened is stored as its file would be: turned as its EXIF data says."""
+    turned = Image.open(photos / "0.jpg")
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(photos / "turned.jpg", exif=exif, quality=95)
+    library.add(photos / "turned.jpg", id="file")
+    with Image.open(photos / "turned.jpg") as image:
+        library.add(image, id="opened")
+    sizes = {each.id: (each.width, each.height) for each in library.images()}
+    assert sizes["file"] == sizes["opened"] == turned.size[::-1]
+
+
+def test_one_text_is_a_list_of_one(library: facsimile.Library, photos: Path) -> None:
+    library.add(photos / "0.jpg", id="cat", collection="mine", tags="animal")
+    library.add(photos / "0.jpg", id="dog", collection="yours", tags=["animal", "pet"])
+    assert library.get("cat").tags == ("animal",)
+    found = library.search(photos / "0.jpg", collections="mine", orientations="upright")
+    assert [match.record.id for match in found] == ["cat"]
+    assert [record.id for record in library.images(collections="yours")] == ["dog"]
+    assert [[match.record.id for match in each] for each in library.search_many(photos / "0.jpg")] == [  # type: ignore[union-attr]
+        ["cat", "dog"]
+    ]
+    assert list(library.findings(states="new")) == []
+
+
+def test_an_image_that_cannot_be_read_leaves_the_others(library: facsimile.Library, photos: Path) -> None:
+    library.add(photos / "0.jpg", id="cat")
+    missing = photos / "missing.jpg"
+    found = library.search_many([photos / "0.jpg", missing, 42, photos / "broken.jpg", photos / "0.jpg"])  # type: ignore[list-item]
+    kinds = [type(each).__name__ if isinstance(each, Exception) else len(each) for each in found]
+    assert [kinds[0], kinds[4]] == [1, 1]
+    assert all(isinstance(each, facsimile.errors.FacsimileError) for each in found[1:4])
+    assert len(library.search_many([missing])) == 1
+
+
+def test_matches_are_shown(library: facsimile.Library, photos: Path) -> None:
+    library.add((photos / "0.jpg").read_bytes(), id="<b>&")
+    found = library.search(photos / "0.jpg")
+    assert str(found[0]).startswith("identical  1.000  ")
+    assert "\n" not in str(found[0])
+    shown = found._repr_html_()  # type: ignore[attr-defined]
+    assert "data:image/jpeg;base64," in shown
+    assert "&lt;b&gt;&amp;" in shown
+    assert "<b>" not in shown
+    assert str(library.search(photos / "1.jpg")) == "no matches"
