@@ -18,6 +18,7 @@ from facsimile.api.auth import Caller, Reader, Writer
 from facsimile.api.problems import Problems
 from facsimile.api.request_bodies import form, form_body
 from facsimile.api.stages import ServiceStages, Stages
+from facsimile.compat.metadata import as_object, as_stored
 from facsimile.imaging.orientation import ORIENTATIONS
 from facsimile.imaging.record import Key
 from facsimile.ingest.item import Item
@@ -33,9 +34,6 @@ router = APIRouter(prefix=PREFIX, tags=["dsys/match"])
 
 #: matches of one search
 LIMIT = 100
-
-#: key of stored metadata that is not a JSON object
-PLAIN = "match.metadata"
 
 
 class MatchFound(BaseModel):
@@ -145,7 +143,7 @@ class _Form:
             found = from_json(given, allow_inf_nan=False)
         except ValueError as error:
             raise InvalidRequest(f"bad request: metadata is not JSON ({error})") from None
-        return found if isinstance(found, dict) else {PLAIN: found}
+        return as_object(found)
 
     async def image(self, stages: ServiceStages, suffix: str = "") -> tuple[bytes, str]:
         """The bytes of an image and its address, which takes precedence over a file."""
@@ -203,7 +201,7 @@ async def match_search(request: Request, caller: Reader, stages: Stages) -> Matc
         MatchFound(
             score=round(match.score * 100, 2),
             filepath=match.record.id,
-            metadata=_metadata(match.record.metadata),
+            metadata=as_stored(match.record.metadata),
         )
         for match in matches
         if match.verdict in (Verdict.IDENTICAL, Verdict.COPY) or match.score > 0.5
@@ -258,7 +256,3 @@ def _own(caller: Caller) -> Filter:
 
 def _paths(index: Index, filter: Filter, offset: int, limit: int) -> list[str]:
     return [record.id for record in islice(index.scan(filter), offset, offset + limit)]
-
-
-def _metadata(kept: Mapping[str, Any]) -> Any:
-    return kept.get(PLAIN, dict(kept)) if kept else None

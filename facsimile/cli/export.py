@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import enum
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
+from facsimile.cli.ingest import ingest
 from facsimile.cli.options import (
     CollectionOption,
     IndexOption,
@@ -17,6 +20,7 @@ from facsimile.cli.options import (
     require_collections,
 )
 from facsimile.cli.output import complain, emit, progress, say
+from facsimile.search.errors import InvalidRequest
 
 
 def register(app: typer.Typer) -> None:
@@ -66,9 +70,29 @@ def export(
         say(f"{number} records and {kept} state entries exported")
 
 
+class Origin(enum.StrEnum):
+    """What an import reads."""
+
+    FACSIMILE = "facsimile"
+    IMAGE_MATCH = "image-match"
+
+
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True)],
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="A file of `export`; with --from image-match http(s)://HOST:PORT/INDEX."
+        ),
+    ],
     index: IndexOption = None,
+    origin: Annotated[
+        Origin,
+        typer.Option(
+            "--from",
+            help="What FILE is. The images of an index of image-match are read again from their paths.",
+        ),
+    ] = Origin.FACSIMILE,
+    collection: CollectionOption = None,
     state: Annotated[
         bool, typer.Option("--with-state/--without-state", help="Import the state, too (default).")
     ] = True,
@@ -82,7 +106,15 @@ def import_(
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Read what `export` has written. Existing records are not changed, so a call can be repeated."""
+    """Read what `export` has written, or an index of image-match. Existing records are not changed, so a call
+    can be repeated."""
+    if origin is Origin.IMAGE_MATCH:
+        _import_image_match(file, index, collection, json=json)
+        return
+    if collection:
+        raise InvalidRequest("--collection is for --from image-match: records keep their collections")
+    if not Path(file).is_file():
+        raise InvalidRequest(f"{file} is not a file")
     from facsimile.search.export import load
     from facsimile.search.index.base import Status
     from facsimile.search.index.state.base import Entry
@@ -92,7 +124,7 @@ def import_(
     with open_library(index, create=True) as library, progress(quiet=json) as bar:
         task = bar.add_task("import", total=None)
         arrivals = Arrivals(library.index.state, resume=resume)
-        for batch in load(file, library.index.signatures):
+        for batch in load(Path(file), library.index.signatures):
             records = [each for each in batch if not isinstance(each, Entry)]
             entries = [each for each in batch if isinstance(each, Entry)] if state else []
             for record, written in zip(records, library.index.put(records), strict=True):
@@ -116,3 +148,17 @@ def import_(
         say("`facsimile letters` lists the images, `facsimile scans` the scans to start again")
     if failed:
         raise typer.Exit(1)
+
+
+def _import_image_match(address: str, index: str | None, collection: str | None, *, json: bool) -> None:
+    """Ingest the images of an index of image-match, by a list of their paths."""
+    from facsimile.compat.image_match_index import write_manifest
+    from facsimile.imaging.record import DEFAULT_COLLECTION
+    from facsimile.settings import settings
+
+    with TemporaryDirectory() as folder:
+        manifest = Path(folder) / "image-match.jsonl"
+        number = write_manifest(address, manifest, settings().elastic)
+        if not json:
+            say(f"{number} documents in {address}")
+        ingest([str(manifest)], index, collection or DEFAULT_COLLECTION, json=json)

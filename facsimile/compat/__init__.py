@@ -1,0 +1,1 @@
+"""Other projects' interfaces over a Facsimile index, so that programs written for them go on unchanged."""
