@@ -19,14 +19,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-import facsimile
 from facsimile.compat.metadata import as_object, as_stored
 from facsimile.images import ImageInput
 from facsimile.imaging.orientation import ORIENTATIONS
+from facsimile.library import open as open_index
 from facsimile.query_reader import QueryReader
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.match import Match, Verdict
 from facsimile.search.query import QueryImage, text_of
+from facsimile.settings import Settings
 
 __all__ = ["ImageSignature", "SignatureES", "normalized_distance"]
 
@@ -49,7 +50,7 @@ class ImageSignature:
 
     def __init__(self, *args: Any, **parameters: Any) -> None:
         _without_effect(args, parameters, _SIGNATURE)
-        self._reader = QueryReader(facsimile.Settings(), None)
+        self._reader = QueryReader(Settings(), None)
 
     def generate_signature(self, path_or_image: ImageInput, bytestream: bool = False) -> NDArray[np.int8]:
         """The signature of an image, int8 [256]: -1 and 1, or 0 throughout for a picture of one colour.
@@ -109,7 +110,7 @@ class SignatureES:
         self.size = size
         self.distance_cutoff = distance_cutoff
         self.gis = ImageSignature()
-        self.library = facsimile.open(_location(es, index))
+        self.library = open_index(_location(es, index))
 
     def add_image(
         self,
