@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from facsimile.client.client import Client
     from facsimile.imaging.record import ImageRecord, Key, Record
     from facsimile.ingest.item import Item, Outcome, Tally
-    from facsimile.library import Facsimile, open
+    from facsimile.library import Facsimile
     from facsimile.matches import Matches
+    from facsimile.opening import open
     from facsimile.protocol import Library
     from facsimile.results import Comparison, Finding, Job, Scan, ScanResult, Stored
     from facsimile.search.duplicates.cluster import Cluster, Member
@@ -63,7 +64,7 @@ _MODULES = {
     "Tally": "facsimile.ingest.item",
     "Transformation": "facsimile.search.transformation",
     "Verdict": "facsimile.search.match",
-    "open": "facsimile.library",
+    "open": "facsimile.opening",
 }
 
 __all__ = [  # noqa: PLE0604

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from facsimile.images import ImageInput, bytes_or_place
@@ -13,17 +14,21 @@ from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.models.base import Model
 from facsimile.imaging.record import DEFAULT_COLLECTION
 from facsimile.ingest.bulk import Work, run
-from facsimile.ingest.item import Item, Outcome, Tally
+from facsimile.ingest.item import Item, Outcome, Tally, shown
 from facsimile.ingest.loader import Loader
 from facsimile.ingest.pipeline import process
-from facsimile.ingest.presence import sweep
-from facsimile.ingest.sources import all_items
+from facsimile.ingest.presence import sweep, sweep_places
+from facsimile.ingest.sources import all_items, present_items
 from facsimile.results import Stored
 from facsimile.search.errors import InvalidRequest, StoreError
 from facsimile.search.index.base import Index, Status
 from facsimile.search.index.opening import model_of
+from facsimile.search.index.validation import check_collection
 from facsimile.search.sequences import listed
 from facsimile.settings import Settings
+
+#: changed places that are looked for one by one; of more the whole folders are looked through
+_MOST_PLACES = 500
 
 
 class Ingestion:
@@ -50,14 +55,63 @@ class Ingestion:
         on_skipped: Callable[[str], None],
     ) -> Tally:
         """Store all images of the sources, as `Facsimile.ingest` describes."""
-        settings = self._settings
         items = all_items(
             sources,
             collection=collection,
-            max_bytes=settings.max_bytes,
-            archive_limits=settings.archive_limits,
+            max_bytes=self._settings.max_bytes,
+            archive_limits=self._settings.archive_limits,
             passed_over=on_skipped,
         )
+        tally = self._store_all(
+            items, processes=processes, recheck=recheck, on_outcome=on_outcome, on_wait=on_wait
+        )
+        if not tally.interrupted:  # a file that was moved may not have been seen yet
+            swept = sweep(self._index, sources, collection, prune=prune)
+            tally.missing, tally.removed = swept.missing, swept.removed
+        return tally
+
+    def follow(
+        self,
+        folders: Sequence[str],
+        *,
+        collection: str,
+        processes: int,
+        prune: bool,
+        stop: Event | None,
+        on_tally: Callable[[Tally], None],
+        on_outcome: Callable[[Outcome], None] | None,
+        on_wait: Callable[[StoreError], None] | None,
+    ) -> None:
+        """Store the images of folders, and what changes there, as `Facsimile.watch` describes."""
+        from facsimile.ingest.watch import changes
+
+        check_collection(collection)
+        for changed in changes(folders, stop):
+            tally = self._store_all(
+                present_items(changed.present, collection=collection),
+                processes=processes,
+                recheck=False,
+                on_outcome=on_outcome,
+                on_wait=on_wait,
+            )
+            if not tally.interrupted:
+                places = changed.paths if len(changed.paths) <= _MOST_PLACES else folders
+                swept = sweep_places(self._index, map(shown, places), collection, prune=prune)
+                tally.missing, tally.removed = swept.missing, swept.removed
+            on_tally(tally)
+            if tally.interrupted:
+                return
+
+    def _store_all(
+        self,
+        items: Iterable[Item | Outcome],
+        *,
+        processes: int,
+        recheck: bool,
+        on_outcome: Callable[[Outcome], None] | None,
+        on_wait: Callable[[StoreError], None] | None,
+    ) -> Tally:
+        settings = self._settings
         work = Work(
             open_index=self._open_index,
             open_loader=partial(Loader, settings.fetching),
@@ -74,9 +128,6 @@ class Ingestion:
             item_seconds=settings.image_timeout,
         )
         self._index.refresh()
-        if not tally.interrupted:  # a file that was moved may not have been seen yet
-            swept = sweep(self._index, sources, collection, prune=prune)
-            tally.missing, tally.removed = swept.missing, swept.removed
         return tally
 
     def item(

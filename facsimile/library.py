@@ -26,9 +26,11 @@ from facsimile.search.match import Match
 from facsimile.search.params import SearchParams
 from facsimile.search.query import Filter, QueryImage
 from facsimile.search.sequences import listed
-from facsimile.settings import Settings, changed
+from facsimile.settings import Settings
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from facsimile.ingest.item import Outcome, Tally
     from facsimile.ingestion import Ingestion
     from facsimile.job_queue import Queue
@@ -37,26 +39,6 @@ if TYPE_CHECKING:
     from facsimile.search.errors import StoreError
     from facsimile.workers.ledger.jobs import Job as LedgerJob
     from facsimile.workers.scanning.scans import Scan as StoredScan
-
-
-def open(
-    location: str | Path | None = None,
-    *,
-    create: bool = True,
-    model: str | None = None,
-    settings: Settings | None = None,
-) -> Facsimile:
-    """Open an index: a folder, or `http(s)://HOST/NAME` on Elasticsearch.
-
-    Without a location, the setting `FACSIMILE_INDEX` names it; with `create` it is created where there is
-    none, with the vectors of `model` (`none`: hashes alone). `settings` replaces those of the environment
-    (see `docs/settings.md`). Raises InvalidRequest, IndexUnavailable, IndexMismatch, ModelError, and
-    IndexNotFound where `create` is False.
-    """
-    chosen = settings or changed({})
-    if model is not None:
-        chosen = chosen.model_copy(update={"model": model})
-    return Facsimile(str(location or chosen.index), chosen, create=create)
 
 
 class Facsimile:
@@ -139,6 +121,34 @@ class Facsimile:
             on_outcome=on_outcome,
             on_wait=on_wait,
             on_skipped=on_skipped,
+        )
+
+    def watch(
+        self,
+        *folders: str | Path,
+        collection: str | None = None,
+        processes: int = 0,
+        prune: bool = False,
+        stop: Event | None = None,
+        on_tally: Callable[[Tally], None] = lambda tally: None,
+        on_outcome: Callable[[Outcome], None] | None = None,
+        on_wait: Callable[[StoreError], None] | None = None,
+    ) -> None:
+        """Store the images of folders, then what is added, changed, moved and removed there, until `stop` is
+        set.
+
+        `on_tally` receives what became of the first reading, and of each batch of changes. Other arguments
+        are those of `ingest`. Raises SourceNotFound where a folder is not there, or not any more.
+        """
+        self._ingestion.follow(
+            [str(folder) for folder in folders],
+            collection=collection or DEFAULT_COLLECTION,
+            processes=processes,
+            prune=prune,
+            stop=stop,
+            on_tally=on_tally,
+            on_outcome=on_outcome,
+            on_wait=on_wait,
         )
 
     def add(
@@ -267,11 +277,10 @@ class Facsimile:
     def search_many(
         self, images: ImageInput | Sequence[ImageInput], params: SearchParams | None = None
     ) -> list[Matches | FacsimileError]:
-        """The matches of several images, by one request to the index; the error of one that cannot be
-        read."""
+        """The matches of several images, by one request; the error of one that cannot be read."""
         queries = self.queries.read_many(several(images))
-        readable = [query for query in queries if isinstance(query, QueryImage)]
-        found = iter(self.finder.search_many(readable, params) if readable else [])
+        given = [query for query in queries if isinstance(query, QueryImage)]
+        found = iter(self.finder.search_many(given, params) if given else [])
         return [self._shown(next(found)) if isinstance(query, QueryImage) else query for query in queries]
 
     def compare(self, first: ImageInput, second: ImageInput, *, verify: bool = True) -> Comparison:
@@ -290,9 +299,8 @@ class Facsimile:
     ) -> list[Cluster]:
         """The images that are stored more than once, as clusters, each with a keeper; nothing is removed.
 
-        `radius` is the Hamming distance that is a copy without further proof (the setting `copy_distance`).
-        `scenes` adds pairs of the same scene, which are not merged. `progress` receives the number of records
-        done.
+        `radius` is the Hamming distance of a copy without further proof (the setting `copy_distance`).
+        `scenes` adds pairs of one scene, not merged; `progress` receives the number of records done.
         """
         from facsimile.search.duplicates.clustering import clusters
         from facsimile.search.duplicates.pairs import Rules
@@ -318,8 +326,7 @@ class Facsimile:
         on_outcome: Callable[[Outcome], None] | None = None,
         on_progress: Callable[[LedgerJob], None] = lambda job: None,
     ) -> ScanResult:
-        """Search suspects (as `ingest` takes them, or a collection) for the works of a catalogue, in
-        processes of this machine.
+        """Search suspects (as `ingest` takes them) for the works of a catalogue, in processes here.
 
         Suspects are stored in `suspects_collection` (`suspects-NAME`); without any, it is compared as it is.
         A second call compares only what is new on either side.
@@ -331,8 +338,8 @@ class Facsimile:
         scanned = self.scanning.carry_out(
             scan, sources, processes=processes, on_outcome=on_outcome, on_progress=on_progress
         )
-        done = {**scanned.as_json(), "counts": scanned.run.counts}
-        return ScanResult.from_json(done | self._scan_as_json(scanned.scan))
+        done = scanned.as_json() | {"counts": scanned.run.counts} | self._scan_as_json(scanned.scan)
+        return ScanResult.from_json(done)
 
     def scans(self) -> list[Scan]:
         """All scans, the oldest first."""

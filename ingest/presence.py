@@ -95,10 +95,15 @@ def sweep(index: Index, sources: Iterable[str], collection: str, *, prune: bool 
     Records keep the places that they have left. With `prune` those that have none left are removed, also
     where that was noticed earlier.
     """
+    return sweep_places(index, _folders(sources), collection, prune=prune)
+
+
+def sweep_places(index: Index, places: Iterable[str], collection: str, *, prune: bool = False) -> Swept:
+    """As `sweep`, for the places that begin with one of these texts: paths of files, or of folders."""
     missing = removed = 0
-    for folder in _folders(sources):
-        for records in _pages(index, Filter((collection,), under=folder)):
-            lost = {record.key: _absent(record, folder) for record in records}
+    for place in places:
+        for records in _pages(index, Filter((collection,), under=place)):
+            lost = {record.key: _absent(record, place) for record in records}
             missing += sum(map(len, lost.values()))
             nowhere = index.mark_gone({key: places for key, places in lost.items() if places})
             if prune:
@@ -132,5 +137,5 @@ def _pages(index: Index, filter: Filter) -> Iterable[Sequence[ImageRecord]]:
         cursor = page.cursor
 
 
-def _absent(record: ImageRecord, folder: str) -> set[str]:
-    return {source for source in record.sources if source.startswith(folder) and is_absent(source)}
+def _absent(record: ImageRecord, place: str) -> set[str]:
+    return {source for source in record.sources if source.startswith(place) and is_absent(source)}

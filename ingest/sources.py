@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from facsimile.imaging.record import DEFAULT_COLLECTION
@@ -83,6 +84,13 @@ def all_items(
             archive_limits=archive_limits,
             passed_over=passed_over,
         )
+
+
+def present_items(paths: Sequence[str], *, collection: str = DEFAULT_COLLECTION) -> Found:
+    """The images of files and folders, any of which may hold none, or be gone meanwhile."""
+    for path in paths:
+        with suppress(NothingFound, SourceNotFound):
+            yield from items(path, collection=collection)
 
 
 def count(sources: Sequence[str]) -> int | None:

@@ -36,6 +36,7 @@ HOMES = {
     "httpcore": ("ingest/fetch*.py",),
     "fsspec": ("ingest/storage.py",),
     "pyarrow": ("ingest/manifests.py",),
+    "watchfiles": ("ingest/watch.py",),
     "pebble": ("ingest/bulk.py",),
     "jinja2": ("search/html_report.py",),
     "pydantic": ("facsimile/settings.py", "facsimile/api/*", "ingest/message.py"),

@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from facsimile.cli import demo, duplicates, export, index, ingest, keys, queue, scan, search, serve, status
+from facsimile.cli import (
+    demo,
+    duplicates,
+    export,
+    index,
+    ingest,
+    keys,
+    queue,
+    scan,
+    search,
+    serve,
+    status,
+    watch,
+)
 from facsimile.cli.output import complain
 from facsimile.imaging.errors import FacsimileError
 from facsimile.version import __version__
@@ -40,7 +53,7 @@ def options(
     """
 
 
-for module in (ingest, search, duplicates, status, export, index, scan, queue, serve, keys, demo):
+for module in (ingest, watch, search, duplicates, status, export, index, scan, queue, serve, keys, demo):
     module.register(app)
 
 

@@ -40,7 +40,7 @@ def demo(
 
     The photographs come with scikit-image, the extra `demo`.
     """
-    from facsimile.library import open
+    from facsimile.opening import open
     from facsimile.search.evaluation.sheet import Cell, contact_sheet
 
     photos = _photographs()

@@ -62,6 +62,6 @@ def require_collections(library: Facsimile, *collections: str) -> None:
 
 def open_library(index: str | None, *, create: bool = False) -> Facsimile:
     """The index that `--index` or the settings name."""
-    from facsimile.library import open
+    from facsimile.opening import open
 
     return open(index, create=create)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from facsimile.compat.metadata import as_object, as_stored
 from facsimile.images import ImageInput
 from facsimile.imaging.orientation import ORIENTATIONS
-from facsimile.library import open as open_index
+from facsimile.opening import open as open_index
 from facsimile.query_reader import QueryReader
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.match import Match, Verdict
