@@ -53,6 +53,7 @@ class FetchUnavailable(SourceError):
     """The server, or the network, fails at present."""
 
     transient = True
+    exit_code = 3
 
     #: seconds that the server asks to wait
     retry_after = 0.0

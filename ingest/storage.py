@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
@@ -82,4 +83,12 @@ def _ours(url: str) -> Iterator[None]:
     except ValueError as error:
         raise SourceNotAllowed(f"{url} is no address that is known here ({error})") from error
     except Exception as error:  # each service's library has exceptions of its own
+        if _is_unreachable(error):
+            raise FetchUnavailable(f"{url} cannot be read at present ({error})") from error
         raise SourceUnreadable(f"{url} cannot be read ({error})") from error
+
+
+def _is_unreachable(error: Exception) -> bool:
+    """Whether botocore, below s3fs, had no answer from the service."""
+    botocore = sys.modules.get("botocore.exceptions")
+    return botocore is not None and isinstance(error, (botocore.HTTPClientError, botocore.ConnectionError))
