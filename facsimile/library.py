@@ -17,7 +17,8 @@ from facsimile.ingest.presence import located, modified
 from facsimile.matches import Matches
 from facsimile.protocol import Mode, Probes
 from facsimile.query_reader import QueryReader
-from facsimile.results import Comparison, Finding, Job, Scan, ScanResult, Stored
+from facsimile.results import Comparison, Stored
+from facsimile.scans_and_jobs import ScansAndJobs
 from facsimile.search.errors import InvalidRequest, RecordNotFound
 from facsimile.search.finder import Finder
 from facsimile.search.index.base import Index
@@ -37,11 +38,9 @@ if TYPE_CHECKING:
     from facsimile.scans import Scanning
     from facsimile.search.duplicates.cluster import Cluster
     from facsimile.search.errors import StoreError
-    from facsimile.workers.ledger.jobs import Job as LedgerJob
-    from facsimile.workers.scanning.scans import Scan as StoredScan
 
 
-class Facsimile:
+class Facsimile(ScansAndJobs):
     """An open index. Use it in a `with` statement, or close it.
 
     An image is bytes, a path, an http(s) or fsspec URL, or `id:ID` for a stored one. Errors are those of
@@ -174,6 +173,26 @@ class Facsimile:
             job = self.queue.submit([item])
             return Stored(id=id or "", collection=item.collection, status="queued", job=job)
         return self._ingestion.store(item)
+
+    def update(
+        self,
+        id: str,
+        *,
+        collection: str | None = None,
+        title: str | None = None,
+        tags: str | Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> ImageRecord:
+        """Change what is said of a stored image, without its picture; what is None stays.
+
+        Raises RecordNotFound, AmbiguousId and InvalidRequest.
+        """
+        said = {"title": title, "tags": None if tags is None else listed(tags), "metadata": metadata}
+        changes = {name: value for name, value in said.items() if value is not None}
+        key = self.finder.key_of(id, _within(collection))
+        record = self.index.amend(key, lambda stored: stored.replaced(**changes))
+        self.index.refresh()
+        return located(record)
 
     def delete(self, id: str, *, collection: str | None = None) -> None:
         """Delete one record. Raises RecordNotFound, and AmbiguousId where several collections have the id."""
@@ -311,72 +330,6 @@ class Facsimile:
         rules = Rules(thresholds=thresholds, policy=self.settings.verification, verify=verify, scenes=scenes)
         within = Filter(_within(collection))
         return clusters(self.index, within, rules, locate=located, modified=modified, progress=progress)
-
-    # -- scans and jobs ------------------------------------------------------------------------------------
-
-    def scan(
-        self,
-        *suspects: str | Path,
-        catalogue: str,
-        name: str = "",
-        suspects_collection: str = "",
-        include_similar: bool = False,
-        recheck: bool = False,
-        processes: int = 0,
-        on_outcome: Callable[[Outcome], None] | None = None,
-        on_progress: Callable[[LedgerJob], None] = lambda job: None,
-    ) -> ScanResult:
-        """Search suspects (as `ingest` takes them) for the works of a catalogue, in processes here.
-
-        Suspects are stored in `suspects_collection` (`suspects-NAME`); without any, it is compared as it is.
-        A second call compares only what is new on either side.
-        """
-        sources = [str(source) for source in suspects]
-        scan = self.scanning.opened(
-            name, catalogue, suspects_collection, sources, include_similar=include_similar, recheck=recheck
-        )
-        scanned = self.scanning.carry_out(
-            scan, sources, processes=processes, on_outcome=on_outcome, on_progress=on_progress
-        )
-        done = scanned.as_json() | {"counts": scanned.run.counts} | self._scan_as_json(scanned.scan)
-        return ScanResult.from_json(done)
-
-    def scans(self) -> list[Scan]:
-        """All scans, the oldest first."""
-        return [Scan.from_json(self._scan_as_json(scan)) for scan in self.scanning.scans.all()]
-
-    def _scan_as_json(self, scan: StoredScan) -> dict[str, Any]:
-        return {**scan.as_json(), "findings": self.scanning.allowances.states(scan.name)}
-
-    def findings(
-        self, scan: str = "", *, states: str | Sequence[str] = (), work: str = "", site: str = ""
-    ) -> Iterator[Finding]:
-        """What a scan, or every scan, has found, less what is on the allow-list.
-
-        `work` is `COLLECTION/ID`, `site` a host, `states` are those of review. Raises ScanNotFound.
-        """
-        if scan:
-            self.scanning.scans.get(scan)
-        found = self.scanning.findings.all(scan=scan, states=listed(states), work=work, site=site)
-        for each in self.scanning.allowances.reported(found):
-            yield Finding.from_json(each.as_json())
-
-    def review(self, finding: str, *, state: str = "", comment: str = "", reviewer: str = "") -> Finding:
-        """Set the state of a finding, or comment on it. Raises FindingNotFound, InvalidRequest."""
-        reviewed = self.scanning.findings.review(finding, state=state, comment=comment, reviewer=reviewer)
-        return Finding.from_json(reviewed.as_json())
-
-    def jobs(self) -> Iterator[Job]:
-        """All jobs of the queue, the latest first."""
-        from facsimile.workers.ledger.jobs import Jobs
-
-        return (Job.from_json(job.as_json()) for job in Jobs(self.index.state).all())
-
-    def job(self, id: str) -> Job:
-        """The progress of one job. Raises JobNotFound."""
-        from facsimile.workers.ledger.jobs import Jobs
-
-        return Job.from_json(Jobs(self.index.state).get(id).as_json())
 
     # -- life ----------------------------------------------------------------------------------------------
 

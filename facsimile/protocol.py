@@ -67,6 +67,17 @@ class Library(Protocol):
     ) -> Iterator[Record]:
         """All stored images, by collection and id."""
 
+    def update(
+        self,
+        id: str,
+        *,
+        collection: str | None = None,
+        title: str | None = None,
+        tags: str | Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Record:
+        """Change what is said of a stored image, without its picture; what is None stays. Raises as `get`."""
+
     def delete(self, id: str, *, collection: str | None = None) -> None:
         """Delete one record. Raises as `get`."""
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from facsimile.api import (
@@ -21,6 +21,8 @@ from facsimile.api import (
     images_read,
     images_write,
     jobs,
+    me,
+    query_parameters,
     scans,
     search,
     web,
@@ -51,6 +53,7 @@ ROUTES = (
     scans,
     findings,
     allowances,
+    me,
     health,
     compat,
     web,
@@ -105,8 +108,11 @@ def create_app(
     app.state.problems = problems
     app.state.readiness = health.Readiness(service)
     app.state.door = Authenticator(Keys(service.index.state), options.rate, keys)
+    checked = [Depends(query_parameters.check_query)]
     for module in ROUTES:
-        app.include_router(module.router)
+        # the others are asked by other projects' clients, by probes and by links to pages
+        strict = module.router.prefix.startswith("/v1")
+        app.include_router(module.router, dependencies=checked if strict else [])
     problems.install(app)
     app.add_middleware(CancelOnDisconnect)
     app.add_middleware(BodyLimits, options=options)
@@ -116,7 +122,15 @@ def create_app(
             allow_origins=options.origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Api-Key"],
-            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+            expose_headers=[
+                "ETag",
+                "Location",
+                "RateLimit-Limit",
+                "RateLimit-Remaining",
+                "RateLimit-Reset",
+                "Retry-After",
+                "X-Request-ID",
+            ],
         )
     app.add_middleware(RequestContext, options=options, metrics=metrics, problems=problems)
     _describe_once(app)

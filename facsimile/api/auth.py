@@ -157,7 +157,10 @@ async def _caller(
     for scope in wanted.scopes:
         if not caller.may(scope):
             raise Problem(FORBIDDEN, f"this requires a key with the scope {scope!r}")
-    door.rates.take(caller.name)
+    try:
+        door.rates.take(caller.name)
+    finally:
+        request.state.rate = door.rates.standing(caller.name)
     return caller
 
 
@@ -178,9 +181,11 @@ def charge(request: Request, caller: Caller, images: int) -> None:
     door: Authenticator = request.app.state.door
     if images > 1:
         door.rates.take(caller.name, images - 1)
+        request.state.rate = door.rates.standing(caller.name)
 
 
 #: declares that a route requires a scope, and gives it the caller
+AnyCaller = Annotated[Caller, Security(_caller)]
 Reader = Annotated[Caller, Security(_caller, scopes=["read"])]
 Writer = Annotated[Caller, Security(_caller, scopes=["write"])]
 Admin = Annotated[Caller, Security(_caller, scopes=["admin"])]

@@ -28,6 +28,7 @@ class Alive(BaseModel):
     """The process answers."""
 
     status: Literal["alive"] = "alive"
+    version: str = Field(examples=["0.1.0"])
 
 
 class Ready(BaseModel):
@@ -70,9 +71,9 @@ class Readiness:
 
 
 @router.get("/healthz", responses=documented(400, 421))
-async def healthz() -> Alive:
+async def healthz(request: Request) -> Alive:
     """Check that the process answers."""
-    return Alive()
+    return Alive(version=request.app.version)
 
 
 def _readiness(request: Request) -> Readiness:

@@ -12,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from facsimile.api.auth import Caller, Writer, charge
 from facsimile.api.idempotency import IdempotencyKey, once
 from facsimile.api.problems import Problem, ProblemDocument, Problems, documented
-from facsimile.api.query_images import bytes_of
+from facsimile.api.query_images import bytes_of, key_of
 from facsimile.api.request_bodies import body, read
 from facsimile.api.schemas.fields import (
     Collection,
     Id,
+    Image,
     Metadata,
     PathId,
     Picture,
@@ -29,7 +30,7 @@ from facsimile.api.schemas.fields import (
 from facsimile.api.service import Submit
 from facsimile.api.stages import ServiceStages, Stages
 from facsimile.imaging.errors import FacsimileError
-from facsimile.imaging.record import Key
+from facsimile.imaging.record import ImageRecord, Key
 from facsimile.ingest.item import Item, Outcome
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Status
@@ -67,6 +68,19 @@ class NewImages(BaseModel):
 
     images: list[NewImage] = Field([], max_length=1000)
     collection: Collection | None = None
+
+
+class ImageChanges(BaseModel):
+    """What is said of an image; what is left out keeps its stored value, and metadata is replaced whole."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"title": "A harbour", "tags": ["sea"], "metadata": {"year": 1969}}]},
+    )
+
+    title: str | None = Field(None, max_length=4096)
+    tags: Tags | None = None
+    metadata: Metadata | None = None
 
 
 class StoredImage(BaseModel):
@@ -216,6 +230,29 @@ async def put_image(
     wanted, files = await read(request, PutImage)
     new = NewImage.model_construct(**dict(wanted), id=id, collection=collection)
     return await _store_one(request, caller, stages, new, files, wait, idempotency_key)
+
+
+@router.patch("/{id}", responses=documented(*_COMMON, 404, 409, 413, 415))
+async def change_image(
+    id: PathId,
+    changes: ImageChanges,
+    caller: Writer,
+    stages: Stages,
+    collection: QueryCollection = None,
+) -> Image:
+    """Change title, tags and metadata of a stored image, without its picture."""
+    key = await key_of(stages, caller, id, collection)
+    return Image.of(await stages.ask(_changed, stages, key, changes))
+
+
+def _changed(stages: ServiceStages, key: Key, changes: ImageChanges) -> ImageRecord:
+    said = {name: value for name, value in dict(changes).items() if value is not None}
+    if "tags" in said:
+        said["tags"] = tuple(said["tags"])
+    record = stages.service.index.amend(key, lambda stored: stored.replaced(**said))
+    stages.service.index.refresh()
+    stages.metrics.changed()
+    return record
 
 
 async def _store_one(

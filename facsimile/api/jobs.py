@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from facsimile.api.auth import Caller, Reader, Writer
 from facsimile.api.problems import documented
 from facsimile.api.stages import Stages
+from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.state.base import State
 from facsimile.workers.errors import JobNotFound
 from facsimile.workers.ledger.dead_letters import Letter, Letters
@@ -99,17 +100,26 @@ class JobPage(BaseModel):
     cursor: str | None = Field(description="asks for the next page; null at the end")
 
 
+class Retried(BaseModel):
+    """The number of images that were returned to the queue."""
+
+    retried: int
+
+
 @router.get("", responses=_ERRORS)
 async def list_jobs(
     caller: Reader,
     stages: Stages,
     cursor: Annotated[str | None, Query(max_length=4096, description="from the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    state: Annotated[JobState | None, Query(description="only jobs in this state")] = None,
 ) -> JobPage:
     """List the jobs, the latest first; a key limited to collections sees those that write to them only."""
 
-    def read(state: State) -> JobPage:
-        jobs, after = Jobs(state).page(cursor=cursor, limit=limit, collections=caller.collections)
+    def read(stored: State) -> JobPage:
+        jobs, after = Jobs(stored).page(
+            cursor=cursor, limit=limit, collections=caller.collections, state=state
+        )
         return JobPage(jobs=[JobProgress.of(job) for job in jobs if _can_see(caller, job)], cursor=after)
 
     return await stages.ask(read, stages.service.index.state)
@@ -155,6 +165,20 @@ async def cancel_job(job: JobId, caller: Writer, stages: Stages) -> JobProgress:
         return _visible_job(state, job, caller)
 
     return JobProgress.of(await stages.ask(cancel, stages.service.index.state))
+
+
+@router.post("/{job}/retry", responses=_ERRORS)
+async def retry_job(job: JobId, caller: Writer, stages: Stages) -> Retried:
+    """Return the failed images of a job to the queue."""
+    retry = stages.service.retry
+    if retry is None:
+        raise InvalidRequest("this server has no queue")
+
+    def put_back(state: State) -> int:
+        _visible_job(state, job, caller)
+        return retry(Letters(state).all(job))
+
+    return Retried(retried=await stages.ask(put_back, stages.service.index.state))
 
 
 def _visible_job(state: State, id: str, caller: Caller) -> Job:

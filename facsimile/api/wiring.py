@@ -62,6 +62,7 @@ def opened(location: str, chosen: Settings, *, create: bool = False) -> tuple[Se
         write=write,
         stored=partial(stored_signatures, location, elastic),
         submit=queue.submit if queue else None,
+        retry=queue.put_back if queue else None,
         checks={} if queue is None else {"queue": queue.ping},
         close=reader.close,
     )

@@ -103,6 +103,21 @@ class AsyncClient:
             )
         )
 
+    async def update(
+        self,
+        id: str,
+        *,
+        collection: str | None = None,
+        title: str | None = None,
+        tags: str | Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Record:
+        """Change what is said of a stored image, without its picture; what is None stays.
+
+        Raises RecordNotFound, AmbiguousId and InvalidRequest.
+        """
+        return await self._server.run(operations.update(id, collection, title, tags, metadata))
+
     async def delete(self, id: str, *, collection: str | None = None) -> None:
         """Delete one record. Raises RecordNotFound, and AmbiguousId where several collections have the id."""
         await self._server.run(operations.delete(id, collection))

@@ -111,6 +111,21 @@ class Client:
             )
         )
 
+    def update(
+        self,
+        id: str,
+        *,
+        collection: str | None = None,
+        title: str | None = None,
+        tags: str | Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Record:
+        """Change what is said of a stored image, without its picture; what is None stays.
+
+        Raises RecordNotFound, AmbiguousId and InvalidRequest.
+        """
+        return self._server.run(operations.update(id, collection, title, tags, metadata))
+
     def delete(self, id: str, *, collection: str | None = None) -> None:
         """Delete one record. Raises RecordNotFound, and AmbiguousId where several collections have the id."""
         self._server.run(operations.delete(id, collection))

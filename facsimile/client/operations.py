@@ -150,6 +150,20 @@ def thumbnail(id: str, collection: str | None) -> Operation[bytes]:
     return Operation("GET", f"{_path(id)}/thumbnail", lambda response: response.content, _within(collection))
 
 
+def update(
+    id: str,
+    collection: str | None,
+    title: str | None,
+    tags: str | Sequence[str] | None,
+    metadata: Mapping[str, Any] | None,
+) -> Operation[Record]:
+    """Change what is said of a record."""
+    said = {"title": title, "tags": None if tags is None else list(listed(tags)), "metadata": metadata}
+    body = {name: value for name, value in said.items() if value is not None}
+    parts = {**_within(collection), "json": body}
+    return Operation("PATCH", _path(id), lambda response: _record(response.json()), parts)
+
+
 def delete(id: str, collection: str | None) -> Operation[None]:
     """Delete one record."""
     parts = {**_within(collection), "headers": _idempotent()}

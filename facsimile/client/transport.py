@@ -72,6 +72,10 @@ class Connection(_Connection):
                 response = self._http.request(operation.method, operation.path, **operation.parts)
             except httpx.TransportError as error:
                 raise self._unreachable(operation, error) from error
+            except UnicodeEncodeError:
+                raise InvalidRequest(
+                    "a text of the request is not valid Unicode (a lone surrogate)"
+                ) from None
             return _result_of(operation, response)
 
         try:
@@ -103,6 +107,10 @@ class AsyncConnection(_Connection):
                 response = await self._http.request(operation.method, operation.path, **operation.parts)
             except httpx.TransportError as error:
                 raise self._unreachable(operation, error) from error
+            except UnicodeEncodeError:
+                raise InvalidRequest(
+                    "a text of the request is not valid Unicode (a lone surrogate)"
+                ) from None
             return _result_of(operation, response)
 
         try:

@@ -13,6 +13,7 @@ from typing import Any, Self
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.record import ImageRecord, Key
 from facsimile.search.errors import IndexUnavailable, InvalidRequest
+from facsimile.search.index import amending
 from facsimile.search.index.conflicts import retry_conflicts
 from facsimile.search.index.state.base import State
 from facsimile.search.index.validation import fault_of
@@ -222,34 +223,15 @@ class Index(ABC):
 
         A place that a record has not is passed over, and so is a record that is not there.
         """
-        nowhere: list[Key] = []
-        waiting = retry_conflicts(lambda some: self._mark_gone_once(some, nowhere), places)
-        if waiting:
-            raise IndexUnavailable(f"another writer kept changing the record {next(iter(waiting)).id}")
-        return nowhere
+        return amending.mark_gone(self, self._write, places)
 
-    def _mark_gone_once(
-        self, places: Mapping[Key, Collection[str]], nowhere: list[Key]
-    ) -> dict[Key, Collection[str]]:
-        """Try once; the answer has those that another writer changed in between."""
-        known = self.known(places)  # before the records, so that a write in between is a conflict
-        writes: list[tuple[ImageRecord, Known | None]] = []
-        for key, record in self.get(places).items():
-            left = tuple(source for source in record.sources if source not in places[key])
-            lost = tuple(source for source in record.sources if source in places[key])
-            if lost and key in known:
-                after = record.replaced(sources=left, gone=tuple(dict.fromkeys(record.gone + lost)))
-                writes.append((after, known[key]))
-        again: dict[Key, Collection[str]] = {}
-        done = self._write(writes) if writes else []
-        for (record, _), outcome in zip(writes, done, strict=True):
-            if outcome is None:
-                again[record.key] = places[record.key]
-            elif outcome.status is Status.FAILED:
-                raise IndexUnavailable(f"the record {record.id} could not be written: {outcome.reason}")
-            elif record.is_gone:
-                nowhere.append(record.key)
-        return again
+    def amend(self, key: Key, change: Callable[[ImageRecord], ImageRecord]) -> ImageRecord:
+        """Change what people say of a stored image (title, tags, metadata, sources), and return it.
+
+        `change` is called again where another writer came first. Raises RecordNotFound, and InvalidRequest
+        where no index takes the changed record.
+        """
+        return amending.amend(self, self._write, key, lambda record: _public(change(record)))
 
     @abstractmethod
     def delete(self, keys: Iterable[Key]) -> int:

@@ -384,3 +384,18 @@ def test_matches_are_shown(library: facsimile.Library, photos: Path) -> None:
     assert "&lt;b&gt;&amp;" in shown
     assert "<b>" not in shown
     assert str(library.search(photos / "1.jpg")) == "no matches"
+
+
+def test_what_is_said_of_an_image_is_changed(library: facsimile.Library, photos: Path) -> None:
+    library.add(photos / "0.jpg", id="cat", title="old", tags=["a", "b"], metadata={"year": 1969})
+    changed = library.update("cat", title="new", tags="c")
+    assert (changed.title, changed.tags, dict(changed.metadata)) == ("new", ("c",), {"year": 1969})
+    assert library.get("cat").title == "new"
+    assert [match.record.id for match in library.search(text="new")] == ["cat"]
+    assert library.update("cat", title="", metadata={}).title == ""
+    assert library.get("cat").metadata == {}
+    with pytest.raises(facsimile.errors.RecordNotFound):
+        library.update("dog", title="x")
+    with pytest.raises(facsimile.errors.FacsimileError):
+        library.update("cat", tags="\ud800")
+    assert library.get("cat").tags == ("c",)

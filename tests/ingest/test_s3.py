@@ -28,11 +28,17 @@ def s3(tmp_path: Path) -> Iterator[S3Server]:
         server.start()
     except ServiceUnavailable as reason:
         unavailable(str(reason))
+    try:
+        _fill(server)
+        yield server
+    finally:
+        server.stop()
+
+
+def _fill(server: S3Server) -> None:
     photos = {f"cats/{number}.jpg": photo_jpeg(number) for number in range(2)}
     others = {".hidden.jpg": photo_jpeg(4), "notes.txt": b"no image", "cats/.thumbs/1.jpg": photo_jpeg(5)}
     server.store("photos", **photos, **{"two words & ü.jpg": photo_jpeg(2)}, **others)
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from facsimile.search.index.state.base import Ref
+from tests.support.pictures import photo_jpeg
 from tests.support.queue_site import Site
 from tests.support.waiting import wait_until
 
@@ -133,3 +134,23 @@ def test_cancel(api: httpx.Client, pictures: Path) -> None:
     assert (again.status_code, again.json()["type"]) == (409, "urn:facsimile:job-closed")
     missing = api.get("/v1/jobs/nothing")
     assert (missing.status_code, missing.json()["type"]) == (404, "urn:facsimile:job-missing")
+
+
+def test_failed_images_are_retried(site: Site, api: httpx.Client, tmp_path: Path) -> None:
+    """After what was missing has been made good; a job in another state is not listed."""
+    missing = tmp_path / "late.jpg"
+    listed = tmp_path / "list.txt"
+    listed.write_text(str(missing))
+    site.worker()
+    job = site.hand_over(listed)
+    ended(api, f"/v1/jobs/{job}")
+    (failure,) = api.get(f"/v1/jobs/{job}/failures").json()["failures"]
+    assert failure["error"] == "SourceNotFound"
+    assert [each["job"] for each in api.get("/v1/jobs?state=closed").json()["jobs"]] == [job]
+    assert api.get("/v1/jobs?state=open").json()["jobs"] == []
+
+    missing.write_bytes(photo_jpeg())
+    assert api.post(f"/v1/jobs/{job}/retry").json() == {"retried": 1}
+    wait_until(lambda: api.get(f"/v1/jobs/{job}").json()["added"] == 1, "the retried image")
+    assert api.get(f"/v1/jobs/{job}/failures").json()["failures"] == []
+    assert api.post("/v1/jobs/none/retry").status_code == 404

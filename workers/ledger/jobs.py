@@ -215,11 +215,18 @@ class Jobs:
             yield self._job(entry)
 
     def page(
-        self, *, cursor: str | None, limit: int, collections: Collection[str] = ()
+        self,
+        *,
+        cursor: str | None,
+        limit: int,
+        collections: Collection[str] = (),
+        state: JobState | None = None,
     ) -> tuple[list[Job], str | None]:
-        """Some jobs, the latest first, and where the next part begins; only those that write to these."""
+        """Some jobs, the latest first, and where the next part begins; only those that write to these
+        collections and are in this state."""
         self.state.refresh()
         terms = {"collection": tuple(collections)} if collections else {}
+        terms |= {"state": (state.value,)} if state else {}
         wanted = Wanted(kind=KIND, terms=terms)
         found = self.state.find(wanted, order="created", descending=True, limit=limit, cursor=cursor)
         return [self._job(entry) for entry in found.entries], found.cursor

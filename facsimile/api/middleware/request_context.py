@@ -72,6 +72,10 @@ class RequestContext:
                 answer["X-Request-ID"] = request_id
                 for name, value in HEADERS.items():
                     answer.setdefault(name, value)
+                if rate := state.get("rate"):  # as in draft-ietf-httpapi-ratelimit-headers-06
+                    answer["RateLimit-Limit"] = str(rate.limit)
+                    answer["RateLimit-Remaining"] = str(rate.remaining)
+                    answer["RateLimit-Reset"] = str(rate.reset)
             await send(message)
 
         with bound(request=request_id):

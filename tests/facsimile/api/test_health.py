@@ -15,7 +15,7 @@ from tests.support.pictures import photo_jpeg
 
 
 def test_a_server_is_alive_and_ready(api):
-    assert api.http.get("/healthz").json() == {"status": "alive"}
+    assert api.http.get("/healthz").json() == {"status": "alive", "version": "1"}
     ready = api.http.get("/readyz").json()
     assert ready["status"] == "ready"
     assert str(api.service.index.signatures) == ready["signatures"]
