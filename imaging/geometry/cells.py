@@ -65,6 +65,15 @@ def at_cells(raster: Any, step: int = STEP) -> Any:
     return raster[CELL // 2 :: step, CELL // 2 :: step]
 
 
+def median(values: Any) -> float:
+    """The median of a vector that is not empty: numpy's own takes several times as long for a few hundred."""
+    middle = len(values) // 2
+    if len(values) % 2:
+        return float(np.partition(values, middle)[middle])
+    lower, upper = np.partition(values, (middle - 1, middle))[middle - 1 : middle + 1]
+    return float((lower + upper) / 2)
+
+
 def shrink(inside: Any, pixels: int) -> Any:
     """A mask, uint8 [H, W], without so many pixels along its border."""
     return cv2.erode(inside, np.ones((2 * pixels + 1,) * 2, np.uint8), borderValue=0)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facsimile.imaging.geometry.cells import AGREES, Cells, shrink
+from facsimile.imaging.geometry.cells import AGREES, Cells, median, shrink
 from facsimile.imaging.geometry.overlap import Common
 from facsimile.imaging.geometry.sharpness import equalise_sharpness
 from facsimile.imaging.geometry.tone import match_tone
@@ -121,7 +121,7 @@ def measure(first: Any, second: Any, inside: Any, part: NDArray[np.bool_] | None
     return Difference(
         cells=int(textured.sum()),
         texture=float(textured.sum() / whole.sum()),
-        agreement=float(np.median(correlation[textured])) if textured.any() else 0.0,
+        agreement=median(correlation[textured]) if textured.any() else 0.0,
         agreeing=float((correlation[textured] >= AGREES).mean()) if textured.any() else 0.0,
         residual=float(high),
         typical=float(typical),
@@ -150,7 +150,7 @@ def _shading(first: Any, second: Any, whole: NDArray[np.bool_], *, lit: bool) ->
             weighted.T @ table + 1e-3 * np.eye(table.shape[1]), weighted.T @ ours.astype(np.float64)
         )
         missed = ours - table @ answer
-        weight = 1 / (1 + (missed / (1.5 * np.median(np.abs(missed)) + 1)) ** 2)
+        weight = 1 / (1 + (missed / (1.5 * median(np.abs(missed)) + 1)) ** 2)
     deviation = np.zeros(whole.shape, np.float32)
     deviation[whole] = missed / max(float(ours.std()), _LEAST_SPREAD)
     return deviation

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facsimile.imaging.geometry.cells import median
+
 #: the luma range 0..255 is fitted at so many places, each by at least so many pixels
 _BINS = 32
 _LEAST = 8
@@ -27,7 +29,7 @@ def match_tone(first: Any, second: Any, inside: Any) -> Any | None:
     if len(groups) < 2:
         return None
     lumas = [float(one[group].mean()) for group in groups]
-    medians = np.array([np.median(other[group]) for group in groups])
+    medians = np.array([median(other[group]) for group in groups])
     curve = _non_decreasing(medians, np.array([len(group) for group in groups], float))
     return np.interp(first, lumas, curve).astype(np.float32)
 
