@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from facsimile.imaging.record import ImageRecord, Key
 from facsimile.search.errors import IndexUnavailable, InvalidRequest, RecordNotFound
 from facsimile.search.index.conflicts import retry_conflicts
 from facsimile.search.index.validation import fault_of
 
-if TYPE_CHECKING:
-    from facsimile.search.index.base import Index, Known, Written
-
-#: writes each record if what is stored is still the `Known` beside it; None where another writer came first
-Write = Callable[[Sequence[tuple[ImageRecord, "Known | None"]]], list["Written | None"]]
+#: what is known of a stored record, so that a write notices another writer
+KnownT = TypeVar("KnownT")
 
 
-def amend(index: Index, write: Write, key: Key, change: Callable[[ImageRecord], ImageRecord]) -> ImageRecord:
+class Stored(Protocol[KnownT]):
+    """The methods of `facsimile.search.index.base.Index` that are needed here."""
+
+    def known(self, keys: Iterable[Key], /) -> dict[Key, KnownT]: ...
+    def get(self, keys: Iterable[Key], /) -> dict[Key, ImageRecord]: ...
+
+
+class Outcome(Protocol):
+    """What became of one write."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+
+
+#: writes each record if what is stored is still what was known; None where another writer came first
+Write = Callable[[Sequence[tuple[ImageRecord, KnownT | None]]], Sequence[Outcome | None]]
+
+
+def amend(
+    index: Stored[KnownT],
+    write: Write[KnownT],
+    dims: int,
+    key: Key,
+    change: Callable[[ImageRecord], ImageRecord],
+) -> ImageRecord:
     """As `Index.amend` describes."""
     amended: list[ImageRecord] = []
 
@@ -27,7 +50,7 @@ def amend(index: Index, write: Write, key: Key, change: Callable[[ImageRecord], 
         if record is None or known is None:
             raise RecordNotFound(f"there is no record with the id {key.id}")
         after = change(record)
-        if fault := fault_of(after, index.signatures.dims):
+        if fault := fault_of(after, dims):
             raise InvalidRequest(fault)
         (outcome,) = write([(after, known)])
         if outcome is None:
@@ -40,13 +63,15 @@ def amend(index: Index, write: Write, key: Key, change: Callable[[ImageRecord], 
     return amended[0]
 
 
-def mark_gone(index: Index, write: Write, places: Mapping[Key, Collection[str]]) -> list[Key]:
+def mark_gone(
+    index: Stored[KnownT], write: Write[KnownT], places: Mapping[Key, Collection[str]]
+) -> list[Key]:
     """As `Index.mark_gone` describes."""
     nowhere: list[Key] = []
 
     def attempt(waiting: Mapping[Key, Collection[str]]) -> dict[Key, Collection[str]]:
         known = index.known(waiting)  # before the records, so that a write in between is a conflict
-        writes: list[tuple[ImageRecord, Known | None]] = []
+        writes: list[tuple[ImageRecord, KnownT | None]] = []
         for key, record in index.get(waiting).items():
             left = tuple(source for source in record.sources if source not in waiting[key])
             lost = tuple(source for source in record.sources if source in waiting[key])
@@ -68,7 +93,7 @@ def mark_gone(index: Index, write: Write, places: Mapping[Key, Collection[str]])
     return nowhere
 
 
-def _check(record: ImageRecord, outcome: Written) -> None:
+def _check(record: ImageRecord, outcome: Outcome) -> None:
     if outcome.status == "failed":
         raise IndexUnavailable(f"the record {record.id} could not be written: {outcome.reason}")
 

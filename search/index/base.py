@@ -231,7 +231,9 @@ class Index(ABC):
         `change` is called again where another writer came first. Raises RecordNotFound, and InvalidRequest
         where no index takes the changed record.
         """
-        return amending.amend(self, self._write, key, lambda record: _public(change(record)))
+        return amending.amend(
+            self, self._write, self.signatures.dims, key, lambda record: _public(change(record))
+        )
 
     @abstractmethod
     def delete(self, keys: Iterable[Key]) -> int:
