@@ -167,7 +167,7 @@ def finished(log: Path) -> list[tuple[float, int]]:
     for line in log.read_text().splitlines():
         if line.startswith("{"):
             event = json.loads(line)
-            if event.get("event") == "done":
+            if event.get("event") == "chunk_finished":
                 done.append((datetime.fromisoformat(event["timestamp"]).timestamp(), event["items"]))
     return sorted(done)
 

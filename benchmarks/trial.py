@@ -196,8 +196,8 @@ def trial(options: argparse.Namespace) -> dict[str, Any]:
 
         def scan(*names: str) -> dict[str, Any]:
             sources = [str(work / name) for name in names]
-            opened = library.scanning.opened("", "works", "", sources)
-            return library.scanning.carry_out(opened, sources, processes=options.jobs).as_json()
+            opened = library.scanning.create_or_update("", "works", "", sources)
+            return library.scanning.run_scan(opened, sources, processes=options.jobs).as_json()
 
         steps.keep(
             {

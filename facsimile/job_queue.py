@@ -16,19 +16,18 @@ from facsimile.ingest.sources import all_items
 from facsimile.search.index.base import Index
 from facsimile.search.index.opening import model_of, open_index
 from facsimile.settings import Settings
-from facsimile.workers.chunk_worker import Means
+from facsimile.workers.chunk_worker import WorkerDeps
 from facsimile.workers.errors import BrokerUnavailable
-from facsimile.workers.ledger.dead_letters import Letter, Letters
+from facsimile.workers.ledger.dead_letters import DeadLetter, DeadLetters
 from facsimile.workers.ledger.jobs import Job, Jobs
 from facsimile.workers.logging import logger
 from facsimile.workers.queue.app import make_app, publisher
 from facsimile.workers.queue.broker import Broker
 from facsimile.workers.queue.producer import Producer
-from facsimile.workers.queue.redrive import put_back
+from facsimile.workers.queue.redrive import redrive
 from facsimile.workers.scanning.compare import HANDLERS
 from facsimile.workers.scanning.scans import Run, Scan
-from facsimile.workers.scanning.scheduler import Conductor
-from facsimile.workers.scanning.scheduler import Means as Conducting
+from facsimile.workers.scanning.scheduler import ScanScheduler, SchedulerDeps
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 log = logger(__name__)
 
 
-class Queue:
+class JobQueue:
     """What can be handed to the workers of an index, and what became of it."""
 
     def __init__(self, index: Index, chosen: Settings) -> None:
@@ -47,7 +46,7 @@ class Queue:
         self._state = index.state
         self._index = index
         self.jobs = Jobs(index.state)
-        self.letters = Letters(index.state)
+        self.letters = DeadLetters(index.state)
 
     def hand_over(
         self,
@@ -84,9 +83,9 @@ class Queue:
         on_missing(sweep(self._index, sources, collection).missing)
         return job
 
-    def conductor(self, index: Index, announce: Callable[[Scan, Run], None]) -> Conductor:
+    def scheduler(self, index: Index, announce: Callable[[Scan, Run], None]) -> ScanScheduler:
         """What starts scans and brings them further, as workers do."""
-        means = Conducting(
+        deps = SchedulerDeps(
             publish=self._publish,
             waiting=self._broker.waiting,
             limit=self._settings.queue_limit,
@@ -94,7 +93,7 @@ class Queue:
             rules=self._settings.scan_rules,
             announce=announce,
         )
-        return Conductor(index, means)
+        return ScanScheduler(index, deps)
 
     @property
     def producer(self) -> Producer:
@@ -121,9 +120,9 @@ class Queue:
         """Raise BrokerUnavailable where Redis does not answer."""
         self._broker.ping()
 
-    def put_back(self, letters: Iterable[Letter]) -> int:
+    def redrive(self, letters: Iterable[DeadLetter]) -> int:
         """Let the workers try dead letters again; how many that were."""
-        return put_back(self._state, self._publish, letters)
+        return redrive(self._state, self._publish, letters)
 
     def watch(self, job: str) -> Job:
         """How far a job is; one whose work is done is brought to its end."""
@@ -152,7 +151,7 @@ def worker_app(location: str, chosen: Settings) -> Celery:
 
     options = chosen.elastic
     app = make_app(chosen.broker_url.get_secret_value())
-    means = Means(
+    deps = WorkerDeps(
         open_index=partial(open_index, location, options),
         open_loader=lambda trusted: Loader(chosen.fetching, files=trusted),
         handlers=HANDLERS,
@@ -165,7 +164,7 @@ def worker_app(location: str, chosen: Settings) -> Celery:
         app,
         WorkerOptions(
             broker_url=chosen.broker_url.get_secret_value(),
-            means=means,
+            deps=deps,
             max_inline_bytes=chosen.queue_inline_bytes,
             queue_limit=chosen.queue_limit,
             max_bytes=chosen.max_bytes,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from facsimile.ingest.item import Outcome, Tally
     from facsimile.ingestion import Ingestion
-    from facsimile.job_queue import Queue
+    from facsimile.job_queue import JobQueue
     from facsimile.scans import Scanning
     from facsimile.search.duplicates.cluster import Cluster
     from facsimile.search.errors import StoreError
@@ -78,11 +78,11 @@ class Facsimile(ScansAndJobs):
         )
 
     @cached_property
-    def queue(self) -> Queue:
+    def queue(self) -> JobQueue:
         """The queue of this index: submitting work to its workers, and the progress of jobs."""
-        from facsimile.job_queue import Queue
+        from facsimile.job_queue import JobQueue
 
-        return Queue(self.index, self.settings)
+        return JobQueue(self.index, self.settings)
 
     @cached_property
     def _ingestion(self) -> Ingestion:
@@ -322,12 +322,14 @@ class Facsimile(ScansAndJobs):
         `scenes` adds pairs of one scene, not merged; `progress` receives the number of records done.
         """
         from facsimile.search.duplicates.clustering import clusters
-        from facsimile.search.duplicates.pairs import Rules
+        from facsimile.search.duplicates.pairs import DuplicateRules
 
         thresholds = self.settings.thresholds
         if radius is not None:
             thresholds = dataclasses.replace(thresholds, copy=radius)
-        rules = Rules(thresholds=thresholds, policy=self.settings.verification, verify=verify, scenes=scenes)
+        rules = DuplicateRules(
+            thresholds=thresholds, policy=self.settings.verification, verify=verify, scenes=scenes
+        )
         within = Filter(_within(collection))
         return clusters(self.index, within, rules, locate=located, modified=modified, progress=progress)
 

@@ -65,13 +65,13 @@ class Comparison:
 class Job:
     """The progress of a job of the queue. Every accepted image is in exactly one of the counts, or `pending`.
 
-    `state` is `open` while images may still be accepted, else `closed`, `finished` or `cancelled`; `work` is
+    `state` is `open` while images may still be accepted, else `closed`, `finished` or `cancelled`; `kind` is
     `ingest` or `compare`. `rate` is in images per second.
     """
 
     id: str
     state: str
-    work: str
+    kind: str
     accepted: int
     added: int
     updated: int
@@ -90,7 +90,7 @@ class Job:
         counts = ("accepted", "added", "updated", "unchanged", "failed", "cancelled", "pending")
         return cls(
             id=data["job"],
-            **{name: data[name] for name in (*counts, "state", "work", "rate", "seconds_left")},
+            **{name: data[name] for name in (*counts, "state", "kind", "rate", "seconds_left")},
             started=datetime.fromisoformat(data["started"]),
             finished=_time(data["finished"]),
         )

@@ -19,7 +19,7 @@ from facsimile.search.index.state.base import Wanted
 from facsimile.search.index.validation import check_collection
 from facsimile.search.query import Filter
 from facsimile.settings import Settings
-from facsimile.workers.chunk_worker import Means
+from facsimile.workers.chunk_worker import WorkerDeps
 from facsimile.workers.errors import JobClosed, JobNotFound
 from facsimile.workers.ledger.jobs import Job
 from facsimile.workers.scanning.allowances import Allowance, Allowances, allow
@@ -27,14 +27,14 @@ from facsimile.workers.scanning.compare import HANDLERS
 from facsimile.workers.scanning.findings import KIND, Findings
 from facsimile.workers.scanning.left_out import LeftOut
 from facsimile.workers.scanning.notifications import announcer
-from facsimile.workers.scanning.run import carry_out
+from facsimile.workers.scanning.run import run_scan
 from facsimile.workers.scanning.scans import Phase, Run, Scan, Scans
 from facsimile.workers.webhook import Webhooks
 
 if TYPE_CHECKING:
     from facsimile.ingest.fetch_limits import FetchLimits
     from facsimile.ingest.item import Outcome, Tally
-    from facsimile.job_queue import Queue
+    from facsimile.job_queue import JobQueue
 
 
 #: seconds between two looks at what workers do
@@ -88,7 +88,7 @@ class Scanning:
         *,
         open_index: Callable[[], Index],
         ingest: Callable[..., Tally],
-        queue: Callable[[], Queue],
+        queue: Callable[[], JobQueue],
     ) -> None:
         self._index = index
         self._settings = chosen
@@ -101,7 +101,7 @@ class Scanning:
         self.webhooks = Webhooks(index.state, chosen.endpoint)
         self.announce = announcer(index.state, self.webhooks)
 
-    def opened(
+    def create_or_update(
         self,
         name: str,
         catalogue: str,
@@ -125,7 +125,7 @@ class Scanning:
             similar=include_similar,
             recheck=recheck,
         )
-        return self.scans.opened(wanted)
+        return self.scans.create_or_update(wanted)
 
     def allow(self, where: Mapping[str, str], *, scan: str = "", note: str = "") -> Allowance:
         """Allow what meets all of these conditions, such as `{"site": HOST, "work": ID}`.
@@ -134,7 +134,7 @@ class Scanning:
         """
         return allow(self._index, where, scan=scan, note=note)
 
-    def carry_out(
+    def run_scan(
         self,
         scan: Scan,
         sources: Sequence[str] = (),
@@ -161,7 +161,7 @@ class Scanning:
         """Let the workers carry out a run; False where one is under way already. Raises BrokerUnavailable."""
         queue = self._queue()
         queue.ping()  # a run that is begun without a queue would wait for its lease to end
-        return queue.conductor(self._index, self.announce).start(scan)
+        return queue.scheduler(self._index, self.announce).start(scan)
 
     def wait(self, name: str, on_progress: Callable[[Job], None] = lambda job: None) -> Scanned:
         """What the run that workers carry out has done, when it is over."""
@@ -186,7 +186,7 @@ class Scanning:
     ) -> Scanned:
         """Compare what is new on either side, in processes of this machine."""
         chosen = self._settings
-        means = Means(
+        deps = WorkerDeps(
             open_index=self._open_index,
             open_loader=partial(_loader, chosen.fetching),
             handlers=HANDLERS,
@@ -194,11 +194,11 @@ class Scanning:
             limits=chosen.limits,
             lease=chosen.queue_lease,
         )
-        jobs = carry_out(
+        jobs = run_scan(
             scan.name,
             chosen.scan_rules(self._index, scan.similar),
             self._index,
-            means,
+            deps,
             processes=processes or chosen.process_count,
             announce=self.announce,
             on_progress=on_progress,

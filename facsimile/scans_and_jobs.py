@@ -11,7 +11,7 @@ from facsimile.search.sequences import listed
 
 if TYPE_CHECKING:
     from facsimile.ingest.item import Outcome
-    from facsimile.job_queue import Queue
+    from facsimile.job_queue import JobQueue
     from facsimile.scans import Scanning
     from facsimile.search.index.base import Index
     from facsimile.workers.ledger.jobs import Job as LedgerJob
@@ -29,7 +29,7 @@ class ScansAndJobs:
         def scanning(self) -> Scanning: ...
 
         @property
-        def queue(self) -> Queue: ...
+        def queue(self) -> JobQueue: ...
 
     def scan(
         self,
@@ -49,10 +49,10 @@ class ScansAndJobs:
         A second call compares only what is new on either side.
         """
         sources = [str(source) for source in suspects]
-        scan = self.scanning.opened(
+        scan = self.scanning.create_or_update(
             name, catalogue, suspects_collection, sources, include_similar=include_similar, recheck=recheck
         )
-        scanned = self.scanning.carry_out(
+        scanned = self.scanning.run_scan(
             scan, sources, processes=processes, on_outcome=on_outcome, on_progress=on_progress
         )
         done = scanned.as_json() | {"counts": scanned.run.counts} | self._scan_as_json(scanned.scan)

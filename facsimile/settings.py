@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from facsimile.ingest.fetch_limits import FetchLimits
     from facsimile.search.index.base import Index
     from facsimile.search.index.elastic.options import ElasticOptions
-    from facsimile.workers.scanning.scans import Rules
+    from facsimile.workers.scanning.scans import ScanRules
     from facsimile.workers.webhook import Endpoint
 
 MEGA = 1_000_000
@@ -259,11 +259,11 @@ class Settings(BaseSettings):
         """How a model runs in one process."""
         return ModelOptions(self.model_batch, self.model_threads, self.model_device)
 
-    def scan_rules(self, index: Index, similar: bool) -> Rules:
+    def scan_rules(self, index: Index, similar: bool) -> ScanRules:
         """What scans of an index go by, with or without what is only similar."""
-        from facsimile.workers.scanning.scans import Rules
+        from facsimile.workers.scanning.scans import ScanRules
 
-        return Rules(
+        return ScanRules(
             signatures=index.signatures,
             thresholds=self.thresholds,
             policy=self.verification,

@@ -104,7 +104,7 @@ def load(path: Path, signatures: Signatures) -> Iterator[list[ImageRecord | Entr
 def _content(path: Path, number: int, line: bytes, header: dict[str, Any]) -> ImageRecord | Entry:
     try:
         row = orjson.loads(line)
-        return Entry.of(row["entry"]) if "entry" in row else _record(row, header)
+        return Entry.from_json(row["entry"]) if "entry" in row else _record(row, header)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidRequest(f"{path}: line {number} is damaged ({error})") from error
 

@@ -1,4 +1,4 @@
-"""What a worker process does with a chunk: claim it, ingest it or call its handler, count the ends."""
+"""Processes one chunk: take its lease, ingest it or call its handler, record the outcomes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from facsimile.search.errors import IndexMismatch, IndexNotFound, StoreError
 from facsimile.search.index.base import Index, Status
 from facsimile.search.retry import Backoff
 from facsimile.workers import metrics
-from facsimile.workers.ledger.chunks import LEASE, Chunk, Chunks, Claim, Published, Work
-from facsimile.workers.logging import bound, logger
+from facsimile.workers.ledger.chunks import LEASE, Chunk, ChunkKind, ChunkLease, ChunkMessage, Chunks
+from facsimile.workers.logging import bind_context, logger
 from facsimile.workers.watchdog import Guard
 
 #: the longest pause between attempts while the index is unavailable, in seconds, and all pauses
@@ -43,92 +43,98 @@ class Stopping(Exception):
     """The worker shuts down while it waits for the index."""
 
 
-#: does a chunk whose items are all in the index already; one outcome for each. Raises the errors of
-#: `facsimile.search.errors` where the index as a whole fails, and is then called again
+#: processes a chunk whose items are all in the index already; returns one outcome per item. Raises the errors
+#: of `facsimile.search.errors` where the index as a whole fails, and is then called again
 Handler = Callable[[Chunk, Index, Limits, Model | None], list[Outcome]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
-    """How a worker process gets what it needs; opened in the process that uses it, with the first chunk.
+class WorkerDeps:
+    """Dependencies of a worker process, opened in the process that uses them, with the first chunk.
 
-    `open_loader` gets whether the items may name files. `handlers` do chunks of other work than ingest.
-    `item_seconds` is the longest time for one image.
+    `open_loader` takes whether items may name local files. `handlers` process chunks of other kinds than
+    ingest. `item_seconds` is the time limit of one image.
     """
 
     open_index: Callable[[], Index]
     open_loader: Callable[[bool], Loader]
-    handlers: Mapping[Work, Handler] = field(default_factory=dict)
+    handlers: Mapping[ChunkKind, Handler] = field(default_factory=dict)
     open_model: Callable[[Index], Model | None] = hashes_alone
     limits: Limits = field(default_factory=Limits)
     item_seconds: float = 60.0
     lease: float = LEASE
 
 
-class Hand:
-    """One worker process's index, loaders and model, kept from chunk to chunk."""
+class ChunkWorker:
+    """Processes chunks; keeps the index, loaders and model of its process open between them."""
 
-    def __init__(self, means: Means, stopping: Flag) -> None:
-        self._means = means
+    def __init__(self, deps: WorkerDeps, stopping: Flag) -> None:
+        self._deps = deps
         self._stopping = stopping
         self._index: Index | None = None
         self._model: Model | None = None
         self._loaders: dict[bool, Loader] = {}
 
-    def run(self, id: str, holder: str) -> list[Published]:
-        """Work on a chunk to its end; what has to be published next. Waits while the index is away."""
-        claim = self.patiently(lambda: self._chunks().claim(id, holder))
-        if not isinstance(claim, Claim):
+    def run(self, id: str, holder: str) -> list[ChunkMessage]:
+        """Process a chunk to its end; returns the chunks to publish. Waits while the index is unavailable."""
+        claim = self.retry_while_unavailable(lambda: self._chunks().claim(id, holder))
+        if not isinstance(claim, ChunkLease):
             return claim
-        with bound(job=claim.chunk.job, chunk=claim.chunk.id):
+        with bind_context(job=claim.chunk.job, chunk=claim.chunk.id):
             return self._work(claim)
 
-    def _work(self, claim: Claim) -> list[Published]:
+    def _work(self, claim: ChunkLease) -> list[ChunkMessage]:
         chunk = claim.chunk
         start = time.monotonic()
         try:
-            with Guard(claim, self._renew, self._means.lease) as guard:
+            with Guard(claim, self._renew, self._deps.lease) as guard:
                 outcomes = self._outcomes(chunk, guard)
-            counted = self.patiently(lambda: self._chunks().finish(claim, outcomes))
+            counted = self.retry_while_unavailable(lambda: self._chunks().finish(claim, outcomes))
         except Stopping:
-            log.warning("stopped while the index was away; the chunk is taken up later")
+            log.warning("chunk_abandoned", reason="the worker stopped while the index was unavailable")
             raise
         seconds = time.monotonic() - start
         for outcome in outcomes:
             if outcome.status is Status.FAILED:
                 log.warning(
-                    "failed",
+                    "item_failed",
                     item=outcome.item.id or outcome.item.source,
                     reason=outcome.reason,
                     transient=outcome.transient,
                 )
         metrics.chunk(outcomes, seconds, counted=counted, tries=chunk.tries)
-        log.info("done", items=len(outcomes), seconds=round(seconds, 3), counted=counted, tries=chunk.tries)
+        log.info(
+            "chunk_finished",
+            items=len(outcomes),
+            seconds=round(seconds, 3),
+            counted=counted,
+            tries=chunk.tries,
+        )
         return []
 
     def _outcomes(self, chunk: Chunk, guard: Guard) -> list[Outcome]:
-        """What became of each item; what is done when the index goes away is not done again."""
-        if chunk.work is not Work.INGEST:
-            return self.patiently(partial(self._compared, chunk))
+        """The outcome of each item; portions that are finished when the index fails are not repeated."""
+        if chunk.kind is not ChunkKind.INGEST:
+            return self.retry_while_unavailable(partial(self._compared, chunk))
         outcomes: list[Outcome] = []
         for items in portions(chunk.items):
-            outcomes += self.patiently(partial(self._processed, chunk, items, guard))
+            outcomes += self.retry_while_unavailable(partial(self._processed, chunk, items, guard))
         return outcomes
 
     def _compared(self, chunk: Chunk) -> list[Outcome]:
         index = self.index  # opened with its model
-        return self._means.handlers[chunk.work](chunk, index, self._means.limits, self._model)
+        return self._deps.handlers[chunk.kind](chunk, index, self._deps.limits, self._model)
 
     def _processed(self, chunk: Chunk, items: list[Item], guard: Guard) -> list[Outcome]:
         index = self.index
         remote = sum(is_remote(item.source) for item in items)
         timings = Timings()
-        with guard.limit(self._means.item_seconds * (1 + remote / THREADS)):
+        with guard.limit(self._deps.item_seconds * (1 + remote / THREADS)):
             outcomes = process(
                 items,
                 index=index,
                 loader=self._loader(chunk.trusted),
-                limits=self._means.limits,
+                limits=self._deps.limits,
                 model=self._model,
                 recheck=chunk.recheck,
                 timings=timings,
@@ -137,31 +143,31 @@ class Hand:
         return outcomes
 
     def _chunks(self) -> Chunks:
-        return Chunks(self.index.state, self._means.lease)
+        return Chunks(self.index.state, self._deps.lease)
 
-    def _renew(self, claim: Claim) -> None:
+    def _renew(self, claim: ChunkLease) -> None:
         if index := self._index:  # else it is being opened again, in the other thread
-            Chunks(index.state, self._means.lease).renew(claim)
+            Chunks(index.state, self._deps.lease).renew(claim)
 
     @property
     def index(self) -> Index:
         """The index, opened at its first use."""
         if self._index is None:
-            index = self._means.open_index()
-            self._model = self._means.open_model(index)
+            index = self._deps.open_index()
+            self._model = self._deps.open_model(index)
             self._index = index
         return self._index
 
     def _loader(self, trusted: bool) -> Loader:
         if trusted not in self._loaders:
-            self._loaders[trusted] = self._means.open_loader(trusted)
+            self._loaders[trusted] = self._deps.open_loader(trusted)
         return self._loaders[trusted]
 
-    def patiently(self, step: Callable[[], T]) -> T:
-        """The step's answer, tried again while the index is away; raises Stopping at the worker's end.
+    def retry_while_unavailable(self, step: Callable[[], T]) -> T:
+        """Run the step until the index answers; raises Stopping when the worker shuts down.
 
-        An index that was built anew for another model is opened again. Until an operator mends what else is
-        wrong with it, the work waits: nothing of it is at fault.
+        An index that was rebuilt for another model is opened again. For errors that only an operator can fix,
+        the chunk waits: its items are not the cause.
         """
 
         def wait(seconds: float) -> None:
@@ -182,7 +188,7 @@ class Hand:
         log.warning("index_retry", reason=str(error), error=type(error).__name__)
 
     def close(self) -> None:
-        """Let go of the index and the loaders."""
+        """Close the index and the loaders."""
         if self._index is not None:
             self._index.close()
             self._index = None

@@ -1,23 +1,23 @@
 """Errors of jobs, scans and the queue.
 
 FacsimileError
-└── QueueError                    work cannot be submitted or looked up
+└── QueueError                    a job cannot be submitted or looked up
     ├── BrokerUnavailable         Redis is down or unreachable (transient)
     ├── JobNotFound               there is no job of this id
-    ├── JobClosed                 the job accepts no more work: it is finished or was cancelled
+    ├── JobClosed                 the job accepts no more images: it is finished or was cancelled
     ├── ScanNotFound              there is no scan, or run of one, of this name
-    ├── ScanClaimed               another process carries out the scan
+    ├── ScanClaimed               another process runs the scan
     ├── FindingNotFound           there is no finding of this id
     ├── AllowanceNotFound         the allow-list has no entry of this id
-    ├── WorkerDied                reading an image ended its worker, again and again
-    └── NotWorkedOn               an image was still to be worked on when its index was exported
+    ├── WorkerDied                reading an image killed its worker repeatedly
+    └── NotProcessed              an image was not processed before its index was exported
 """
 
 from facsimile.imaging.errors import FacsimileError
 
 
 class QueueError(FacsimileError):
-    """Work cannot be submitted or looked up."""
+    """A job cannot be submitted or looked up."""
 
     exit_code = 1
 
@@ -36,7 +36,7 @@ class JobNotFound(QueueError):
 
 
 class JobClosed(QueueError):
-    """The job accepts no more work: it is finished or was cancelled."""
+    """The job accepts no more images: it is finished or was cancelled."""
 
     exit_code = 2
 
@@ -48,7 +48,7 @@ class ScanNotFound(QueueError):
 
 
 class ScanClaimed(QueueError):
-    """Another process carries out the scan."""
+    """Another process runs the scan."""
 
 
 class FindingNotFound(QueueError):
@@ -64,8 +64,8 @@ class AllowanceNotFound(QueueError):
 
 
 class WorkerDied(QueueError):
-    """Reading an image ended its worker, again and again."""
+    """Reading an image killed its worker repeatedly."""
 
 
-class NotWorkedOn(QueueError):
-    """An image was still to be worked on when its index was exported."""
+class NotProcessed(QueueError):
+    """An image was not processed before its index was exported."""

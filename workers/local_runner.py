@@ -1,4 +1,4 @@
-"""A job of the ledger worked on right here: by this process or children of it, without a broker."""
+"""Runs a job of the ledger in this process or its children, without a broker."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from typing import Protocol
 
 from facsimile.ingest.subprocesses import clean
 from facsimile.search.index.state.base import State, Wanted
-from facsimile.workers.chunk_worker import Flag, Hand, Means, Stopping
+from facsimile.workers.chunk_worker import ChunkWorker, Flag, Stopping, WorkerDeps
 from facsimile.workers.errors import QueueError
-from facsimile.workers.ledger.chunks import KIND, Chunks, ChunkState, now
+from facsimile.workers.ledger.chunks import Chunks, ChunkState, now
 from facsimile.workers.ledger.jobs import Job, Jobs
+from facsimile.workers.ledger.kinds import CHUNK
 
-#: seconds between two looks at the ledger while others have all of its chunks
+#: seconds between two polls of the ledger while other processes hold all chunks
 _LOOK = 0.2
 
-#: chunks out of which a process takes its next one, so that several rarely want the same
+#: chunks out of which a process takes its next one at random, so that processes rarely conflict
 _CHOICE = 32
 
 _UNFINISHED = (ChunkState.QUEUED, ChunkState.RUNNING, ChunkState.DELAYED)
 
-#: how often children are started anew while nothing gets done
+#: how often children are restarted without progress
 _RESTARTS = 5
 
 
@@ -37,7 +38,7 @@ class Event(Flag, Protocol):
     """An event that can be set."""
 
     def set(self) -> None:
-        """Let everybody who waits go on."""
+        """Wake everything that waits for the event."""
 
     def is_set(self) -> bool:
         """Whether it is set."""
@@ -46,30 +47,30 @@ class Event(Flag, Protocol):
 def work_off(
     job: str,
     state: State,
-    means: Means,
+    deps: WorkerDeps,
     *,
     processes: int = 1,
     on_progress: Callable[[Job], None] = lambda job: None,
 ) -> Job:
-    """Work on a job until it has come to its end, beside whoever else does; how it ended.
+    """Process a job to its end, beside other processes that may do the same; returns its final progress.
 
-    An interrupt lets the chunks under way end; what is left stays in the ledger, and the same call goes on.
-    `means` must be picklable where there are several processes.
+    An interrupt lets the chunks in progress end; the rest stays in the ledger, and the same call continues.
+    `deps` must be picklable where there are several processes.
     """
     if processes > 1:
-        return _with_children(job, state, means, processes, on_progress)
+        return _with_children(job, state, deps, processes, on_progress)
     stopping = threading.Event()
-    hand = Hand(means, stopping)
+    worker = ChunkWorker(deps, stopping)
     try:
-        for _ in _chunks_of(job, hand, means.lease, stopping):
+        for _ in _chunks_of(job, worker, deps.lease, stopping):
             on_progress(Jobs(state).get(job))
     finally:
-        hand.close()
+        worker.close()
     return Jobs(state).get(job)
 
 
 def _with_children(
-    job: str, state: State, means: Means, processes: int, on_progress: Callable[[Job], None]
+    job: str, state: State, deps: WorkerDeps, processes: int, on_progress: Callable[[Job], None]
 ) -> Job:
     context = clean()
     stopping = context.Event()
@@ -89,7 +90,7 @@ def _with_children(
                 if restarts > _RESTARTS:
                     raise QueueError(f"the processes that work on {job} end without doing anything")
                 children = [
-                    context.Process(target=_child, args=(job, means, stopping)) for _ in range(processes)
+                    context.Process(target=_child, args=(job, deps, stopping)) for _ in range(processes)
                 ]
                 for child in children:
                     child.start()
@@ -102,25 +103,25 @@ def _with_children(
     return found
 
 
-def _child(job: str, means: Means, stopping: Event) -> None:
+def _child(job: str, deps: WorkerDeps, stopping: Event) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    hand = Hand(means, stopping)
+    worker = ChunkWorker(deps, stopping)
     parent = multiprocessing.parent_process()
-    for _ in _chunks_of(job, hand, means.lease, stopping):
+    for _ in _chunks_of(job, worker, deps.lease, stopping):
         if parent is not None and not parent.is_alive():
             break
-    hand.close()
+    worker.close()
 
 
-def _chunks_of(job: str, hand: Hand, lease: float, stopping: Event) -> Iterator[None]:
-    """Work on one chunk of the job after the other; the end of it all is the end of the job."""
+def _chunks_of(job: str, worker: ChunkWorker, lease: float, stopping: Event) -> Iterator[None]:
+    """Process the chunks of the job one by one, until the job ends."""
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     with suppress(Stopping):
         while not stopping.is_set():
-            state = hand.index.state
+            state = worker.index.state
             state.refresh()
             if waiting := state.find(_of(job, ChunkState.QUEUED), order="due", limit=_CHOICE).entries:
-                hand.run(random.choice(waiting).id, holder)  # noqa: S311 - no secret
+                worker.run(random.choice(waiting).id, holder)  # noqa: S311 - no secret
                 yield
                 continue
             _take_up(job, Chunks(state, lease))
@@ -131,16 +132,16 @@ def _chunks_of(job: str, hand: Hand, lease: float, stopping: Event) -> Iterator[
 
 
 def _take_up(job: str, chunks: Chunks) -> None:
-    """Let chunks wait again whose time has come, or whose process is dead."""
+    """Queue again the chunks that are due, or whose process is dead."""
     due = chunks.state.find(_of(job, ChunkState.DELAYED, ChunkState.RUNNING), order="due").entries
     chunks.requeue([entry for entry in due if entry.number("due") < now()])
     for entry in due:
         if _is_dead(entry.term("holder")):
-            chunks.lost(entry.id, entry.term("holder"))
+            chunks.reclaim(entry.id, entry.term("holder"))
 
 
 def _is_dead(holder: str) -> bool:
-    """Whether a holder was a process of this machine that is no more."""
+    """Whether a holder was a process of this machine that has ended."""
     host, _, rest = holder.partition(":")
     process = rest.partition(":")[0]
     if host != socket.gethostname() or not process.isdecimal():
@@ -155,4 +156,4 @@ def _is_dead(holder: str) -> bool:
 
 
 def _of(job: str, *states: ChunkState) -> Wanted:
-    return Wanted(kind=KIND, terms={"job": (job,), "state": tuple(state.value for state in states)})
+    return Wanted(kind=CHUNK, terms={"job": (job,), "state": tuple(state.value for state in states)})

@@ -1,7 +1,8 @@
-"""Logs of programs that run for long: one line for each event, with what it is about, and never a secret.
+"""Structured logs of long-running processes: one line per event, with named values, and never a secret.
 
-Lines of other libraries (Celery, uvicorn) take the same way, so that all lines of a process look alike.
-Only the process's entry calls `configure`; until then Python's own rules count, as for any library.
+Lines of other libraries (Celery, uvicorn) pass the same processors, so that all lines of a process look
+alike. Only the entry point of a process calls `configure`; until then the defaults of Python apply, as in any
+library.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from facsimile.search.secrets import HIDDEN, QUERY, SECRET, USER_INFO
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "text"]
 
-#: what these tell of every request or message at `info` is of use only to who looks for a fault in them
-TALKATIVE = (
+#: loggers that write a line for each request or message at `info`, which only helps to debug them
+VERBOSE = (
     "elastic_transport",
     "httpx",
     "httpcore",
@@ -66,19 +67,19 @@ def configure(level: Level = "info", format: Format = "auto", *, stream: TextIO 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name in TALKATIVE:
+    for name in VERBOSE:
         logging.getLogger(name).setLevel(logging.NOTSET if level == "debug" else logging.WARNING)
 
 
 def configure_celery(level: Level = "info", format: Format = "auto") -> None:
     """Configure the logs of this process, and keep Celery from configuring them, here and in its children.
 
-    Call it before the worker or the beat starts. What tasks print goes where they print it.
+    Call it before the worker or the beat starts. Output that tasks print is not redirected.
     """
     from celery import signals
 
     configure(level, format)
-    logging.getLogger("celery.beat").setLevel(logging.WARNING)  # it tells of each look at the schedule
+    logging.getLogger("celery.beat").setLevel(logging.WARNING)  # else a line for each tick of the schedule
 
     def keep(**_: Any) -> None:
         """Celery leaves logging alone where this signal has a receiver."""
@@ -87,7 +88,7 @@ def configure_celery(level: Level = "info", format: Format = "auto") -> None:
 
 
 def logger(name: str) -> BoundLogger:
-    """The logger of a module: `logger(__name__).info("chunk done", items=64)`."""
+    """The logger of a module: `logger(__name__).info("chunk_finished", items=64)`."""
     return structlog.wrap_logger(  # type: ignore[no-any-return]
         logging.getLogger(name),
         processors=[structlog.stdlib.filter_by_level, ProcessorFormatter.wrap_for_formatter],
@@ -96,8 +97,8 @@ def logger(name: str) -> BoundLogger:
     )
 
 
-def bound(**names: Any) -> AbstractContextManager[None]:
-    """Within the block, every line of this thread or task carries these names: `job`, `chunk`, `item`, …"""
+def bind_context(**names: Any) -> AbstractContextManager[None]:
+    """Within the block, every line of this thread or task carries these values: `job`, `chunk`, `item`, …"""
     return structlog.contextvars.bound_contextvars(**names)
 
 

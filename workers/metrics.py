@@ -1,7 +1,7 @@
-"""What workers count for Prometheus, and the small server that tells it.
+"""Prometheus metrics of workers, and the HTTP server that exposes them.
 
-The children of a worker write their counts to files in one folder, and its main process adds them up when it
-is asked. The folder must be named (`facsimile.settings.share_metrics`) before this module is imported.
+The children of a worker write their counts to files in one folder, and its main process adds them up for each
+scrape. The folder must be set (`facsimile.settings.share_metrics`) before this module is imported.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from facsimile.ingest.pipeline import Timings
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Status
 from facsimile.search.index.state.base import State, Wanted
-from facsimile.workers.ledger.chunks import KIND, ChunkState, now
-from facsimile.workers.ledger.dead_letters import Letters
+from facsimile.workers.ledger.chunks import ChunkState, now
+from facsimile.workers.ledger.dead_letters import DeadLetters
+from facsimile.workers.ledger.kinds import CHUNK
 from facsimile.workers.queue.broker import Broker
 
-#: what the pipeline's stages are called here
+#: label of each stage of the pipeline
 STAGES = {"load": "fetch", "decode": "decode", "hash": "hash", "model": "cnn", "write": "index"}
 
-#: an item that failed and may succeed later; the others are those of `Status`
+#: outcome of an item with a transient failure; the other outcomes are those of `Status`
 LATER = "later"
 
 _stages = Counter("facsimile_stage_seconds", "Seconds that workers spent in each stage", ["stage"])
@@ -42,10 +43,10 @@ _duration = Histogram(
 )
 _retried = Counter("facsimile_retried_items", "Items of chunks that were no first try")
 
-# The last look of any child counts, not the sum of all.
+# The most recent value of any child counts, not the sum over them.
 _waiting = Gauge("facsimile_queue_messages", "Messages in Redis", ["queue"], multiprocess_mode="mostrecent")
 _ledger = Gauge("facsimile_ledger_chunks", "Unfinished chunks", ["state"], multiprocess_mode="mostrecent")
-_letters = Gauge("facsimile_dead_letters", "Items that nobody will try again", multiprocess_mode="mostrecent")
+_letters = Gauge("facsimile_dead_letters", "Dead letters", multiprocess_mode="mostrecent")
 _overdue = Gauge(
     "facsimile_overdue_seconds",
     "How long the oldest chunk of a state has been due; a queued one may only wait behind others",
@@ -85,26 +86,26 @@ def chunk(outcomes: Sequence[Outcome], seconds: float, *, counted: bool, tries: 
 
 
 def observe(broker: Broker, state: State) -> None:
-    """Look at queues and ledger. Raises QueueError and StoreError where they cannot be reached."""
+    """Measure queues and ledger. Raises QueueError and StoreError where they are unreachable."""
     for queue, length in {**broker.lengths(), "intake": broker.intake()}.items():
         _waiting.labels(queue).set(length)
-    _letters.set(Letters(state).count())
+    _letters.set(DeadLetters(state).count())
     for chunk_state in ChunkState:
         if chunk_state is ChunkState.DONE:
             continue
-        wanted = Wanted(kind=KIND, terms={"state": (chunk_state.value,)})
-        oldest = state.find(wanted, order="due", limit=1).entries
-        _ledger.labels(chunk_state.value).set(state.count(wanted))
+        query = Wanted(kind=CHUNK, terms={"state": (chunk_state.value,)})
+        oldest = state.find(query, order="due", limit=1).entries
+        _ledger.labels(chunk_state.value).set(state.count(query))
         _overdue.labels(chunk_state.value).set(
             max(0, now() - oldest[0].number("due")) / 1000 if oldest else 0
         )
 
 
 class MetricsServer:
-    """Answers `/metrics`, and `/healthz` with 200, or with 503 and the reason that `ready` returns.
+    """Serves `/metrics`, and `/healthz` with 200, or with 503 and the reason that `ready` returns.
 
-    `folder` is where the children write, None where this process works by itself. `port` 0 takes a free one.
-    It answers from a thread until it is closed. Raises InvalidRequest where the port cannot be had.
+    `folder` is where the children write, None for a single process. `port` 0 takes a free one. It serves from
+    a thread until it is closed. Raises InvalidRequest where the port cannot be bound.
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class MetricsServer:
             self._server = ThreadingHTTPServer((host, port), self._handler())
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise InvalidRequest(f"no metrics can be served on port {port} of {host}: {reason}") from None
+            raise InvalidRequest(f"cannot serve metrics on port {port} of {host}: {reason}") from None
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
         self._thread.start()
 
@@ -137,7 +138,7 @@ class MetricsServer:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Nobody reads a line for each look."""
+                """No line for each scrape."""
 
         return Handler
 

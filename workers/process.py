@@ -1,4 +1,4 @@
-"""A worker and a beat as programs: how Celery is started, and whether a worker makes progress."""
+"""The worker and beat processes: starts Celery, and checks that a worker makes progress."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from facsimile.workers.logging import Format, Level, configure_celery
 from facsimile.workers.metrics import MetricsServer
 from facsimile.workers.queue.broker import Broker
 
-#: seconds without a finished task, while messages wait, after which a worker is sick
+#: seconds without a finished task, while messages wait, after which a worker is unhealthy
 STALLED = 300.0
 
 
-class Progress:
-    """When the children of a worker last ended a task, of whatever kind.
+class WorkerHealth:
+    """The time at which the children of a worker last finished a task of any kind.
 
-    Celery has known workers that live, and take nothing any more after a broken connection; a look at the
-    process alone would call them well.
+    Celery workers are known to stop taking messages after a broken connection while their process lives on.
     """
 
     def __init__(self, broker: Broker, queues: Sequence[str]) -> None:
@@ -36,13 +35,13 @@ class Progress:
         self._last.value = time.monotonic()
 
     def fault(self) -> str | None:
-        """Why the worker counts as sick, None where it does not."""
+        """Why the worker is unhealthy, None where it is healthy."""
         silent = time.monotonic() - self._last.value
         if silent < STALLED:
             return None
         try:
             lengths = self._broker.lengths()
-        except BrokerUnavailable:  # nothing that a new process would mend
+        except BrokerUnavailable:  # a new process would not fix this
             return None
         waiting = sum(lengths.get(queue, 0) for queue in self._queues)
         return f"{waiting} messages wait, and no task has ended for {silent:.0f} seconds" if waiting else None
@@ -59,16 +58,17 @@ def run_worker(
     level: Level,
     format: Format,
 ) -> int:
-    """Work until a signal ends it; the exit code. SIGTERM gives chunks under way `app.GRACE` seconds.
+    """Run a worker until a signal ends it; returns the exit code. SIGTERM gives chunks in progress
+    `app.GRACE` seconds.
 
-    `metrics` is the host and port of `/metrics` and `/healthz`, `metrics_folder` where children count.
-    Raises InvalidRequest where the port cannot be had.
+    `metrics` is the host and port of `/metrics` and `/healthz`, `metrics_folder` where children write counts.
+    Raises InvalidRequest where the port cannot be bound.
     """
     configure_celery(level, format)
     broker = Broker(app.conf.broker_url)
-    progress = Progress(broker, queues)
-    server = MetricsServer(*metrics, progress.fault, folder=metrics_folder) if metrics else None
-    # a thread, since nothing would start a process again that died
+    health = WorkerHealth(broker, queues)
+    server = MetricsServer(*metrics, health.fault, folder=metrics_folder) if metrics else None
+    # a thread, since nothing would restart a process that died
     clock = EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler) if beat else None
     if clock:
         clock.start()
@@ -94,6 +94,6 @@ def run_worker(
 
 
 def run_beat(app: Celery, *, level: Level, format: Format) -> None:
-    """Keep the schedule until a signal ends it."""
+    """Run the schedule until a signal ends it."""
     configure_celery(level, format)
     app.Beat(scheduler=app.conf.beat_scheduler, quiet=True).run()

@@ -1,4 +1,4 @@
-"""The state of an exported index comes into another one."""
+"""Imports the state of an exported index into another one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from facsimile.ingest.item import Outcome
 from facsimile.search.index.base import Status
 from facsimile.search.index.state.base import Entry, State
-from facsimile.workers.errors import NotWorkedOn
-from facsimile.workers.ledger.chunks import COUNTS, Chunks, ChunkState, Work, chunk_of, done, letters_of
-from facsimile.workers.ledger.chunks import KIND as CHUNK
+from facsimile.workers.errors import NotProcessed
+from facsimile.workers.ledger.chunks import COUNTS, ChunkKind, Chunks, ChunkState, chunk_of, done, letters_of
 from facsimile.workers.ledger.jobs import INTAKE, JobState
-from facsimile.workers.ledger.jobs import KIND as JOB
+from facsimile.workers.ledger.kinds import CHUNK, JOB
 from facsimile.workers.scanning.scans import KIND as SCAN
 from facsimile.workers.scanning.scans import Phase
 from facsimile.workers.scanning.snapshots import Marks
@@ -19,16 +18,16 @@ from facsimile.workers.webhook import GIVEN_UP, PENDING
 from facsimile.workers.webhook import KIND as DELIVERY
 
 #: the reason of dead letters
-REASON = "was still to be worked on when the index was exported"
+REASON = "was not processed before the index was exported"
 
 
-class Arrivals:
+class StateImporter:
     """Writes entries of an export; those that are there already stay as they are.
 
-    Work that was under way is halted, since the exported index may go on with it: images become dead letters,
-    which can be put back; comparisons of scans count as cancelled, so that the next run makes them; scans are
+    Chunks in progress are halted, since the exported index may continue them: images become dead letters,
+    which can be redriven; comparisons of scans count as cancelled, so that the next run makes them; scans are
     not repeated until they are started again; events are not sent. `halted` counts the entries that this
-    changed. With `resume` they come as they were, for workers of this index to go on.
+    changed. With `resume` entries are imported unchanged, for workers of this index to continue.
     """
 
     def __init__(self, state: State, *, resume: bool = False) -> None:
@@ -37,26 +36,26 @@ class Arrivals:
         self._resume = resume
 
     def put(self, entries: Sequence[Entry]) -> None:
-        """Write entries; a call that was cut short can be repeated.
+        """Write entries; an interrupted call can be repeated.
 
         Raises the errors of `facsimile.search.errors`.
         """
         if self._resume:
             self._state.put(entries)
             return
-        arriving = [halted(entry) for entry in entries]
+        arriving = [halt(entry) for entry in entries]
         for before, written in zip(entries, self._state.put(arriving), strict=True):
             if written and written != before:
                 self.halted += 1
                 if before.kind == SCAN and before.body["job"]:
-                    Marks(self._state).forget(before.body["job"])
-        # also those that an earlier call wrote
+                    Marks(self._state).delete(before.body["job"])
+        # those that an interrupted call wrote, too
         unsettled = self._state.get([entry.ref for entry in arriving if entry.term("unsettled")])
         Chunks(self._state).settle(entry for entry in unsettled.values() if entry.term("unsettled"))
 
 
-def halted(entry: Entry) -> Entry:
-    """The entry as it is where nobody goes on with it; the same one where nobody would."""
+def halt(entry: Entry) -> Entry:
+    """The entry in the form in which no worker continues it; the same entry where none would."""
     if entry.kind == CHUNK:
         return _halted_chunk(entry)
     if entry.kind == JOB and entry.id != INTAKE and entry.term("over") != "yes":
@@ -80,23 +79,23 @@ def halted(entry: Entry) -> Entry:
 
 def _halted_chunk(entry: Entry) -> Entry:
     if entry.term("state") == ChunkState.DONE:
-        after = [each for row in entry.body.get("after", ()) for each in _parts(Entry.of(row))]
+        after = [each for row in entry.body.get("after", ()) for each in _parts(Entry.from_json(row))]
         return (
             entry.replaced(body={**entry.body, "after": [each.as_json() for each in after]})
             if after
             else entry
         )
     chunk = chunk_of(entry)
-    if chunk.work is not Work.INGEST:
+    if chunk.kind is not ChunkKind.INGEST:
         return done(entry, {"cancelled": len(chunk.items)})
-    failed = [Outcome(item, Status.FAILED, REASON, NotWorkedOn) for item in chunk.items]
+    failed = [Outcome(item, Status.FAILED, REASON, NotProcessed) for item in chunk.items]
     return done(entry, {}, letters_of(chunk, enumerate(failed)))
 
 
 def _parts(entry: Entry) -> list[Entry]:
-    """An entry that is still to be written, halted, with what follows from that as entries of its own."""
+    """A pending entry in its halted form, with the entries that follow from that."""
     if entry.kind != CHUNK:
         return [entry]
     chunk = _halted_chunk(entry)
-    letters = [Entry.of(row) for row in chunk.body.get("after", ())]
+    letters = [Entry.from_json(row) for row in chunk.body.get("after", ())]
     return [done(chunk, {name: chunk.number(name) for name in COUNTS}), *letters]

@@ -1,4 +1,4 @@
-"""The tasks: thin wrappers of what the other modules of this room do."""
+"""The Celery tasks: thin wrappers of the other modules of `workers`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from celery.signals import task_failure, worker_process_shutdown, worker_shuttin
 from facsimile.search.errors import StoreError
 from facsimile.search.index.base import Index
 from facsimile.workers import metrics
-from facsimile.workers.chunk_worker import Hand, Means, Stopping
+from facsimile.workers.chunk_worker import ChunkWorker, Stopping, WorkerDeps
 from facsimile.workers.errors import QueueError
-from facsimile.workers.ledger.chunks import Chunks, Queue
+from facsimile.workers.ledger.chunks import Chunks, QueueName
 from facsimile.workers.ledger.dead_letters import RAW_KEPT
 from facsimile.workers.ledger.sweeper import EVERY, Sweeper
 from facsimile.workers.logging import logger
@@ -27,12 +27,11 @@ from facsimile.workers.queue import envelopes, intake
 from facsimile.workers.queue.app import publisher
 from facsimile.workers.queue.broker import Broker
 from facsimile.workers.scanning.notifications import announcer
-from facsimile.workers.scanning.scans import Rules
-from facsimile.workers.scanning.scheduler import Conductor
-from facsimile.workers.scanning.scheduler import Means as Conducting
+from facsimile.workers.scanning.scans import ScanRules
+from facsimile.workers.scanning.scheduler import ScanScheduler, SchedulerDeps
 from facsimile.workers.webhook import Endpoint, Webhooks
 
-#: seconds between two looks for messages of other services
+#: seconds between two polls for messages of other services
 GATHER_EVERY = 1.0
 
 log = logger(__name__)
@@ -40,55 +39,56 @@ log = logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
-    """What a worker is told. `trusted` lets messages of other services name files of this machine.
+    """Options of a worker. `trusted` lets messages of other services name files of this machine.
 
     `queue_limit` is how many chunks may wait before reading suspects pauses, `max_bytes` the largest image.
-    `rules` are what scans of an index go by, with or without what is only similar. `endpoint` hears of them.
+    `rules` returns the rules of scans of an index, with or without similar matches. `endpoint` receives
+    events.
     """
 
     broker_url: str
-    means: Means
+    deps: WorkerDeps
     max_inline_bytes: int
     queue_limit: int
     max_bytes: int
-    rules: Callable[[Index, bool], Rules]
+    rules: Callable[[Index, bool], ScanRules]
     endpoint: Endpoint | None = None
     trusted: bool = False
 
 
 def register(app: Celery, options: WorkerOptions) -> None:
-    """Give an application its tasks and their schedule. Nothing is opened before the first task runs."""
+    """Register the tasks and their schedule. Nothing is opened before the first task runs."""
     stopping = multiprocessing.Event()
-    hand = Hand(options.means, stopping)
+    worker = ChunkWorker(options.deps, stopping)
     broker = Broker(options.broker_url)
     publish = publisher(app)
 
     @app.task(name=names.WORK, bind=True)
     def work(task: Any, id: str) -> None:
         try:
-            publish(hand.run(id, task.request.id))
+            publish(worker.run(id, task.request.id))
         except Stopping:
-            log.info("gives back", chunk=id)
+            log.info("chunk_released", chunk=id)
 
     @app.task(name=names.INTAKE)
     def take(message: Mapping[str, Any]) -> None:
         broker.push(json.dumps(message).encode())  # orjson takes fewer numbers, and raises
 
-    def upkeep(step: Callable[[], object]) -> None:
-        """A step that the next beat repeats, should it fail."""
+    def maintain(step: Callable[[], object]) -> None:
+        """Run a step that the next beat repeats if it fails."""
         try:
             step()
         except (StoreError, QueueError) as error:
             if not error.transient:
-                hand.close()
-            log.warning("upkeep has to wait", reason=str(error), error=type(error).__name__)
+                worker.close()
+            log.warning("maintenance_retry", reason=str(error), error=type(error).__name__)
 
     @app.task(name=names.GATHER, acks_late=False)
     def gather() -> None:
-        upkeep(
+        maintain(
             lambda: (
                 intake.gather(
-                    hand.index.state,
+                    worker.index.state,
                     broker,
                     publish,
                     max_inline_bytes=options.max_inline_bytes,
@@ -100,43 +100,43 @@ def register(app: Celery, options: WorkerOptions) -> None:
         )
 
     def sweeper() -> Sweeper:
-        index = hand.index
-        return Sweeper(index.state, index.refresh, publish, broker.waiting, options.means.lease)
+        index = worker.index
+        return Sweeper(index.state, index.refresh, publish, broker.waiting, options.deps.lease)
 
     @app.task(name=names.SWEEP, acks_late=False)
     def sweep() -> None:
-        upkeep(lambda: sweeper().sweep())
-        upkeep(lambda: metrics.observe(broker, hand.index.state))
+        maintain(lambda: sweeper().sweep())
+        maintain(lambda: metrics.observe(broker, worker.index.state))
 
-    def conductor() -> Conductor:
-        webhooks = Webhooks(hand.index.state, options.endpoint)
-        means = Conducting(
+    def scheduler() -> ScanScheduler:
+        webhooks = Webhooks(worker.index.state, options.endpoint)
+        deps = SchedulerDeps(
             publish=publish,
             waiting=broker.waiting,
             limit=options.queue_limit,
             max_bytes=options.max_bytes,
             rules=options.rules,
-            announce=announcer(hand.index.state, webhooks),
+            announce=announcer(worker.index.state, webhooks),
         )
-        return Conductor(hand.index, means)
+        return ScanScheduler(worker.index, deps)
 
     @app.task(name=names.SCANS)
     def scans() -> None:
-        upkeep(lambda: conductor().tick())
-        upkeep(lambda: Webhooks(hand.index.state, options.endpoint).deliver())
+        maintain(lambda: scheduler().tick())
+        maintain(lambda: Webhooks(worker.index.state, options.endpoint).deliver())
 
     @app.task(name=names.LOST)
     def lost(id: str, holder: str) -> None:
-        upkeep(lambda: publish(Chunks(hand.index.state).lost(id, holder)))
+        maintain(lambda: publish(Chunks(worker.index.state).reclaim(id, holder)))
 
-    ours = (work, take, gather, sweep, scans, lost, _refusals(app, hand))
+    ours = (work, take, gather, sweep, scans, lost, _refusals(app, worker))
     app.conf.broker_transport = envelopes.transport({task.name: task.run for task in ours}, _refuse(app))
 
     app.conf.beat_schedule = {
         name: {
             "task": task,
             "schedule": seconds,
-            "options": {"queue": Queue.MAINTENANCE.value, "expires": seconds},
+            "options": {"queue": QueueName.MAINTENANCE.value, "expires": seconds},
         }
         for name, task, seconds in (
             ("gather", names.GATHER, GATHER_EVERY),
@@ -144,15 +144,15 @@ def register(app: Celery, options: WorkerOptions) -> None:
             ("scans", names.SCANS, EVERY),
         )
     }
-    app.conf.beat_scheduler = "celery.beat:Scheduler"  # what is due is in the ledger, so nothing to remember
+    app.conf.beat_scheduler = "celery.beat:Scheduler"  # the ledger has what is due: no file is needed
 
     @task_failure.connect(weak=False)
     def child_lost(sender: Any = None, task_id: str = "", exception: Any = None, **more: Any) -> None:
-        """In the main process: a child died over a chunk, which need not wait for the end of its lease."""
+        """In the main process: a child died with a chunk, which need not wait until its lease expires."""
         if getattr(sender, "name", "") == names.WORK and isinstance(
             exception, WorkerLostError | TimeLimitExceeded
         ):
-            app.send_task(names.LOST, args=[more["args"][0], task_id], queue=Queue.MAINTENANCE.value)
+            app.send_task(names.LOST, args=[more["args"][0], task_id], queue=QueueName.MAINTENANCE.value)
 
     @worker_shutting_down.connect(weak=False)
     def shutting_down(**_: Any) -> None:
@@ -160,33 +160,35 @@ def register(app: Celery, options: WorkerOptions) -> None:
 
     @worker_process_shutdown.connect(weak=False)
     def closed(**_: Any) -> None:
-        hand.close()
+        worker.close()
         broker.close()
 
 
 def _refuse(app: Celery) -> envelopes.Refuse:
-    """What the main process does with a malformed message: it has no index, so a child keeps the message."""
+    """How the main process handles a malformed message: a child stores it, since that has an index."""
 
     def refuse(queue: str, message: bytes, fault: str) -> None:
         log.warning("message_refused", queue=queue, reason=fault)
-        if names.REFUSED.encode() in message:  # never in a circle
+        if names.REFUSED.encode() in message:  # no endless loop
             return
         reason = f"this message in {queue} is not a task of Facsimile: {fault}"
         kept = base64.b64encode(message[: 4 * RAW_KEPT]).decode()
-        app.send_task(names.REFUSED, args=[kept, reason], queue=Queue.MAINTENANCE.value)
+        app.send_task(names.REFUSED, args=[kept, reason], queue=QueueName.MAINTENANCE.value)
 
     return refuse
 
 
-def _refusals(app: Celery, hand: Hand) -> Any:
-    """The task that keeps a malformed message as a dead letter."""
+def _refusals(app: Celery, worker: ChunkWorker) -> Any:
+    """The task that stores a malformed message as a dead letter."""
 
     @app.task(name=names.REFUSED, bind=True)
     def refused(task: Any, message: str, reason: str) -> None:
         raw = base64.b64decode(message)
         try:
-            hand.patiently(lambda: intake.refuse(hand.index.state, task.request.id, raw, reason))
+            worker.retry_while_unavailable(
+                lambda: intake.refuse(worker.index.state, task.request.id, raw, reason)
+            )
         except Stopping:
-            app.send_task(names.REFUSED, args=[message, reason], queue=Queue.MAINTENANCE.value)
+            app.send_task(names.REFUSED, args=[message, reason], queue=QueueName.MAINTENANCE.value)
 
     return refused

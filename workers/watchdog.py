@@ -1,4 +1,4 @@
-"""The guard of a chunk at work: renews its lease, and ends the process where an image holds it for ever."""
+"""The watchdog of a chunk in progress: renews its lease, kills the process if an image takes too long."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from facsimile.search.errors import StoreError
-from facsimile.workers.ledger.chunks import Claim
+from facsimile.workers.ledger.chunks import ChunkLease
 from facsimile.workers.logging import logger
 
 log = logger(__name__)
@@ -21,14 +21,14 @@ log = logger(__name__)
 class Guard:
     """Watches one chunk from a thread of its own while the block runs; `renew` renews its lease.
 
-    A decoder that hangs cannot be interrupted, so its process ends itself: the chunk is then taken back, as
+    A decoder that hangs cannot be interrupted, so its process kills itself: the chunk is then reclaimed, as
     after a crash. Waiting for the index does not count as hanging.
     """
 
-    def __init__(self, claim: Claim, renew: Callable[[Claim], object], lease: float) -> None:
+    def __init__(self, claim: ChunkLease, renew: Callable[[ChunkLease], object], lease: float) -> None:
         self._claim = claim
         self._renewal = renew
-        self._every = lease / 6  # a lease outlives some that fail
+        self._every = lease / 6  # several renewals may fail before the lease expires
         self._deadline: float | None = None
         self._renewed = time.monotonic()
         self._ended = threading.Event()
@@ -37,7 +37,7 @@ class Guard:
 
     @contextmanager
     def limit(self, seconds: float) -> Iterator[None]:
-        """The block has to end within so many seconds."""
+        """The block has to end within `seconds`."""
         self._deadline = time.monotonic() + seconds
         try:
             yield
@@ -47,7 +47,7 @@ class Guard:
     def _watch(self) -> None:
         while not self._ended.wait(self._every / 5):
             if self._deadline is not None and time.monotonic() > self._deadline:
-                log.error("an image took too long; ending this process", chunk=self._claim.chunk.id)
+                log.error("image_timed_out", action="this process kills itself", chunk=self._claim.chunk.id)
                 os.kill(os.getpid(), signal.SIGKILL)
             if time.monotonic() - self._renewed >= self._every:
                 self._renew()
@@ -58,7 +58,7 @@ class Guard:
                 return
             try:
                 self._renewal(self._claim)
-            except StoreError:  # tried again at the next look; whoever writes the outcome waits for the index
+            except StoreError:  # retried at the next check
                 return
             self._renewed = time.monotonic()
 
@@ -70,5 +70,5 @@ class Guard:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
-        with self._lock:  # from here on the claim's version is the one that counts
+        with self._lock:  # wait for a renewal in progress, so that the version of the lease is final
             pass

@@ -1,4 +1,4 @@
-"""Webhooks: telling another service what happened, signed, until it has heard or we give up.
+"""Webhooks: signed events, sent until the receiver accepts them or the tries are used up.
 
 The headers are those of Standard Webhooks (standardwebhooks.com), for which receivers have libraries.
 """
@@ -26,12 +26,12 @@ from facsimile.workers.logging import logger
 
 KIND = "delivery"
 
-#: how often an event is sent at most, and the seconds before the second time; each later pause is three times
+#: how often an event is sent at most, and the seconds before the second try; each later pause is three times
 #: as long, so that the last try is some hours after the first
 TRIES = 8
 BACKOFF = Backoff(first=10.0, factor=3.0, jitter=(1.0, 1.5))
 
-#: milliseconds for which an event under way is left to whoever sends it
+#: milliseconds of the lease of a process that sends an event
 _LEASE = 60_000
 
 PENDING, DELIVERED, GIVEN_UP = "pending", "delivered", "given up"
@@ -41,7 +41,7 @@ log = logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where events go. The secret signs them; `whsec_` and base64, or any text."""
+    """The receiver of events. The secret signs them; `whsec_` and base64, or any text."""
 
     url: str
     secret: str = field(repr=False)
@@ -50,19 +50,21 @@ class Endpoint:
     key: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Raises InvalidRequest for a secret that is none."""
+        """Raises InvalidRequest for a secret that is not valid."""
         prefix, mark, encoded = self.secret.partition("whsec_")
         try:
             key = base64.b64decode(encoded, validate=True) if mark and not prefix else self.secret.encode()
         except binascii.Error:
-            raise InvalidRequest("the secret of the webhook begins with whsec_ and is no base64") from None
+            raise InvalidRequest(
+                "the secret of the webhook begins with whsec_, but what follows is not base64"
+            ) from None
         if len(key) < 16:
             raise InvalidRequest("the secret of the webhook is shorter than 16 bytes")
         object.__setattr__(self, "key", key)
 
 
-def signed(endpoint: Endpoint, id: str, seconds: int, body: bytes) -> dict[str, str]:
-    """The headers of an event: its id, the time of sending in seconds since 1970, and what proves both."""
+def sign(endpoint: Endpoint, id: str, seconds: int, body: bytes) -> dict[str, str]:
+    """The headers of an event: its id, the time of sending in seconds since 1970, and their signature."""
     text = b".".join((id.encode(), str(seconds).encode(), body))
     signature = base64.b64encode(hmac.digest(endpoint.key, text, sha256)).decode()
     return {
@@ -80,11 +82,11 @@ class Webhooks:
         self._state = state
         self._endpoint = endpoint
 
-    def announce(self, id: str, kind: str, about: str, tell: Callable[[], Mapping[str, Any]]) -> None:
-        """Have an event sent; nothing where nobody listens, or where one of this id was announced before."""
+    def announce(self, id: str, kind: str, about: str, data: Callable[[], Mapping[str, Any]]) -> None:
+        """Queue an event to be sent, unless there is no endpoint or an event of this id exists."""
         if self._endpoint is None:
             return
-        body = {"type": kind, "id": id, "data": dict(tell())}
+        body = {"type": kind, "id": id, "data": dict(data())}
         self._state.put(
             [
                 Entry(
@@ -98,7 +100,7 @@ class Webhooks:
         )
 
     def deliver(self) -> int:
-        """Send what is due, once; how much of it was heard."""
+        """Send the events that are due, once; returns how many were accepted."""
         if self._endpoint is None:
             return 0
         self._state.refresh()
@@ -109,9 +111,9 @@ class Webhooks:
             return sum(self._send(entry, self._endpoint, fetcher) for entry in due.entries)
 
     def last(self, about: str) -> dict[str, Any] | None:
-        """What became of the latest event of a scan."""
-        wanted = Wanted(kind=KIND, terms={"about": (about,)})
-        for entry in self._state.find(wanted, order="at", descending=True, limit=1).entries:
+        """The delivery state of the latest event of a scan."""
+        query = Wanted(kind=KIND, terms={"about": (about,)})
+        for entry in self._state.find(query, order="at", descending=True, limit=1).entries:
             return {
                 "state": entry.term("state"),
                 "tries": entry.number("tries"),
@@ -127,12 +129,12 @@ class Webhooks:
             return False
         body = entry.body["event"].encode()
         try:
-            status = fetcher.post(endpoint.url, body, signed(endpoint, entry.id, now() // 1000, body))
-            reason = "" if 200 <= status < 300 else f"the receiver answers {status}"
+            status = fetcher.post(endpoint.url, body, sign(endpoint, entry.id, now() // 1000, body))
+            reason = "" if 200 <= status < 300 else f"the receiver responded with status {status}"
         except FacsimileError as error:
             reason = str(error)
         if reason:
-            log.warning("webhook failed", id=entry.id, reason=reason, tries=tries)
+            log.warning("webhook_failed", id=entry.id, reason=reason, tries=tries)
         state = DELIVERED if not reason else GIVEN_UP if tries >= TRIES else PENDING
         pause = BACKOFF.pause(tries)
         self._state.put(

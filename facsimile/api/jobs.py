@@ -14,8 +14,8 @@ from facsimile.api.stages import Stages
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.state.base import State
 from facsimile.workers.errors import JobNotFound
-from facsimile.workers.ledger.dead_letters import Letter, Letters
-from facsimile.workers.ledger.jobs import Job, Jobs, JobState, JobWork
+from facsimile.workers.ledger.dead_letters import DeadLetter, DeadLetters
+from facsimile.workers.ledger.jobs import Job, JobKind, Jobs, JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -39,7 +39,7 @@ class Failure(BaseModel):
     at: datetime
 
     @classmethod
-    def of(cls, letter: Letter) -> Failure:
+    def of(cls, letter: DeadLetter) -> Failure:
         """The schema of a dead letter."""
         item = letter.item.without_data() if letter.item else None
         return cls(
@@ -66,7 +66,7 @@ class JobProgress(BaseModel):
 
     job: str = Field(examples=["20261121-141154-0d0bf8"])
     state: JobState = Field(description="open: images may be added; closed: all are submitted")
-    work: JobWork = Field(
+    kind: JobKind = Field(
         description="ingest, or compare: then `added` images brought a new finding, `updated` changed one"
     )
     accepted: int
@@ -131,7 +131,7 @@ async def get_job(job: JobId, caller: Reader, stages: Stages) -> JobDetails:
 
     def read(state: State) -> JobDetails:
         progress = _visible_job(state, job, caller).as_json()
-        letters, _ = Letters(state).page(job, cursor=None, limit=MAX_FAILURES)
+        letters, _ = DeadLetters(state).page(job, cursor=None, limit=MAX_FAILURES)
         return JobDetails.model_validate(progress | {"failures": [Failure.of(each) for each in letters]})
 
     return await stages.ask(read, stages.service.index.state)
@@ -149,7 +149,7 @@ async def list_job_failures(
 
     def read(state: State) -> FailurePage:
         _visible_job(state, job, caller)
-        letters, after = Letters(state).page(job, cursor=cursor, limit=limit)
+        letters, after = DeadLetters(state).page(job, cursor=cursor, limit=limit)
         return FailurePage(failures=[Failure.of(each) for each in letters], cursor=after)
 
     return await stages.ask(read, stages.service.index.state)
@@ -174,11 +174,11 @@ async def retry_job(job: JobId, caller: Writer, stages: Stages) -> Retried:
     if retry is None:
         raise InvalidRequest("this server has no queue")
 
-    def put_back(state: State) -> int:
+    def redrive_all(state: State) -> int:
         _visible_job(state, job, caller)
-        return retry(Letters(state).all(job))
+        return retry(DeadLetters(state).all(job))
 
-    return Retried(retried=await stages.ask(put_back, stages.service.index.state))
+    return Retried(retried=await stages.ask(redrive_all, stages.service.index.state))
 
 
 def _visible_job(state: State, id: str, caller: Caller) -> Job:

@@ -130,7 +130,7 @@ def _start(index: Index, new: NewScan, caller: Caller) -> Scan:
         if not caller.sees(collection) or not index.count(Filter((collection,))):
             raise InvalidRequest(f"there is no collection {collection}")
     scans = stored_scans.Scans(index.state)
-    scan = scans.opened(
+    scan = scans.create_or_update(
         stored_scans.Scan(
             name=_name(scans, new, caller),
             catalogue=new.catalogue,

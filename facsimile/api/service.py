@@ -15,7 +15,7 @@ from facsimile.ingest.item import Item, Outcome
 from facsimile.search.index.base import Index, Signatures
 from facsimile.search.proof import Policy
 from facsimile.search.ranking import Thresholds
-from facsimile.workers.ledger.dead_letters import Letter
+from facsimile.workers.ledger.dead_letters import DeadLetter
 
 #: reads the signatures of images, the errors of bad ones in their places
 Describe = Callable[[Sequence[bytes]], "Sequence[Description | FacsimileError]"]
@@ -54,7 +54,7 @@ class Service:
     write: Write
     stored: Callable[[], Signatures]
     submit: Submit | None = None
-    retry: Callable[[Iterable[Letter]], int] | None = None
+    retry: Callable[[Iterable[DeadLetter]], int] | None = None
     checks: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     close: Callable[[], None] = lambda: None
 

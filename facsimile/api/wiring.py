@@ -17,7 +17,7 @@ from facsimile.ingest.isolated import IsolatedReader, no_model
 from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.loader import Loader
 from facsimile.ingest.pipeline import process
-from facsimile.job_queue import Queue
+from facsimile.job_queue import JobQueue
 from facsimile.search.index.opening import model_of, open_index, signatures_of, stored_signatures
 from facsimile.settings import Settings
 from facsimile.version import __version__
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def opened(location: str, chosen: Settings, *, create: bool = False) -> tuple[Service, Loader]:
+def open_service(location: str, chosen: Settings, *, create: bool = False) -> tuple[Service, Loader]:
     """The service over an index, and the loader that it fetches with; `create` makes a missing index.
 
     Raises the errors of `facsimile.search.errors` and of models.
@@ -50,7 +50,7 @@ def opened(location: str, chosen: Settings, *, create: bool = False) -> tuple[Se
     def write(items: Sequence[Item], describe: Describe) -> list[Outcome]:
         return process(items, index=index, loader=loader, limits=chosen.limits, describe=describe)
 
-    queue = Queue(index, chosen) if chosen.api_queue else None
+    queue = JobQueue(index, chosen) if chosen.api_queue else None
     service = Service(
         index=index,
         thresholds=chosen.thresholds,
@@ -62,7 +62,7 @@ def opened(location: str, chosen: Settings, *, create: bool = False) -> tuple[Se
         write=write,
         stored=partial(stored_signatures, location, elastic),
         submit=queue.submit if queue else None,
-        retry=queue.put_back if queue else None,
+        retry=queue.redrive if queue else None,
         checks={} if queue is None else {"queue": queue.ping},
         close=reader.close,
     )
@@ -83,7 +83,7 @@ def application(
     `keys` says whether callers need one; `local` keeps requests away that do not call this machine by a
     loopback name: they come from web pages that had their name point here.
     """
-    service, _ = opened(location, chosen)
+    service, _ = open_service(location, chosen)
     options = chosen.api
     if local and not options.hosts:
         options = replace(options, hosts=LOOPBACK)

@@ -118,12 +118,12 @@ def import_(
     from facsimile.search.export import load
     from facsimile.search.index.base import Status
     from facsimile.search.index.state.base import Entry
-    from facsimile.workers.state_import import Arrivals
+    from facsimile.workers.state_import import StateImporter
 
     number = failed = kept = 0
     with open_library(index, create=True) as library, progress(quiet=json) as bar:
         task = bar.add_task("import", total=None)
-        arrivals = Arrivals(library.index.state, resume=resume)
+        importer = StateImporter(library.index.state, resume=resume)
         for batch in load(Path(file), library.index.signatures):
             records = [each for each in batch if not isinstance(each, Entry)]
             entries = [each for each in batch if isinstance(each, Entry)] if state else []
@@ -133,18 +133,18 @@ def import_(
                     complain(f"{record.id}: {written.reason}")
                 else:
                     number += 1
-            arrivals.put(entries)
+            importer.put(entries)
             kept += len(entries)
             bar.advance(task, len(batch))
         library.index.refresh()
         library.index.state.refresh()
     if json:
-        emit({"imported": number, "failed": failed, "entries": kept, "halted": arrivals.halted})
+        emit({"imported": number, "failed": failed, "entries": kept, "halted": importer.halted})
     else:
         told = f", {failed} failed" if failed else ""
         say(f"{number} records and {kept} state entries imported{told}")
-    if arrivals.halted and not json:
-        say(f"{arrivals.halted} of them were in progress, and are halted here:")
+    if importer.halted and not json:
+        say(f"{importer.halted} of them were in progress, and are halted here:")
         say("`facsimile letters` lists the images, `facsimile scans` the scans to start again")
     if failed:
         raise typer.Exit(1)

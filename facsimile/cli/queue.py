@@ -15,7 +15,7 @@ from facsimile.cli.output import complain, emit, progress, say
 from facsimile.search.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from facsimile.job_queue import Queue
+    from facsimile.job_queue import JobQueue
     from facsimile.workers.ledger.jobs import Job
 
 #: the queues that a worker serves by default, interactive work first
@@ -118,13 +118,13 @@ def job(
         queue = library.queue
         queue.jobs.get(job)
         if forget:
-            queue.jobs.forget(job)
+            queue.jobs.delete(job)
             say(f"job {job} deleted")
             return
         if cancel:
             queue.jobs.cancel(job)
         if retry_failed:
-            again = queue.put_back(queue.letters.all(job))
+            again = queue.redrive(queue.letters.all(job))
             if not json:
                 say(f"{again} images are retried")
         found = _watch(queue, job, quiet=json) if watch else queue.watch(job)
@@ -136,7 +136,7 @@ def job(
         raise typer.Exit(1)
 
 
-def _watch(queue: Queue, job: str, *, quiet: bool) -> Job:
+def _watch(queue: JobQueue, job: str, *, quiet: bool) -> Job:
     """The job, once it has ended."""
     with progress(quiet) as bar:
         task = bar.add_task(job, total=None)
@@ -167,7 +167,7 @@ def letters(
         queue = library.queue
         found = iter(queue.letters.get(ids)) if ids else queue.letters.all(job)
         if retry:
-            say(f"{queue.put_back(found)} images are retried")
+            say(f"{queue.redrive(found)} images are retried")
         elif drop:
             wanted = [letter.id for letter in found]
             queue.letters.drop(wanted)
@@ -197,7 +197,7 @@ _WORDS = {
 def _line(job: Job) -> str:
     left = job.seconds_left
     time_left = "" if left is None or job.finished else f", about {left:,.0f} s left"
-    added, updated, unchanged = _WORDS[job.work.value]
+    added, updated, unchanged = _WORDS[job.kind.value]
     return (
         f"{job.id}  {job.state.value}: {job.accepted} accepted, "
         f"{job.added} {added}, {job.updated} {updated}, {job.unchanged} {unchanged}, "

@@ -111,7 +111,7 @@ def scan(
     sources = [str(each) for each in suspects or ()]
     pause = _seconds(every)
     with open_library(index) as library, progress(quiet=json) as bar:
-        scan = library.scanning.opened(
+        scan = library.scanning.create_or_update(
             name, catalogue, suspects_collection, sources, include_similar=include_similar, recheck=recheck
         )
         if pause is not None:
@@ -122,7 +122,7 @@ def scan(
                 started = library.scanning.hand_over(scan)
                 scanned = library.scanning.wait(scan.name, shown.progress) if report else None
             else:
-                scanned = library.scanning.carry_out(
+                scanned = library.scanning.run_scan(
                     scan, sources, processes=processes, on_outcome=shown.outcome, on_progress=shown.progress
                 )
         except KeyboardInterrupt:
@@ -265,7 +265,8 @@ def findings(
 def _say_groups(found: list[Finding], by: str, names: dict[str, str], *, json: bool) -> None:
     counts: Counter[str] = Counter()
     for each in found:
-        groups = {"work": each.entry.terms["work"], "site": each.sites, "cluster": (names.get(each.id, ""),)}
+        work = "/".join(each.work_key)
+        groups = {"work": (work,), "site": each.sites, "cluster": (names.get(each.id, ""),)}
         counts.update(groups[by])
     for group, count in counts.most_common():
         if json:
@@ -275,11 +276,12 @@ def _say_groups(found: list[Finding], by: str, names: dict[str, str], *, json: b
 
 
 def _line(finding: Finding) -> str:
-    told = finding.as_json()
-    edit = ", ".join(part for part in (told["note"], told["edit"]) if part)
+    edit = ", ".join(part for part in (finding.note, finding.edit) if part)
     suspected, shown = (record["source"] or record["id"] for record in (finding.suspect, finding.work))
-    told_edit = f"  ({edit})" if edit else ""
-    return f"{finding.id}  {finding.state.value}  {told['verdict']}  {suspected}  shows  {shown}{told_edit}"
+    suffix = f"  ({edit})" if edit else ""
+    return (
+        f"{finding.id}  {finding.state.value}  {finding.verdict.value}  {suspected}  shows  {shown}{suffix}"
+    )
 
 
 def review(

@@ -42,7 +42,7 @@ export async function showJobs() {
 function item(job, scan) {
   const done = job.accepted - job.pending;
   // the pictures of a scan are compared, not stored: `added` are those with a new finding
-  const words = job.work === "compare" ? { added: "with new findings", updated: "with changed findings", unchanged: "with nothing new" } : {};
+  const words = job.kind === "compare" ? { added: "with new findings", updated: "with changed findings", unchanged: "with nothing new" } : {};
   const parts = ["added", "updated", "unchanged", "failed", "cancelled"].filter((name) => job[name])
     .map((name) => `${job[name].toLocaleString("en")} ${words[name] ?? name}`);
   const left = job.pending && job.seconds_left ? `, about ${Math.ceil(job.seconds_left)} s left` : "";

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from facsimile.imaging.record import BITS, ImageRecord, Key
 from facsimile.search.duplicates.cluster import Cluster, Member
-from facsimile.search.duplicates.pairs import Rules, Ties, batches, views
+from facsimile.search.duplicates.pairs import DuplicateRules, Ties, batches, views
 from facsimile.search.index.base import Index
 from facsimile.search.keeper import Modified, Preference
 from facsimile.search.match import Match, Verdict
@@ -28,7 +28,7 @@ Locate = Callable[[ImageRecord], ImageRecord]
 def clusters(
     index: Index,
     filter: Filter | None = None,
-    rules: Rules | None = None,
+    rules: DuplicateRules | None = None,
     *,
     locate: Locate = lambda record: record,
     modified: Modified = lambda record: None,
@@ -43,7 +43,7 @@ def clusters(
     of a cluster is there, none is proposed to be kept. `progress` is told how many records have been looked
     at. Raises the errors of `facsimile.search.errors`.
     """
-    rules = rules or Rules()
+    rules = rules or DuplicateRules()
     filter = filter or Filter()
     patient = dataclasses.replace(rules.policy, seconds=math.inf)  # nobody waits for a single record
     rules = dataclasses.replace(rules, policy=patient)
@@ -78,7 +78,7 @@ class _Stars:
     def __init__(
         self,
         index: Index,
-        rules: Rules,
+        rules: DuplicateRules,
         proven: dict[Key, set[Key]],
         locate: Locate,
         modified: Modified,

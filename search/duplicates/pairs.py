@@ -12,6 +12,7 @@ from facsimile.imaging.orientation import ORIENTATIONS
 from facsimile.imaging.record import ImageRecord, Key
 from facsimile.search.candidates import candidates
 from facsimile.search.duplicates.cluster import Cluster, Member
+from facsimile.search.duplicates.disjoint_set import DisjointSet
 from facsimile.search.index.base import Index
 from facsimile.search.match import Match, Verdict
 from facsimile.search.proof import Policy
@@ -35,7 +36,7 @@ _REMEMBERED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class DuplicateRules:
     """What ties two records.
 
     Candidates are verified as a search does it, `policy.candidates` of each record, without a limit of time.
@@ -64,14 +65,14 @@ class Rules:
 class Ties:
     """Which records are tied. `proven` has, for each record that geometry tied, to which others."""
 
-    def __init__(self, index: Index, filter: Filter, rules: Rules) -> None:
+    def __init__(self, index: Index, filter: Filter, rules: DuplicateRules) -> None:
         self.proven: dict[Key, set[Key]] = {}
         self.scenes: list[Cluster] = []
         self._index = index
         self._filter = filter
         self._rules = rules
         self._reach = rules.reach
-        self._parent: dict[Key, Key] = {}
+        self._tied: DisjointSet[Key] = DisjointSet()
         self._seen: set[int] = set()
 
     def look(self, batch: Sequence[ImageRecord]) -> None:
@@ -80,9 +81,9 @@ class Ties:
         for record, matches in zip(batch, self._matches(batch), strict=True):
             sure = [match for match in matches if self._is_sure(match)]
             for match in sure:
-                self._join(record.key, match.record.key)
+                self._tied.join(record.key, match.record.key)
             if len(record.sources) > 1:
-                self._parent.setdefault(record.key, record.key)
+                self._tied.add(record.key)
             doubtful.append(self._unseen(record.key, [match for match in matches if match not in sure]))
         if not self._rules.verify:
             return
@@ -93,10 +94,7 @@ class Ties:
 
     def components(self) -> list[list[Key]]:
         """The keys that are tied over any number of steps, and those of records with several sources."""
-        members: dict[Key, list[Key]] = {}
-        for key in list(self._parent):
-            members.setdefault(self._root(key), []).append(key)
-        return list(members.values())
+        return self._tied.groups()
 
     def _matches(self, batch: Sequence[ImageRecord]) -> Iterator[list[Match]]:
         """The candidates of each record, best first."""
@@ -132,24 +130,13 @@ class Ties:
     def _take(self, record: ImageRecord, match: Match) -> None:
         first, second = record.key, match.record.key
         if self._rules.ties(match):
-            self._join(first, second)
+            self._tied.join(first, second)
             self.proven.setdefault(first, set()).add(second)
             self.proven.setdefault(second, set()).add(first)
         elif match.note and self._rules.scenes:
             (match,) = shown(record, [match], self._rules.thresholds)
             pair = (Member(match.record), Member(record.replaced(thumbnail=None), match))
             self.scenes.append(Cluster(pair, match.note))
-
-    def _root(self, key: Key) -> Key:
-        while self._parent.get(key, key) != key:
-            self._parent[key] = self._parent.get(self._parent[key], self._parent[key])
-            key = self._parent[key]
-        return key
-
-    def _join(self, first: Key, second: Key) -> None:
-        self._parent.setdefault(first, first)
-        self._parent.setdefault(second, second)
-        self._parent[self._root(first)] = self._root(second)
 
 
 def views(record: ImageRecord) -> tuple[HashQuery, ...]:

@@ -15,7 +15,7 @@ from facsimile.imaging.models import model
 from facsimile.imaging.record import ImageRecord
 from facsimile.search.duplicates.cluster import Cluster
 from facsimile.search.duplicates.clustering import clusters
-from facsimile.search.duplicates.pairs import Rules
+from facsimile.search.duplicates.pairs import DuplicateRules
 from facsimile.search.index.base import Index
 from facsimile.search.index.opening import signatures_of
 from facsimile.search.match import Verdict
@@ -55,7 +55,7 @@ def ids(cluster: Cluster) -> list[str]:
     return [each.id for each in cluster.records]
 
 
-def found(index: Index, rules: Rules | None = None) -> list[list[str]]:
+def found(index: Index, rules: DuplicateRules | None = None) -> list[list[str]]:
     """The ids of each cluster, the keeper first, the others by name."""
     return [[keeper, *sorted(others)] for keeper, *others in map(ids, clusters(index, None, rules))]
 
@@ -89,7 +89,7 @@ def test_crops_mirrored_copies_and_borders_join_the_picture_they_were_made_of(pl
 
 def test_without_geometry_only_the_hash_ties(place: Place) -> None:
     pictures = {"cat": chelsea(), "crop": crop(chelsea()), "small": chelsea().reduce(2)}
-    assert found(holding(place, pictures), Rules(verify=False)) == [["cat", "small"]]
+    assert found(holding(place, pictures), DuplicateRules(verify=False)) == [["cat", "small"]]
 
 
 def banner(name: str) -> Picture:
@@ -106,7 +106,7 @@ def banner(name: str) -> Picture:
 def test_two_pictures_of_one_template_are_not_merged_but_shown_where_wanted(place: Place) -> None:
     index = holding(place, {name: banner(name) for name in ("chelsea.png", "rocket.jpg")})
     assert found(index) == []
-    (pair,) = clusters(index, None, Rules(scenes=True))
+    (pair,) = clusters(index, None, DuplicateRules(scenes=True))
     assert {each.id for each in pair.records} == {"chelsea.png", "rocket.jpg"}
     assert (pair.keeper, pair.why) == (None, "")
     told = pair.as_json()
@@ -201,7 +201,7 @@ def test_records_and_places_that_are_gone_are_no_duplicates(place: Place) -> Non
     index.mark_gone({records[0].key: {"/cat"}, records[3].key: {"/once"}})
     index.refresh()
     assert found(index) == []
-    assert clusters(index, None, Rules(scenes=True)) == []
+    assert clusters(index, None, DuplicateRules(scenes=True)) == []
 
 
 def test_a_file_that_is_not_there_any_more_is_never_kept(place: Place) -> None:

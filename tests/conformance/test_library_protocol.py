@@ -232,7 +232,7 @@ def test_findings_are_listed_and_reviewed(place: Place) -> None:
     assert list(library.findings("s", states=["open"])) == []
     assert [each.id for each in library.findings(work="works/work")] == [finding.id]
     (job,) = library.jobs()
-    assert (job.work, job.state, library.job(job.id)) == ("compare", "finished", job)
+    assert (job.kind, job.state, library.job(job.id)) == ("compare", "finished", job)
 
 
 def test_what_one_cannot_do_it_says(place: Place) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from facsimile.imaging.describe import describe
 from facsimile.imaging.record import ImageRecord
-from facsimile.search.duplicates.pairs import Rules
+from facsimile.search.duplicates.pairs import DuplicateRules
 from facsimile.search.match import Match, Verdict
 from tests.support.pictures import encoded, photograph
 
@@ -28,10 +28,10 @@ def test_copies_are_tied_and_nothing_that_pixels_tell_apart(
 ) -> None:
     record = ImageRecord.of(describe(encoded(photograph())))
     match = Match(record=record, verdict=verdict, score=0.9, hamming=hamming, note=note)
-    assert Rules().ties(match) is tied
+    assert DuplicateRules().ties(match) is tied
 
 
 def test_without_geometry_candidates_end_where_the_hash_alone_proves() -> None:
-    assert Rules().reach.similar == 90
-    alone = Rules(verify=False).reach
+    assert DuplicateRules().reach.similar == 90
+    alone = DuplicateRules(verify=False).reach
     assert (alone.copy, alone.similar) == (48, 48) and alone.similar_cosine > 1

@@ -19,7 +19,7 @@ from facsimile.api.auth import Policy
 from facsimile.api.keys import Keys
 from facsimile.api.rate_limit import RateLimiter
 from facsimile.api.service import Options, Service
-from facsimile.api.wiring import opened
+from facsimile.api.wiring import open_service
 from facsimile.settings import Settings, changed
 from tests.support.waiting import wait_until
 
@@ -90,7 +90,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
             **options: Any,
         ) -> Running:
             chosen: Settings = changed({"model": "none", **(settings or {})})
-            service, loader = opened(location or str(tmp_path / "index"), chosen, create=True)
+            service, loader = open_service(location or str(tmp_path / "index"), chosen, create=True)
             service = dataclasses.replace(service, **(service_changes or {}))
             stack.callback(service.index.close)
             stack.callback(loader.close)

@@ -73,8 +73,8 @@ class Case:
         """Compare the folders as they are now."""
         self.bring_in(index, self.works, "works")
         self.bring_in(index, self.suspects, "suspects-works")
-        scan = index.scanning.opened("", "works", **options)
-        return index.scanning.carry_out(scan)
+        scan = index.scanning.create_or_update("", "works", **options)
+        return index.scanning.run_scan(scan)
 
     def open(self, **changes: Any) -> facsimile.Facsimile:
         """The index, by hashes and geometry alone."""

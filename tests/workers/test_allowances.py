@@ -17,7 +17,7 @@ from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.state.base import Entry
 from facsimile.workers.errors import ScanNotFound
 from facsimile.workers.ledger.chunks import now
-from facsimile.workers.scanning.hosts import checked_site
+from facsimile.workers.scanning.hosts import parse_site
 from tests.support.pictures import encoded, photograph
 from tests.support.scan_case import Case, edited
 from tests.support.shell import Shell
@@ -99,8 +99,8 @@ def test_what_no_finding_can_meet_is_refused_in_a_sentence(case: Case) -> None:
             ({"site": "partner.example", "work": "nothing"}, "there is no work nothing in"),
             ({"site": "partner.example/shop"}, "use a source such as https://partner.example/shop/*"),
             ({"source": "http*://*"}, "would allow everything"),
-            ({}, "name what is allowed"),
-            ({"luck": "x"}, "nothing is allowed by 'luck'"),
+            ({}, "give a condition"),
+            ({"luck": "x"}, "unknown condition 'luck'"),
         ):
             with pytest.raises(InvalidRequest, match=re.escape(told)):
                 index.scanning.allow(where)
@@ -140,7 +140,7 @@ def test_counts_and_lists_leave_out_what_is_allowed_and_open_findings_come_first
                 break
         assert paged == [each.id for each in index.scanning.findings.all()]
         for faulty in ("7:", "x", "0:x", "-1:"):
-            with pytest.raises(InvalidRequest, match="no cursor"):
+            with pytest.raises(InvalidRequest, match="not a cursor"):
                 index.scanning.findings.page(scan="works", limit=1, cursor=faulty)
         index.scanning.allow({"suspect": first.suspect["id"]}, scan="works")
         assert index.scanning.allowances.states("works") == {"open": 3}
@@ -178,7 +178,7 @@ def test_the_command_makes_one_line_of_several_options(case: Case) -> None:
     ],
 )
 def test_hosts_are_brought_into_one_form(text: str, host: str) -> None:
-    assert checked_site(text) == host
+    assert parse_site(text) == host
 
 
 @pytest.mark.parametrize(
@@ -204,4 +204,4 @@ def test_hosts_are_brought_into_one_form(text: str, host: str) -> None:
 )
 def test_what_is_no_host_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest):
-        checked_site(text)
+        parse_site(text)

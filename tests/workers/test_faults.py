@@ -150,14 +150,14 @@ def test_a_full_disk(
 
 
 def test_messages_that_come_twice(site: Site, pictures: Path) -> None:
-    from facsimile.workers.ledger.chunks import Queue
+    from facsimile.workers.ledger.chunks import QueueName
     from facsimile.workers.queue.app import WORK, make_app
     from facsimile.workers.queue.producer import CHUNK_ITEMS
 
     job = site.hand_over(pictures)
     app = make_app(site.broker)
     for number in reversed(range(PICTURES // CHUNK_ITEMS + 1)):
-        app.send_task(WORK, args=[f"{job}/{number:08}"], queue=Queue.LIVE.value)
+        app.send_task(WORK, args=[f"{job}/{number:08}"], queue=QueueName.LIVE.value)
     site.worker(processes=2)
     assert site.nothing_is_lost(job, PICTURES)["added"] == PICTURES
 
@@ -184,7 +184,7 @@ def test_a_poison_image(
     site.nothing_is_lost(job, 101, failed=1)
     (letter,) = site.shell("letters", "--json").lines
     assert letter["source"] == str(poison)
-    assert "ended its worker" in letter["reason"]
+    assert "killed its worker" in letter["reason"]
 
 
 def test_cancel(site: Site, pictures: Path) -> None:

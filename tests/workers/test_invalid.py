@@ -16,9 +16,10 @@ from facsimile.ingest.item import Item
 from facsimile.search.index.base import Signatures
 from facsimile.search.index.embedded.index import EmbeddedIndex
 from facsimile.search.index.state.base import State, Wanted
-from facsimile.workers.ledger.chunks import KIND, Published
-from facsimile.workers.ledger.dead_letters import Letters
+from facsimile.workers.ledger.chunks import ChunkMessage
+from facsimile.workers.ledger.dead_letters import DeadLetters
 from facsimile.workers.ledger.jobs import Jobs
+from facsimile.workers.ledger.kinds import CHUNK
 from facsimile.workers.queue.broker import INTAKE, Broker
 from facsimile.workers.queue.intake import gather
 from facsimile.workers.queue.producer import Producer
@@ -51,14 +52,14 @@ def nested(depth: int) -> dict[str, Any]:
 def test_an_item_that_no_index_takes_is_a_dead_letter_at_once(
     state: State, fields: dict[str, Any], reason: str
 ) -> None:
-    published: list[Published] = []
+    published: list[ChunkMessage] = []
     producer = Producer(state, published.extend, lambda: 0, limit=10)
     Jobs(state).start("job")
     items = [Item("/a.jpg"), Item("/bad.jpg", **fields), Item("/b.jpg")]
     assert producer.produce("job", items) == 3
-    (chunk,) = state.find(Wanted(kind=KIND)).entries
+    (chunk,) = state.find(Wanted(kind=CHUNK)).entries
     assert [each["source"] for each in chunk.body["items"]] == ["/a.jpg", "/b.jpg"]
-    (letter,) = Letters(state).all()
+    (letter,) = DeadLetters(state).all()
     assert letter.error == "InvalidRequest" and reason in letter.reason
     assert letter.item == Item("/bad.jpg")
     assert len(published) == 1
@@ -88,7 +89,7 @@ def test_a_message_that_no_index_takes_is_a_dead_letter_at_once(
     redis_url: str, state: State, message: str, reason: str
 ) -> None:
     broker = Broker(redis_url)
-    published: list[Published] = []
+    published: list[ChunkMessage] = []
 
     def take() -> int:
         return gather(state, broker, published.extend, max_inline_bytes=10**6, trusted=False)
@@ -96,9 +97,9 @@ def test_a_message_that_no_index_takes_is_a_dead_letter_at_once(
     with redis.Redis.from_url(redis_url) as client:
         client.rpush(INTAKE, message, json.dumps(MESSAGE))
     assert take() == 2
-    (letter,) = Letters(state).all()
+    (letter,) = DeadLetters(state).all()
     assert letter.error == "MessageError" and reason in letter.reason
-    (chunk,) = state.find(Wanted(kind=KIND)).entries
+    (chunk,) = state.find(Wanted(kind=CHUNK)).entries
     assert [each["source"] for each in chunk.body["items"]] == [MESSAGE["source"]]
     assert take() == 0
 
@@ -106,14 +107,14 @@ def test_a_message_that_no_index_takes_is_a_dead_letter_at_once(
 def test_messages_with_large_images_are_taken_in_several_chunks(redis_url: str, state: State) -> None:
     """One entry of the ledger could not hold them all, and none would ever leave the queue."""
     broker = Broker(redis_url)
-    published: list[Published] = []
+    published: list[ChunkMessage] = []
     data = base64.b64encode(bytes(7_000_000)).decode()
     with redis.Redis.from_url(redis_url) as client:
         for number in range(4):
             client.rpush(INTAKE, json.dumps({"version": 1, "data": data, "id": str(number)}))
     assert gather(state, broker, published.extend, max_inline_bytes=8_000_000, trusted=False) == 4
-    chunks = list(state.all(Wanted(kind=KIND)))
+    chunks = list(state.all(Wanted(kind=CHUNK)))
     assert sorted(each["id"] for chunk in chunks for each in chunk.body["items"]) == ["0", "1", "2", "3"]
     assert sum(chunk.number("accepted") for chunk in chunks) == 4
     assert {each.id for each in published} == {chunk.id for chunk in chunks}
-    assert list(Letters(state).all()) == []
+    assert list(DeadLetters(state).all()) == []

@@ -18,11 +18,12 @@ from facsimile.ingest.item import Item, Outcome
 from facsimile.search.index.base import Signatures, Status
 from facsimile.search.index.embedded.index import EmbeddedIndex
 from facsimile.search.index.state.base import Entry, State, Wanted
-from facsimile.workers.ledger.chunks import DEATHS, KIND, TRIES, Chunk, Chunks, ChunkState, Claim
-from facsimile.workers.ledger.dead_letters import Letters
+from facsimile.workers.ledger.chunks import DEATHS, TRIES, Chunk, ChunkLease, Chunks, ChunkState
+from facsimile.workers.ledger.dead_letters import DeadLetters
 from facsimile.workers.ledger.jobs import Jobs
+from facsimile.workers.ledger.kinds import CHUNK
 from facsimile.workers.ledger.sweeper import Sweeper
-from facsimile.workers.queue.redrive import put_back
+from facsimile.workers.queue.redrive import redrive
 
 #: what becomes of an item whenever it is worked on
 FATES = ("good", "bad", "flaky", "poison")
@@ -55,7 +56,7 @@ class World:
         self.chunks = Chunks(state)
         self.jobs = Jobs(state)
         self.items = [Item(f"/{place}-{fate}") for place, fate in enumerate(fates)]
-        self.claims: list[Claim] = []
+        self.claims: list[ChunkLease] = []
         self.indexed: set[str] = set()
         self.jobs.start("job")
         for number in range(0, len(self.items), size):
@@ -65,7 +66,7 @@ class World:
 
     def open(self) -> list[Entry]:
         states = tuple(each.value for each in ChunkState if each is not ChunkState.DONE)
-        return self.state.find(Wanted(kind=KIND, terms={"state": states})).entries
+        return self.state.find(Wanted(kind=CHUNK, terms={"state": states})).entries
 
     def end_leases(self) -> None:
         """Let so much time pass that every claim has run out, and every pause is over."""
@@ -74,12 +75,12 @@ class World:
 
     def deliver(self, choice: int) -> None:
         """A message comes, perhaps once more than it was sent."""
-        if chunks := self.state.find(Wanted(kind=KIND)).entries:
+        if chunks := self.state.find(Wanted(kind=CHUNK)).entries:
             self.claim(chunks[choice % len(chunks)])
 
     def claim(self, chunk: Entry) -> None:
         claim = self.chunks.claim(chunk.id, "worker")
-        if isinstance(claim, Claim):
+        if isinstance(claim, ChunkLease):
             self.claims.append(claim)
 
     def work(self, choice: int) -> None:
@@ -137,7 +138,7 @@ def test_each_item_ends_once(fates: list[str], size: int, events: list[tuple[str
                 getattr(world, name)(choice)
         world.run_out()
         job = world.jobs.get("job")
-        letters = {letter.item.source for letter in Letters(kept).all("job") if letter.item}
+        letters = {letter.item.source for letter in DeadLetters(kept).all("job") if letter.item}
         failing = {item.source for item in world.items if not item.source.endswith("good")}
         good = {item.source for item in world.items} - failing
         assert world.indexed >= good
@@ -174,7 +175,7 @@ def test_what_follows_from_a_chunk_is_written_though_its_worker_died_over_it() -
         (claim,) = world.claims
         Dying(kept).finish(claim, [world.outcome(item) for item in claim.chunk.items])
         assert world.jobs.get("job").failed == 0
-        (entry,) = kept.find(Wanted(kind=KIND)).entries
+        (entry,) = kept.find(Wanted(kind=CHUNK)).entries
         kept.put([entry.replaced(numbers={**entry.numbers, "at": entry.number("at") - MINUTE})])
         Sweeper(kept, kept.refresh, lambda published: None, lambda: 0).sweep()
         assert world.jobs.get("job").failed == 1
@@ -186,10 +187,10 @@ def test_letters_are_put_back_once() -> None:
     with state() as kept:
         world = World(kept, ["bad", "bad"], 2)
         world.run_out()
-        letters = list(Letters(kept).all("job"))
+        letters = list(DeadLetters(kept).all("job"))
         published: list[object] = []
-        assert put_back(kept, published.extend, letters) == 2
-        assert put_back(kept, published.extend, letters) == 2  # by somebody who had looked at the same time
+        assert redrive(kept, published.extend, letters) == 2
+        assert redrive(kept, published.extend, letters) == 2  # by somebody who had looked at the same time
         assert len(published) == 1
         job = world.jobs.get("job")
         assert (job.state, job.failed, job.pending) == ("closed", 0, 2)

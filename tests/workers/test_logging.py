@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from facsimile.workers.logging import bound, configure, logger, without_secrets
+from facsimile.workers.logging import bind_context, configure, logger, without_secrets
 
 
 @pytest.fixture(autouse=True)
@@ -37,17 +37,17 @@ def logged(log, *, level="info", format="json") -> list[Any]:
 
 
 def test_a_line_tells_who_when_and_what():
-    (line,) = logged(lambda: logger("facsimile.workers.tasks").info("chunk done", items=64, seconds=0.5))
-    assert (line["event"], line["items"], line["seconds"]) == ("chunk done", 64, 0.5)
+    (line,) = logged(lambda: logger("facsimile.workers.tasks").info("chunk_finished", items=64, seconds=0.5))
+    assert (line["event"], line["items"], line["seconds"]) == ("chunk_finished", 64, 0.5)
     assert (line["level"], line["logger"]) == ("info", "facsimile.workers.tasks")
     assert line["timestamp"].endswith("Z")
 
 
 def test_what_is_bound_is_in_every_line_of_the_block_and_of_other_libraries():
     def log():
-        with bound(job="j1", chunk="c7"):
+        with bind_context(job="j1", chunk="c7"):
             logger("ours").info("begun")
-            with bound(item="i3"):
+            with bind_context(item="i3"):
                 logging.getLogger("celery.worker").warning("lost %s", "connection")
         logger("ours").info("ended")
 

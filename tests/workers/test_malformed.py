@@ -14,7 +14,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facsimile.workers.ledger.chunks import Queue
+from facsimile.workers.ledger.chunks import QueueName
 from facsimile.workers.queue.envelopes import Malformed, check
 from tests.support.queue_site import Site
 
@@ -93,11 +93,11 @@ def test_a_worker_outlives_malformed_messages_and_keeps_them(site: Site, picture
     unreadable = [envelope([[message], {}, {}]) for message in ("text", 7, {"version": 1 << 70}, "\ud800")]
     with redis.Redis.from_url(site.broker) as client:
         for number, message in enumerate(WORST):
-            client.lpush(list(Queue)[number % len(Queue)].value, raw(message))
+            client.lpush(list(QueueName)[number % len(QueueName)].value, raw(message))
         worker = site.worker(program="")
         for message in WORST + unreadable:
-            client.lpush(Queue.MAINTENANCE.value, raw(message))
-        client.lpush(Queue.MAINTENANCE.value, raw(good))
+            client.lpush(QueueName.MAINTENANCE.value, raw(message))
+        client.lpush(QueueName.MAINTENANCE.value, raw(good))
         accepted = 2 * len(WORST) + len(unreadable) + 1
         found = site.until("intake", lambda job: job["accepted"] == accepted and not job["pending"])
         assert worker.poll() is None, site.logs()[-3000:]

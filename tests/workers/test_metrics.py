@@ -118,7 +118,7 @@ def test_queues_and_ledger_are_looked_at(redis_server, tmp_path: Path):
     from facsimile.search.index.opening import open_index
     from facsimile.workers import metrics
     from facsimile.workers.ledger.chunks import Chunk, Chunks, entry_of
-    from facsimile.workers.ledger.dead_letters import Letters, unreadable
+    from facsimile.workers.ledger.dead_letters import DeadLetters, unreadable_letter
     from facsimile.workers.queue.broker import Broker
 
     def value(name: str, **labels: str) -> float | None:
@@ -131,7 +131,7 @@ def test_queues_and_ledger_are_looked_at(redis_server, tmp_path: Path):
         chunk = Chunk(id="j/1", job="j", items=(Item("/a"),))
         Chunks(index.state).record([chunk])
         index.state.put([entry_of(Chunk(id="j/2", job="j", items=(Item("/b"),)), due=1)])
-        Letters(index.state).put([unreadable("j", "j/1#m0", b"{}", "no version")])
+        DeadLetters(index.state).put([unreadable_letter("j", "j/1#m0", b"{}", "no version")])
         broker.push(b"{}")
         index.state.refresh()
         metrics.observe(broker, index.state)

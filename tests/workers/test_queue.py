@@ -148,7 +148,7 @@ def test_without_redis_nothing_is_accepted(site: Site, pictures: Path) -> None:
     ("options", "sentence"),
     [
         (("job", "nothing"), "there is no job nothing"),
-        (("ingest", "--queue", "--job", "a/b", "."), "'a/b' is no id of a job"),
+        (("ingest", "--queue", "--job", "a/b", "."), "'a/b' is not a valid id of a job"),
         (("ingest", "--job", "a", "."), "--job needs --queue"),
         (("worker", "--queues", "live,else"), "there is no queue 'else'"),
         (("letters", "--drop"), "give the letters to delete, or a --job"),

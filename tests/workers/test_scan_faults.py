@@ -130,14 +130,14 @@ def test_a_scan_that_was_cancelled_starts_over(site: Site, catalogue: Path, pict
 KEEPER = """
 import sys
 import facsimile
-from facsimile.workers.scanning.scheduler import Conductor, Means
+from facsimile.workers.scanning.scheduler import ScanScheduler, SchedulerDeps
 with facsimile.open(sys.argv[1], create=False, model="none") as index:
     wanted = index.settings.scan_rules
-    means = Means(publish=list, waiting=lambda: 0, limit=10, max_bytes=10**6, rules=wanted)
-    conductor = Conductor(index.index, means)
+    deps = SchedulerDeps(publish=list, waiting=lambda: 0, limit=10, max_bytes=10**6, rules=wanted)
+    scheduler = ScanScheduler(index.index, deps)
     sys.stdin.readline()
     for _ in range(20):
-        conductor.tick()
+        scheduler.tick()
 """
 
 

@@ -79,7 +79,7 @@ def test_new_works_meet_earlier_suspects(case: Case) -> None:
         found = list(index.scanning.findings.all())
     assert shown(found) == {("cat.jpg", "chelsea.png"), ("cat-border.jpg", "chelsea.png")}
     # as if the work had been there first: the suspect is the query, so a border was put around the work
-    assert any("pasted" in each.entry.body["edit"] for each in found)
+    assert any("pasted" in each.edit for each in found)
 
 
 def test_new_works_meet_earlier_pages(case: Case) -> None:
@@ -170,7 +170,7 @@ def test_what_is_only_similar_is_found_on_request(case: Case) -> None:
     with case.open(copy_distance=0, verify_candidates=0) as index:
         assert case.scan(index).new == 0
         assert case.scan(index, include_similar=True).new == 3
-        assert {each.entry.term("verdict") for each in index.scanning.findings.all()} == {"similar"}
+        assert {each.verdict for each in index.scanning.findings.all()} == {"similar"}
 
 
 def test_a_scan_says_how_many_matches_with_fitting_geometry_it_left_out(case: Case) -> None:
@@ -208,7 +208,7 @@ def test_reviews_survive_repeats(case: Case) -> None:
         assert (told["state"], told["reviewer"]) == ("dismissed", "Ada")
         assert [each["comment"] for each in told["history"]] == ["our own shop", "asked twice"]
         assert {each.id for each in index.scanning.findings.all(states=["dismissed"])} == {first.id}
-        with pytest.raises(InvalidRequest, match="no state 'gone'"):
+        with pytest.raises(InvalidRequest, match="unknown state 'gone'"):
             index.scanning.findings.review(first.id, state="gone")
         with pytest.raises(FindingNotFound):
             index.scanning.findings.review("nothing", state="open")

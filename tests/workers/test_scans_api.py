@@ -11,12 +11,12 @@ import pytest
 
 from facsimile.search.index.opening import open_index
 from facsimile.settings import changed
-from facsimile.workers.chunk_worker import Means as Working
+from facsimile.workers.chunk_worker import WorkerDeps
 from facsimile.workers.local_runner import work_off
 from facsimile.workers.scanning.allowances import Allowances
 from facsimile.workers.scanning.compare import HANDLERS
 from facsimile.workers.scanning.scans import Phase, Scans
-from facsimile.workers.scanning.scheduler import Conductor, Means
+from facsimile.workers.scanning.scheduler import ScanScheduler, SchedulerDeps
 from tests.support.api_server import Running
 from tests.support.contract import keeps_to_its_document
 from tests.support.pictures import photo_jpeg
@@ -37,21 +37,21 @@ def api(start: Callable[..., Running], tmp_path: Path) -> Running:
 def carried_out(api: Running, tmp_path: Path) -> None:
     """What workers do, without a queue."""
     index = api.service.index
-    means = Means(
+    deps = SchedulerDeps(
         publish=lambda chunks: None,
         waiting=lambda: 0,
         limit=10,
         max_bytes=10**7,
         rules=changed({"model": "none"}).scan_rules,
     )
-    working = Working(
+    working = WorkerDeps(
         open_index=lambda: open_index(str(tmp_path / "index")),
         open_loader=lambda trusted: pytest.fail("nothing is read"),
         handlers=HANDLERS,
     )
     scans = Scans(index.state)
     for _ in range(10):
-        Conductor(index, means).tick()
+        ScanScheduler(index, deps).tick()
         (scan,) = scans.all()
         if scan.phase is Phase.IDLE:
             return
@@ -70,7 +70,7 @@ def test_from_start_to_decision(api: Running, tmp_path: Path) -> None:
     assert api.http.get("/v1/scans/works", headers=admin).json()["phase"] == "waiting"
     carried_out(api, tmp_path)
     jobs = api.http.get("/v1/jobs", headers=admin).json()["jobs"]
-    assert [each["work"] for each in jobs if each["accepted"]] == ["compare"]
+    assert [each["kind"] for each in jobs if each["accepted"]] == ["compare"]
     told = api.http.get("/v1/scans/works", headers=admin).json()
     assert (told["phase"], told["findings"], told["progress"]) == ("idle", {"open": 3}, None)
     assert [each["scan"] for each in api.http.get("/v1/scans", headers=admin).json()["scans"]] == ["works"]
@@ -118,7 +118,7 @@ def test_keys_see_scans_of_their_collections(api: Running, tmp_path: Path) -> No
     [
         ({**BODY, "suspects": "nothing"}, "there is no collection nothing"),
         ({**BODY, "suspects": "works"}, "two collections"),
-        ({**BODY, "name": "a/b"}, "is no id"),
+        ({**BODY, "name": "a/b"}, "is not a valid id"),
         ({**BODY, "sources": ["/etc"]}, "sources"),
         ({**BODY, "every_seconds": 1}, "every_seconds"),
     ],

@@ -23,12 +23,12 @@ from facsimile.search.index.base import Status
 from facsimile.search.index.elastic.index import ElasticIndex
 from facsimile.search.index.opening import open_index
 from facsimile.search.index.state.base import Entry, State, Wanted
-from facsimile.workers.ledger.chunks import Chunk, Chunks, Work
-from facsimile.workers.ledger.dead_letters import Letters
+from facsimile.workers.ledger.chunks import Chunk, ChunkKind, Chunks
+from facsimile.workers.ledger.dead_letters import DeadLetters
 from facsimile.workers.ledger.jobs import INTAKE, Jobs
 from facsimile.workers.ledger.sweeper import _MARK as SWEEPER
-from facsimile.workers.queue.redrive import put_back
-from facsimile.workers.state_import import Arrivals
+from facsimile.workers.queue.redrive import redrive
+from facsimile.workers.state_import import StateImporter
 from facsimile.workers.webhook import Endpoint, Webhooks
 from tests.support.scan_case import FILLED, Case, shown
 from tests.support.shell import Shell
@@ -159,11 +159,11 @@ def under_way(state: State) -> None:
     jobs, chunks = Jobs(state), Chunks(state)
     for job in ("images", INTAKE, "scanning"):
         jobs.start(job)
-    work = {"images": Work.INGEST, INTAKE: Work.INGEST, "scanning": Work.SUSPECTS}
+    work = {"images": ChunkKind.INGEST, INTAKE: ChunkKind.INGEST, "scanning": ChunkKind.SUSPECTS}
     for job, kind in work.items():
         for number in range(3):
             items = tuple(Item(f"/{job}-{number}-{place}.jpg", id=str(place)) for place in range(4))
-            chunks.record([Chunk(id=f"{job}/{number}", job=job, items=items, work=kind, accepted=4)])
+            chunks.record([Chunk(id=f"{job}/{number}", job=job, items=items, kind=kind, accepted=4)])
     claim = chunks.claim("images/0", "dead")
     later = chunks.claim("images/1", "busy")
     assert not isinstance(claim, list) and not isinstance(later, list)
@@ -225,9 +225,9 @@ def test_work_under_way_is_halted_and_every_image_is_told(
         assert (scan.term("phase"), scan.number("due"), scan.number("every")) == ("idle", 0, 3600)
         (event,) = state.all(Wanted(kind="delivery"))
         assert event.term("state") == "given up"
-        letters = list(Letters(state).all("images"))
+        letters = list(DeadLetters(state).all("images"))
         assert len({letter.item.source for letter in letters if letter.item}) == 12
-        assert put_back(state, lambda published: None, letters) == 12
+        assert redrive(state, lambda published: None, letters) == 12
         images = Jobs(state).get("images")
         assert (images.pending, images.failed, images.state.value) == (12, 0, "closed")
 
@@ -247,7 +247,7 @@ def test_an_import_that_was_cut_short_is_repeated(
     with open_index(busy.index) as before, open_index(there.index) as after:
         chunks = list(before.state.all(Wanted(kind="chunk")))
         # it died between a chunk and its dead letters
-        arrivals = Arrivals(_Dying(after.state))  # type: ignore[arg-type]
+        arrivals = StateImporter(_Dying(after.state))  # type: ignore[arg-type]
         with pytest.raises(KeyboardInterrupt):
             arrivals.put([chunk.replaced(version=None) for chunk in chunks])
     there.json("import", "all.jsonl")

@@ -20,7 +20,7 @@ import pytest
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.retry import Backoff
 from facsimile.workers import webhook
-from facsimile.workers.webhook import Endpoint, Webhooks, signed
+from facsimile.workers.webhook import Endpoint, Webhooks, sign
 from tests.support.pictures import NAMES
 from tests.support.scan_case import Case
 from tests.support.waiting import wait_until
@@ -106,12 +106,12 @@ def test_the_receiver_refuses_what_is_not_ours(receiver: tuple[int, Path]) -> No
         connection.close()
         return status
 
-    good = signed(endpoint(port), "1", now, body)
+    good = sign(endpoint(port), "1", now, body)
     assert post(good, body.replace(b"finished", b"finishes")) == 401
     assert post({**good, "webhook-id": "2"}) == 401
     assert post({**good, "webhook-timestamp": str(now + 1)}) == 401
-    assert post(signed(endpoint(port, secret="another secret, as long"), "1", now, body)) == 401
-    assert post(signed(endpoint(port), "1", now - 3600, body)) == 401
+    assert post(sign(endpoint(port, secret="another secret, as long"), "1", now, body)) == 401
+    assert post(sign(endpoint(port), "1", now - 3600, body)) == 401
     assert heard.read_text() == ""
     assert (post(good), post(good)) == (204, 204)
     assert heard.read_text() == "{}\n"
@@ -169,7 +169,7 @@ def test_it_is_given_up_and_that_is_kept(case: Case, stubborn: int, monkeypatch:
         announced(case, hooks)
         for _ in range(webhook.TRIES + 2):
             hooks.deliver()
-        reason = "the receiver answers 500"
+        reason = "the receiver responded with status 500"
         assert hooks.last("works") == {"state": "given up", "tries": webhook.TRIES, "reason": reason}
     assert len(_Stubborn.came) == webhook.TRIES
 
@@ -193,7 +193,11 @@ def test_private_addresses_are_refused(case: Case, stubborn: int) -> None:
 
 
 def test_secrets_that_protect_nothing_are_refused(case: Case) -> None:
-    for secret, told in (("short", "shorter than 16"), ("whsec_***", "no base64"), ("whsec_YWJj", "shorter")):
+    for secret, told in (
+        ("short", "shorter than 16"),
+        ("whsec_***", "not base64"),
+        ("whsec_YWJj", "shorter"),
+    ):
         with pytest.raises(InvalidRequest, match=told):
             endpoint(1, secret=secret)
     with (

@@ -1,1 +1,1 @@
-"""What is done, whatever dies: chunks of work with leases, jobs, dead letters, and the sweep over them."""
+"""The ledger: chunks with leases, jobs, dead letters, and the sweeper, kept in the state of an index."""

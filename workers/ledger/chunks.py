@@ -1,8 +1,9 @@
-"""Chunks of work in the ledger: each one is recorded before it is published, and done only when it says so.
+"""Chunks in the ledger, an outbox: each is recorded before it is published, and finished by a versioned
+write.
 
-The broker may lose a message, or deliver it twice. What holds is the entry in the index's state: whoever
-works on a chunk has its lease, and whoever finishes it writes its counts with the version that the lease
-gave, so that they count once. A message carries the id of a chunk and nothing else.
+The broker may lose a message or deliver it twice. The entry in the index's state decides: a worker holds the
+lease of its chunk, and finishes it by writing its counts with the version of that lease, so that they count
+once. A message carries the id of a chunk and nothing else.
 """
 
 from __future__ import annotations
@@ -23,21 +24,20 @@ from facsimile.search.index.state.base import Entry, Ref, State
 from facsimile.search.retry import Backoff
 from facsimile.workers.errors import WorkerDied
 from facsimile.workers.ledger.dead_letters import letter_of
+from facsimile.workers.ledger.kinds import CHUNK, JOB
 
-KIND = "chunk"
-
-#: seconds that a claim holds without being renewed: after that its worker counts as dead. So long after it
-#: was published, a chunk that nobody claimed may have been lost by the broker.
+#: seconds that a lease holds without being renewed: after that its worker counts as dead. A chunk that was
+#: published this long ago without being claimed may have been lost by the broker.
 LEASE = 30.0
 
-#: how often an item may end its worker, and how often one is tried that may succeed later
+#: how often an item may kill its worker, and how often a transient failure is tried
 DEATHS = 3
 TRIES = 5
 
-#: seconds before the second try of an item; each later one waits three times as long
+#: pause before the second try of an item in seconds; each later pause is three times as long
 BACKOFF = Backoff(first=10.0, factor=3.0, jitter=(0.5, 1.5))
 
-#: into how many a chunk is split that ended its worker: most workers die of something else
+#: parts into which a chunk is split that killed its worker: most workers die of something else
 PARTS = 8
 
 #: what is counted of each chunk
@@ -45,7 +45,7 @@ COUNTS = ("accepted", "added", "updated", "unchanged", "cancelled")
 
 
 class ChunkState(enum.StrEnum):
-    """Where a chunk is: `delayed` ones wait until they are due before they are published."""
+    """The state of a chunk: a `delayed` one is published when it is due."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -53,8 +53,8 @@ class ChunkState(enum.StrEnum):
     DONE = "done"
 
 
-class Queue(enum.StrEnum):
-    """The queues: what somebody waits for, bulk work that computes, bulk work that fetches, upkeep."""
+class QueueName(enum.StrEnum):
+    """The queues: interactive requests, bulk chunks that compute, bulk chunks that fetch, maintenance."""
 
     LIVE = "facsimile.live"
     COMPUTE = "facsimile.compute"
@@ -62,8 +62,8 @@ class Queue(enum.StrEnum):
     MAINTENANCE = "facsimile.maintenance"
 
 
-class Work(enum.StrEnum):
-    """What is done with the items of a chunk: bring them in; compare stored suspects of a scan with all its
+class ChunkKind(enum.StrEnum):
+    """What is done with the items of a chunk: ingest them; compare stored suspects of a scan with all its
     works; look stored works up among all its suspects."""
 
     INGEST = "ingest"
@@ -73,18 +73,18 @@ class Work(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """Some items of one job that are worked on together.
+    """Some items of one job that are processed together.
 
-    `accepted` is how many items it brings to its job: 0 where it only repeats items of another chunk.
-    `trusted` items may name files; others only what the web serves. `tries` counts from 1. Stored items are
+    `accepted` is how many items it adds to its job: 0 where it only repeats items of another chunk.
+    `trusted` items may name local files; others only web addresses. `tries` counts from 1. Stored items are
     named by collection and id.
     """
 
     id: str
     job: str
     items: tuple[Item, ...]
-    work: Work = Work.INGEST
-    queue: Queue = Queue.COMPUTE
+    kind: ChunkKind = ChunkKind.INGEST
+    queue: QueueName = QueueName.COMPUTE
     accepted: int = 0
     trusted: bool = False
     recheck: bool = False
@@ -92,8 +92,8 @@ class Chunk:
 
 
 @dataclass(slots=True)
-class Claim:
-    """A chunk that this process has the lease of. `deaths` counts the claims before that came to no end."""
+class ChunkLease:
+    """The lease of a chunk that this process holds. `deaths` counts earlier leases that never finished."""
 
     chunk: Chunk
     entry: Entry
@@ -101,8 +101,8 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """What has to be published: the id of a chunk and its queue."""
+class ChunkMessage:
+    """The message to publish for a chunk: its id, and the name of its queue."""
 
     id: str
     queue: str
@@ -115,22 +115,22 @@ class Chunks:
         self.state = state
         self._lease = lease
 
-    # -- before the work -----------------------------------------------------------------------------------
+    # -- before processing ---------------------------------------------------------------------------------
 
-    def record(self, chunks: Sequence[Chunk]) -> list[Published]:
-        """Record chunks; the answer has those that are new, to be published. Others were recorded before."""
+    def record(self, chunks: Sequence[Chunk]) -> list[ChunkMessage]:
+        """Record chunks; returns the new ones, to be published. Others were recorded before."""
         written = self.state.put([entry_of(chunk, due=self._due()) for chunk in chunks])
         return [_published(entry) for entry in written if entry]
 
-    def claim(self, id: str, holder: str) -> Claim | list[Published]:
-        """The lease of a chunk, or what is to be published instead of it (mostly nothing).
+    def claim(self, id: str, holder: str) -> ChunkLease | list[ChunkMessage]:
+        """Take the lease of a chunk; returns it, or the chunks to publish instead (mostly none).
 
-        Nothing, where the chunk is done, unknown, cancelled or at work elsewhere. A chunk that has ended a
-        worker is split; an item that has ended `DEATHS` workers becomes a dead letter.
+        None where the chunk is done, unknown, cancelled or leased elsewhere. A chunk that has killed a worker
+        is split; an item that has killed `DEATHS` workers becomes a dead letter.
         """
-        job = Ref("job", job_of(id))
-        stored = self.state.get([Ref(KIND, id), job])
-        entry = stored.get(Ref(KIND, id))
+        job = Ref(JOB, job_of(id))
+        stored = self.state.get([Ref(CHUNK, id), job])
+        entry = stored.get(Ref(CHUNK, id))
         if entry is None or entry.term("state") == ChunkState.DONE:
             return []
         if entry.term("state") == ChunkState.RUNNING and entry.number("due") > now():
@@ -148,9 +148,9 @@ class Chunks:
         numbers = {**entry.numbers, "deaths": deaths + 1, "due": self._due()}
         terms = {**entry.terms, "state": (ChunkState.RUNNING.value,), "holder": (holder,)}
         (claimed,) = self.state.put([entry.replaced(terms=terms, numbers=numbers)])
-        return Claim(chunk, claimed, deaths) if claimed else []
+        return ChunkLease(chunk, claimed, deaths) if claimed else []
 
-    def _split(self, chunk: Chunk, entry: Entry) -> list[Published]:
+    def _split(self, chunk: Chunk, entry: Entry) -> list[ChunkMessage]:
         size = -(-len(chunk.items) // PARTS)
         parts = [
             dataclasses.replace(
@@ -163,34 +163,34 @@ class Chunks:
         return published
 
     def _bury(self, chunk: Chunk, entry: Entry) -> None:
-        reason = f"reading it ended its worker {DEATHS} times"
+        reason = f"reading it killed its worker {DEATHS} times"
         failed = [Outcome(item, Status.FAILED, reason, WorkerDied) for item in chunk.items]
         self._done(entry, {}, letters_of(chunk, enumerate(failed)))
 
-    # -- during the work -----------------------------------------------------------------------------------
+    # -- during processing ---------------------------------------------------------------------------------
 
-    def renew(self, claim: Claim) -> bool:
-        """Hold the lease for another while; False where another worker has it by now."""
+    def renew(self, claim: ChunkLease) -> bool:
+        """Renew the lease; False where another worker has it by now."""
         numbers = {**claim.entry.numbers, "due": self._due()}
         (entry,) = self.state.put([claim.entry.replaced(numbers=numbers)])
         if entry:
             claim.entry = entry
         return entry is not None
 
-    def lost(self, id: str, holder: str) -> list[Published]:
-        """Take a chunk back from a worker that is known to be dead; what is to be published."""
-        entry = self.state.get([Ref(KIND, id)]).get(Ref(KIND, id))
+    def reclaim(self, id: str, holder: str) -> list[ChunkMessage]:
+        """Take a chunk back from a worker that is known to be dead; returns the chunks to publish."""
+        entry = self.state.get([Ref(CHUNK, id)]).get(Ref(CHUNK, id))
         if entry is None or entry.term("state") != ChunkState.RUNNING or entry.term("holder") != holder:
             return []
         return self.requeue([entry])
 
-    def release(self, claim: Claim) -> list[Published]:
-        """Give a chunk back unfinished, through no fault of its items."""
+    def release(self, claim: ChunkLease) -> list[ChunkMessage]:
+        """Give a chunk back unfinished, without counting a death against it."""
         numbers = {**claim.entry.numbers, "deaths": claim.deaths}
         return self.requeue([claim.entry.replaced(numbers=numbers)])
 
-    def requeue(self, entries: Sequence[Entry]) -> list[Published]:
-        """Make chunks wait for a worker (again), as of now; those that others changed meanwhile are left."""
+    def requeue(self, entries: Sequence[Entry]) -> list[ChunkMessage]:
+        """Queue chunks (again), as of now; those that other processes changed meanwhile are left."""
         waiting = [
             entry.replaced(
                 terms={**entry.terms, "state": (ChunkState.QUEUED.value,), "holder": ()},
@@ -200,12 +200,12 @@ class Chunks:
         ]
         return [_published(entry) for entry in self.state.put(waiting) if entry]
 
-    # -- after the work ------------------------------------------------------------------------------------
+    # -- after processing ----------------------------------------------------------------------------------
 
-    def finish(self, claim: Claim, outcomes: Sequence[Outcome]) -> bool:
-        """Count the outcomes; False where another worker had taken the chunk over, and so they do not count.
+    def finish(self, claim: ChunkLease, outcomes: Sequence[Outcome]) -> bool:
+        """Record the outcomes; False where another worker has taken the chunk over, and they do not count.
 
-        Items that may succeed later are tried again after a pause, others that failed become dead letters.
+        Transient failures are tried again after a pause, other failures become dead letters.
         """
         chunk = claim.chunk
         failed = [
@@ -228,9 +228,9 @@ class Chunks:
         return self._done(claim.entry, counts, after)
 
     def settle(self, entries: Iterable[Entry]) -> None:
-        """Write what chunks that are done have left to be written; whoever does it again changes nothing."""
+        """Write the entries that finished chunks left to be written. Idempotent."""
         for entry in entries:
-            self.state.put([Entry.of(each) for each in entry.body["after"]])
+            self.state.put([Entry.from_json(each) for each in entry.body["after"]])
             terms = {name: values for name, values in entry.terms.items() if name != "unsettled"}
             self.state.put([entry.replaced(terms=terms, body={"digest": entry.body["digest"]})])
 
@@ -238,8 +238,8 @@ class Chunks:
         return now() + _ms(self._lease)
 
     def _done(self, entry: Entry, counts: dict[str, int], after: Sequence[Entry] = ()) -> bool:
-        """Mark a chunk as done, with its counts and what follows from it, in one write: of two workers on
-        one chunk the first alone has a say. Only then is written what follows; a sweep does it otherwise.
+        """Mark a chunk as done in one write, with its counts and the entries that follow from it: of two
+        workers on one chunk only the first succeeds. Then write those entries; a sweep does it otherwise.
         """
         (written,) = self.state.put([done(entry, counts, after)])
         if written and after:
@@ -253,8 +253,8 @@ def chunk_of(entry: Entry) -> Chunk:
         id=entry.id,
         job=entry.term("job"),
         items=tuple(item_of(each) for each in entry.body["items"]),
-        work=Work(entry.body["work"]),
-        queue=Queue(entry.term("queue")),
+        kind=ChunkKind(entry.body["work"]),
+        queue=QueueName(entry.term("queue")),
         accepted=entry.number("accepted"),
         trusted=entry.body["trusted"],
         recheck=entry.body["recheck"],
@@ -263,7 +263,7 @@ def chunk_of(entry: Entry) -> Chunk:
 
 
 def letters_of(chunk: Chunk, failed: Iterable[tuple[int, Outcome]]) -> list[Entry]:
-    """Dead letters; they hold the items as they came, inline images included."""
+    """The dead letters of failed items; they hold the items as received, inline images included."""
     return [
         letter_of(
             chunk.job,
@@ -271,7 +271,7 @@ def letters_of(chunk: Chunk, failed: Iterable[tuple[int, Outcome]]) -> list[Entr
             place,
             dataclasses.replace(each, item=chunk.items[place]),
             trusted=chunk.trusted,
-            work=chunk.work,
+            kind=chunk.kind,
         )
         for place, each in failed
     ]
@@ -280,14 +280,14 @@ def letters_of(chunk: Chunk, failed: Iterable[tuple[int, Outcome]]) -> list[Entr
 def entry_of(chunk: Chunk, *, due: int, state: ChunkState = ChunkState.QUEUED) -> Entry:
     """The entry of a new chunk."""
     return Entry(
-        kind=KIND,
+        kind=CHUNK,
         id=chunk.id,
         terms={"job": (chunk.job,), "queue": (chunk.queue.value,), "state": (state.value,)},
         numbers={"accepted": chunk.accepted, "due": due},
         body={
             "items": [format_item(item) for item in chunk.items],
             "digest": digest_of(chunk),
-            "work": chunk.work.value,
+            "work": chunk.kind.value,
             "trusted": chunk.trusted,
             "recheck": chunk.recheck,
             "tries": chunk.tries,
@@ -296,7 +296,7 @@ def entry_of(chunk: Chunk, *, due: int, state: ChunkState = ChunkState.QUEUED) -
 
 
 def done(entry: Entry, counts: Mapping[str, int], after: Sequence[Entry] = ()) -> Entry:
-    """The entry of a chunk that is done, with its counts and what is still to be written (see `settle`)."""
+    """The entry of a finished chunk, with its counts and the entries still to be written (see `settle`)."""
     unsettled = {"unsettled": ("yes",)} if after else {}
     return entry.replaced(
         terms={"job": entry.terms["job"], "state": (ChunkState.DONE.value,), **unsettled},
@@ -309,12 +309,12 @@ def done(entry: Entry, counts: Mapping[str, int], after: Sequence[Entry] = ()) -
 
 
 def digest_of(chunk: Chunk) -> str:
-    """What tells whether two chunks have the same items."""
+    """A digest that is equal for chunks with the same items."""
     return sha256(orjson.dumps([format_item(item) for item in chunk.items])).hexdigest()
 
 
 def _later(chunk: Chunk, items: Sequence[Item]) -> Entry:
-    """A chunk of these items for another try, some time from now."""
+    """A delayed chunk of these items, for their next try."""
     base, mark, tries = chunk.id.rpartition("~")
     if not (mark and tries.isdigit()):
         base = chunk.id
@@ -331,7 +331,7 @@ def job_of(chunk_id: str) -> str:
 
 
 def now() -> int:
-    """Milliseconds since 1970, as every number of time in the ledger."""
+    """Milliseconds since 1970, the unit of all times in the ledger."""
     return int(time.time() * 1000)
 
 
@@ -339,5 +339,5 @@ def _ms(seconds: float) -> int:
     return int(seconds * 1000)
 
 
-def _published(entry: Entry) -> Published:
-    return Published(entry.id, entry.term("queue"))
+def _published(entry: Entry) -> ChunkMessage:
+    return ChunkMessage(entry.id, entry.term("queue"))

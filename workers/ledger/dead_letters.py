@@ -1,4 +1,4 @@
-"""Dead letters: what was accepted and could not be brought in, with its reason, until somebody decides."""
+"""Dead letters: accepted items that failed for good, with the reason, until they are redriven or deleted."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.message import format_item, item_of
 from facsimile.search.index.state.base import Entry, Ref, State, Wanted
 from facsimile.search.secrets import without_url_secrets
+from facsimile.workers.ledger.kinds import DEAD_LETTER
 
-KIND = "letter"
-
-#: characters of a message that nobody could read which are kept to look at
+#: characters kept of a message that could not be parsed
 RAW_KEPT = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """One dead letter. `item` is None where the message could not be read; `raw` is its text then. `work` is
-    what was to be done with the item (see `facsimile.workers.ledger.chunks.Work`)."""
+class DeadLetter:
+    """One dead letter. `item` is None where the message could not be parsed; `raw` is its text then. `kind`
+    is that of the chunk (`facsimile.workers.ledger.chunks.ChunkKind`)."""
 
     id: str
     job: str
@@ -31,16 +30,16 @@ class Letter:
     at: datetime
     item: Item | None = None
     trusted: bool = False
-    work: str = ""
+    kind: str = ""
     raw: str = ""
 
     @property
     def name(self) -> str:
-        """What people know the item by; empty for a message that could not be read."""
+        """The display name of the item; empty for a message that could not be parsed."""
         return self.item.without_data().name if self.item else ""
 
     def as_json(self) -> dict[str, Any]:
-        """The letter as services read it, without inline images."""
+        """The JSON form of the letter, without inline images."""
         item = format_item(self.item.without_data()) if self.item else {}
         return {
             "letter": self.id,
@@ -55,23 +54,23 @@ class Letter:
         }
 
 
-class Letters:
+class DeadLetters:
     """The dead letters in the state of an index."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     def put(self, letters: Iterable[Entry]) -> None:
-        """Keep letters; those that are kept already stay as they are."""
+        """Store letters; those that exist already stay as they are."""
         self._state.put(list(letters))
 
-    def all(self, job: str = "") -> Iterator[Letter]:
+    def all(self, job: str = "") -> Iterator[DeadLetter]:
         """The letters of a job, or of all, oldest first."""
         for entry in self._state.all(_wanted(job), order="at"):
             yield _letter(entry)
 
-    def page(self, job: str, *, cursor: str | None, limit: int) -> tuple[list[Letter], str | None]:
-        """Some letters of a job, oldest first, and where the next part begins."""
+    def page(self, job: str, *, cursor: str | None, limit: int) -> tuple[list[DeadLetter], str | None]:
+        """A page of the letters of a job, oldest first, and the cursor of the next."""
         found = self._state.find(_wanted(job), order="at", limit=limit, cursor=cursor)
         return [_letter(entry) for entry in found.entries], found.cursor
 
@@ -79,21 +78,21 @@ class Letters:
         """How many letters there are."""
         return self._state.count(_wanted(job))
 
-    def get(self, ids: Iterable[str]) -> list[Letter]:
+    def get(self, ids: Iterable[str]) -> list[DeadLetter]:
         """The letters of these ids; missing ones are left out."""
-        return [_letter(entry) for entry in self._state.get(Ref(KIND, id) for id in ids).values()]
+        return [_letter(entry) for entry in self._state.get(Ref(DEAD_LETTER, id) for id in ids).values()]
 
     def drop(self, ids: Iterable[str]) -> None:
-        """Forget letters."""
-        self._state.delete([Ref(KIND, id) for id in ids])
+        """Delete letters."""
+        self._state.delete([Ref(DEAD_LETTER, id) for id in ids])
 
 
 def letter_of(
-    job: str, chunk: str, place: int, outcome: Outcome, *, trusted: bool, work: str = "ingest"
+    job: str, chunk: str, place: int, outcome: Outcome, *, trusted: bool, kind: str = "ingest"
 ) -> Entry:
-    """The letter of an item that failed; the same item of the same chunk always has the same."""
+    """The letter of an item that failed; the same item of the same chunk always has the same id."""
     return Entry(
-        kind=KIND,
+        kind=DEAD_LETTER,
         id=f"{chunk}#{place}",
         terms={"job": (job,), "error": (outcome.error,)},
         numbers={"at": int(time.time() * 1000)},
@@ -101,15 +100,15 @@ def letter_of(
             "item": format_item(outcome.item),
             "reason": outcome.reason,
             "trusted": trusted,
-            "work": str(work),
+            "work": str(kind),
         },
     )
 
 
-def unreadable(job: str, id: str, raw: bytes, reason: str) -> Entry:
-    """The letter of a message that is none of ours."""
+def unreadable_letter(job: str, id: str, raw: bytes, reason: str) -> Entry:
+    """The letter of a message that is not valid."""
     return Entry(
-        kind=KIND,
+        kind=DEAD_LETTER,
         id=id,
         terms={"job": (job,), "error": ("MessageError",)},
         numbers={"at": int(time.time() * 1000)},
@@ -121,12 +120,12 @@ def unreadable(job: str, id: str, raw: bytes, reason: str) -> Entry:
 
 
 def _wanted(job: str) -> Wanted:
-    return Wanted(kind=KIND, terms={"job": (job,)} if job else {})
+    return Wanted(kind=DEAD_LETTER, terms={"job": (job,)} if job else {})
 
 
-def _letter(entry: Entry) -> Letter:
+def _letter(entry: Entry) -> DeadLetter:
     item = entry.body.get("item")
-    return Letter(
+    return DeadLetter(
         id=entry.id,
         job=entry.term("job"),
         reason=entry.body["reason"],
@@ -134,6 +133,6 @@ def _letter(entry: Entry) -> Letter:
         at=datetime.fromtimestamp(entry.number("at") / 1000, UTC),
         item=item_of(item) if item else None,
         trusted=entry.body.get("trusted", False),
-        work=entry.body.get("work", ""),
+        kind=entry.body.get("work", ""),
         raw=entry.body.get("raw", ""),
     )

@@ -1,7 +1,7 @@
-"""Jobs: what was handed over together, and how far it is.
+"""Jobs: chunks that were submitted together, and their progress.
 
-The counts of a job are those of its chunks, so that nothing has to be counted while the work is done. Chunks
-that are done are folded into the job's own totals from time to time, in steps that can be repeated.
+The counts of a job are those of its chunks, so that workers write no counters. Finished chunks are folded
+into the totals of the job from time to time, in idempotent steps.
 """
 
 from __future__ import annotations
@@ -19,10 +19,8 @@ from facsimile.search.index.state.base import Entry, Ref, State, Wanted
 from facsimile.search.secrets import without_url_secrets
 from facsimile.workers.errors import JobClosed, JobNotFound
 from facsimile.workers.ledger.chunks import COUNTS, Chunks, ChunkState, now
-from facsimile.workers.ledger.chunks import KIND as CHUNK
-from facsimile.workers.ledger.dead_letters import Letters
-
-KIND = "job"
+from facsimile.workers.ledger.dead_letters import DeadLetters
+from facsimile.workers.ledger.kinds import CHUNK, DEAD_LETTER, JOB
 
 #: the job of messages that other services send one by one; it never closes
 INTAKE = "intake"
@@ -30,11 +28,11 @@ INTAKE = "intake"
 #: chunks that are folded into the totals of their job in one step
 FOLD = 500
 
-#: how often a change of a job is tried again when another process changed it in between
+#: how often a change of a job is retried after a conflict with another process
 _CONFLICTS = 20
 
 
-class JobWork(enum.StrEnum):
+class JobKind(enum.StrEnum):
     """What is done with the images of a job. Those that are compared are `added` where they brought a new
     finding, `updated` where they changed one."""
 
@@ -43,7 +41,7 @@ class JobWork(enum.StrEnum):
 
 
 class JobState(enum.StrEnum):
-    """`open`: more may come. `closed`: all is handed over. The others say what they are."""
+    """`open`: images may be added. `closed`: all are submitted. `finished` and `cancelled` are final."""
 
     OPEN = "open"
     CLOSED = "closed"
@@ -53,11 +51,11 @@ class JobState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """How far a job is. Every accepted item is in exactly one of the counts, or `pending`.
+    """The progress of a job. Every accepted item is in exactly one of the counts, or `pending`.
 
     `rate` is in items per second since the start, less the seconds that it was `idle` between its end and a
-    retry; `seconds_left` is None where it cannot be told.
-    `collections` are those it writes to, empty where the sources themselves say that.
+    retry; `seconds_left` is None where it is unknown.
+    `collections` are those it writes to, empty where each source names its own.
     """
 
     id: str
@@ -73,7 +71,7 @@ class Job:
     failed: int
     cancelled: int
     idle: float = 0.0
-    work: JobWork = JobWork.INGEST
+    kind: JobKind = JobKind.INGEST
 
     @property
     def decided(self) -> int:
@@ -98,12 +96,12 @@ class Job:
         return self.pending / self.rate if self.state is JobState.CLOSED and self.rate else None
 
     def as_json(self) -> dict[str, Any]:
-        """The job as services read it."""
+        """The JSON form of the job."""
         left = self.seconds_left
         return {
             "job": self.id,
             "state": self.state.value,
-            "work": self.work.value,
+            "kind": self.kind.value,
             "accepted": self.accepted,
             **{name: getattr(self, name) for name in ("added", "updated", "unchanged", "failed")},
             "cancelled": self.cancelled,
@@ -121,7 +119,7 @@ class Jobs:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.letters = Letters(state)
+        self.letters = DeadLetters(state)
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -130,12 +128,12 @@ class Jobs:
         id: str | None = None,
         sources: Sequence[str] = (),
         collections: Collection[str] = (),
-        work: JobWork = JobWork.INGEST,
+        kind: JobKind = JobKind.INGEST,
     ) -> str:
-        """Make a job, or go on with one that is open; its id. Raises JobClosed where it takes no more."""
-        id = checked(id or new_id())
+        """Create a job, or continue an open one; returns its id. Raises JobClosed where it is not open."""
+        id = validate_job_id(id or new_id())
         new = Entry(
-            kind=KIND,
+            kind=JOB,
             id=id,
             terms={
                 "state": (JobState.OPEN.value,),
@@ -145,7 +143,7 @@ class Jobs:
             numbers={"created": now()},
             body={
                 "sources": [without_url_secrets(source) for source in list(sources)[:100]],
-                "work": work.value,
+                "work": kind.value,
             },
         )
         if self.state.put([new])[0] is None and self._stored(id).term("state") != JobState.OPEN:
@@ -153,32 +151,32 @@ class Jobs:
         return id
 
     def close(self, id: str) -> None:
-        """Say that all of a job is handed over."""
+        """Close a job: all of its images are submitted."""
         self._move(id, (JobState.OPEN,), JobState.CLOSED)
 
     def cancel(self, id: str) -> None:
-        """Let workers pass over what they have not begun."""
+        """Cancel a job: workers skip the chunks that they have not begun."""
         if not self._move(id, (JobState.OPEN, JobState.CLOSED), JobState.CANCELLED):
-            raise JobClosed(f"job {id} has come to its end already")
+            raise JobClosed(f"job {id} has ended already")
 
     def reopen(self, id: str) -> None:
-        """Let a job take work again: what failed in it is put back."""
+        """Reopen a job whose dead letters are redriven."""
         self._move(id, (JobState.FINISHED, JobState.CANCELLED), JobState.CLOSED)
 
-    def forget(self, id: str, *, running: bool = False) -> None:
-        """Forget a job that has come to its end, with its dead letters.
+    def delete(self, id: str, *, running: bool = False) -> None:
+        """Delete a job that has ended, with its dead letters.
 
-        Raises JobNotFound, and JobClosed while it runs. With `running` neither matters: what is under way is
-        not counted, and what is left of a job goes, too.
+        Raises JobNotFound, and JobClosed while it runs. With `running` neither is checked: chunks in progress
+        are not counted, and remains of a deleted job are deleted, too.
         """
         if not running and self._stored(id).term("over") != "yes":
-            raise JobClosed(f"job {id} still has work under way: cancel it, and wait for its end")
+            raise JobClosed(f"job {id} still has chunks in progress: cancel it, and wait for its end")
         self.state.refresh()
-        for kind in (CHUNK, "letter"):
+        for kind in (CHUNK, DEAD_LETTER):
             while entries := self.state.find(Wanted(kind=kind, terms={"job": (id,)})).entries:
                 self.state.delete([entry.ref for entry in entries])
                 self.state.refresh()
-        self.state.delete([Ref(KIND, id)])
+        self.state.delete([Ref(JOB, id)])
 
     def _move(self, id: str, before: tuple[JobState, ...], after: JobState) -> bool:
         for _ in range(_CONFLICTS):
@@ -193,10 +191,10 @@ class Jobs:
             )
             if self.state.put([changed])[0]:
                 return True
-        raise JobClosed(f"job {id} kept being changed by others: try again")
+        raise JobClosed(f"other processes kept changing job {id}: try again")
 
     def _stored(self, id: str) -> Entry:
-        entry = self.state.get([Ref(KIND, id)]).get(Ref(KIND, id))
+        entry = self.state.get([Ref(JOB, id)]).get(Ref(JOB, id))
         if entry is None:
             raise JobNotFound(f"there is no job {id}")
         return entry
@@ -204,14 +202,14 @@ class Jobs:
     # -- progress ------------------------------------------------------------------------------------------
 
     def get(self, id: str) -> Job:
-        """How far a job is. Raises JobNotFound."""
+        """The progress of a job. Raises JobNotFound."""
         self.state.refresh()
         return self._job(self._stored(id))
 
     def all(self) -> Iterator[Job]:
         """Every job, the latest first."""
         self.state.refresh()
-        for entry in self.state.all(Wanted(kind=KIND), order="created", descending=True):
+        for entry in self.state.all(Wanted(kind=JOB), order="created", descending=True):
             yield self._job(entry)
 
     def page(
@@ -222,18 +220,17 @@ class Jobs:
         collections: Collection[str] = (),
         state: JobState | None = None,
     ) -> tuple[list[Job], str | None]:
-        """Some jobs, the latest first, and where the next part begins; only those that write to these
-        collections and are in this state."""
+        """A page of the jobs in `collections` and `state`, the latest first, and the cursor of the next."""
         self.state.refresh()
         terms = {"collection": tuple(collections)} if collections else {}
         terms |= {"state": (state.value,)} if state else {}
-        wanted = Wanted(kind=KIND, terms=terms)
-        found = self.state.find(wanted, order="created", descending=True, limit=limit, cursor=cursor)
+        query = Wanted(kind=JOB, terms=terms)
+        found = self.state.find(query, order="created", descending=True, limit=limit, cursor=cursor)
         return [self._job(entry) for entry in found.entries], found.cursor
 
     def unfinished(self) -> Iterator[Entry]:
         """The jobs that may have chunks."""
-        return self.state.all(Wanted(kind=KIND, terms={"over": ("no",)}))
+        return self.state.all(Wanted(kind=JOB, terms={"over": ("no",)}))
 
     def _job(self, entry: Entry) -> Job:
         counts = self.state.sums(_chunks(entry.id), COUNTS)
@@ -250,17 +247,17 @@ class Jobs:
             finished=_time(entry.number("finished")) if entry.number("finished") else None,
             failed=self.letters.count(entry.id),
             idle=entry.number("idle") / 1000,
-            work=JobWork(entry.body.get("work", JobWork.INGEST)),
+            kind=JobKind(entry.body.get("work", JobKind.INGEST)),
             **totals,
         )
 
-    # -- upkeep --------------------------------------------------------------------------------------------
+    # -- maintenance ---------------------------------------------------------------------------------------
 
     def fold(self, id: str, show: Callable[[], object]) -> None:
-        """Add the counts of chunks that are done to the job and forget them, once they are worth it.
+        """Add the counts of finished chunks to the totals of the job and delete them, once there are enough.
 
-        A job that is closed or cancelled, and has no chunk left, is finished, once `show` has made all that
-        its workers wrote visible to searches. Sees what `refresh` has shown.
+        A job that is closed or cancelled and has no chunk left is finished, after `show` has made all that
+        its workers wrote visible to searches. Sees what the last `refresh` made visible.
         """
         done = _chunks(id, ChunkState.DONE)
         working = self.state.count(_chunks(id, ChunkState.QUEUED, ChunkState.RUNNING, ChunkState.DELAYED))
@@ -278,7 +275,7 @@ class Jobs:
                 name: entry.number(name) + sum(chunk.number(name) for chunk in chunks) for name in COUNTS
             }
             last = max([entry.number("last"), *(chunk.number("at") for chunk in chunks)])
-            # where another process folds too, this is refused and looked at again
+            # a write that conflicts with another process is refused, and the loop reads the job again
             self.state.put(
                 [
                     entry.replaced(
@@ -306,24 +303,24 @@ class Jobs:
 
 
 def new_id() -> str:
-    """An id that sorts by the time of its making, for people to read."""
+    """A readable id that sorts by its time of creation."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def checked(id: str) -> str:
-    """The id, if it can be one; raises InvalidRequest."""
+def validate_job_id(id: str) -> str:
+    """Return the id; raises InvalidRequest where it is not valid."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", id):
         raise InvalidRequest(
-            f"{id!r} is no id of a job: up to 100 letters, digits, dots, dashes, underscores"
+            f"{id!r} is not a valid id of a job: use up to 100 letters, digits, dots, dashes, underscores"
         )
     return id
 
 
 def _chunks(job: str, *states: ChunkState) -> Wanted:
-    wanted: dict[str, tuple[str, ...]] = {"job": (job,)}
+    terms: dict[str, tuple[str, ...]] = {"job": (job,)}
     if states:
-        wanted["state"] = tuple(state.value for state in states)
-    return Wanted(kind=CHUNK, terms=wanted)
+        terms["state"] = tuple(state.value for state in states)
+    return Wanted(kind=CHUNK, terms=terms)
 
 
 def _folding(entry: Entry) -> list[Ref]:

@@ -1,34 +1,35 @@
-"""The sweeper: takes up again what nobody works on any more, and brings finished jobs to their end."""
+"""The sweeper: publishes again the chunks that lost their worker or message, and finishes jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
 from facsimile.search.index.state.base import Entry, Ref, State, Wanted
-from facsimile.workers.ledger.chunks import KIND, LEASE, Chunks, ChunkState, Published, now
+from facsimile.workers.ledger.chunks import LEASE, ChunkMessage, Chunks, ChunkState, now
 from facsimile.workers.ledger.jobs import INTAKE, Jobs
+from facsimile.workers.ledger.kinds import CHUNK
 
 #: seconds between two sweeps
 EVERY = 5.0
 
-#: chunks that one sweep publishes at most of each kind; the next one goes on
+#: chunks that one sweep publishes at most in each state; the next sweep continues
 MOST = 2000
 
 _MARK = Ref("upkeep", "sweeper")
 
 
 class Sweeper:
-    """Looks through the ledger. Any number may run at a time; one of them sweeps.
+    """Sweeps the ledger. Any number may run at a time; one of them sweeps.
 
-    `show` makes what workers wrote into the index visible to searches, `publish` hands chunks to the broker,
-    `waiting` tells how many messages of chunks the broker holds.
+    `show` makes what workers wrote into the index visible to searches, `publish` sends chunks to the broker,
+    `waiting` returns the number of messages of chunks in the broker.
     """
 
     def __init__(
         self,
         state: State,
         show: Callable[[], object],
-        publish: Callable[[Iterable[Published]], None],
+        publish: Callable[[Iterable[ChunkMessage]], None],
         waiting: Callable[[], int],
         lease: float = LEASE,
     ) -> None:
@@ -41,7 +42,7 @@ class Sweeper:
         self._waiting = waiting
 
     def sweep(self) -> int:
-        """Publish what is due; how many chunks that was."""
+        """Publish the chunks that are due; returns how many."""
         steady = self._turn()
         if steady is None:
             return 0
@@ -52,15 +53,15 @@ class Sweeper:
         count += self._missing()
         self._chunks.settle(self._state.find(_unsettled(), limit=MOST).entries)
         for job in self._jobs.unfinished():
-            # a producer that goes on with an open job looks for the chunks that it recorded
+            # a producer that continues an open job looks for the chunks that it recorded
             if job.id == INTAKE or job.term("state") != "open":
                 self._jobs.fold(job.id, self._show)
         return count
 
     def _turn(self) -> bool | None:
-        """Whether sweeps have gone on long enough to judge leases; None where another sweeper is at it.
+        """Whether sweeps have run long enough to judge leases; None where another sweeper has the turn.
 
-        After the index was out of reach, every lease has run out although its worker may well live.
+        After the index was unavailable, every lease has expired although its worker may be alive.
         """
         entry = self._state.get([_MARK]).get(_MARK) or Entry(kind=_MARK.kind, id=_MARK.id)
         last, since, time = entry.number("last"), entry.number("since"), now()
@@ -76,18 +77,18 @@ class Sweeper:
         return self._again(_wanted(state, now()), MOST)
 
     def _missing(self) -> int:
-        """Publish queued chunks again as far as the broker does not hold their messages, the oldest first.
+        """Publish as many queued chunks again as the broker has lost messages, the oldest first.
 
-        Which ones it lost cannot be told; since it keeps their order, the oldest are the likely ones, and
-        one that is published twice is worked on once.
+        Which messages it lost is unknown; since it keeps their order, those of the oldest chunks are the
+        likely ones, and a chunk that is published twice is processed once.
         """
         missing = self._state.count(_wanted(ChunkState.QUEUED)) - self._waiting()
         return self._again(_wanted(ChunkState.QUEUED, now()), min(missing, MOST)) if missing > 0 else 0
 
-    def _again(self, wanted: Wanted, most: int) -> int:
-        entries = self._state.find(wanted, order="due", limit=most).entries
+    def _again(self, query: Wanted, most: int) -> int:
+        entries = self._state.find(query, order="due", limit=most).entries
         count = 0
-        # by the hundred, so that a broker that fails half way leaves few to be found missing
+        # in batches of 100, so that a broker that fails half way leaves few to be found missing
         for start in range(0, len(entries), 100):
             published = self._chunks.requeue(entries[start : start + 100])
             self._publish(published)
@@ -96,11 +97,11 @@ class Sweeper:
 
 
 def _unsettled() -> Wanted:
-    """Chunks that are done, whose worker died before it had written what follows."""
+    """Finished chunks whose worker died before it had written the entries that follow."""
     terms = {"state": (ChunkState.DONE.value,), "unsettled": ("yes",)}
-    return Wanted(kind=KIND, terms=terms, between={"at": (None, now() - int(EVERY * 1000))})
+    return Wanted(kind=CHUNK, terms=terms, between={"at": (None, now() - int(EVERY * 1000))})
 
 
 def _wanted(state: ChunkState, before: int | None = None) -> Wanted:
     between = {} if before is None else {"due": (None, before)}
-    return Wanted(kind=KIND, terms={"state": (state.value,)}, between=between)
+    return Wanted(kind=CHUNK, terms={"state": (state.value,)}, between=between)

@@ -1,1 +1,1 @@
-"""How chunks reach the workers: the Celery application, Redis, producers, messages of other services."""
+"""The queue in front of the ledger: the Celery application, Redis, producers, messages of other services."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from celery import Celery
-from kombu.entity import Queue as Declared
+from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 
 from facsimile.workers.errors import BrokerUnavailable
-from facsimile.workers.ledger.chunks import Published, Queue
+from facsimile.workers.ledger.chunks import ChunkMessage, QueueName
 
 WORK = "facsimile.work"
 INTAKE = "facsimile.intake"
@@ -19,13 +19,13 @@ SCANS = "facsimile.scans"
 LOST = "facsimile.lost"
 REFUSED = "facsimile.refused"
 
-#: seconds after which Celery ends a task; the guard of a chunk is quicker, this is for what it cannot see
+#: seconds after which Celery kills a task; the watchdog of a chunk is faster, this covers all other tasks
 HARD_LIMIT = 3600
 
-#: seconds that chunks under way may take to end after SIGTERM; the orchestrator has to wait longer
+#: seconds that chunks in progress may take to end after SIGTERM; the orchestrator has to wait longer
 GRACE = 20.0
 
-#: seconds after which Redis gives out a message again whose worker vanished; the ledger is quicker
+#: seconds after which Redis delivers the message of a vanished worker again; the ledger is faster
 VISIBILITY = 2 * HARD_LIMIT
 
 
@@ -33,14 +33,15 @@ def make_app(broker_url: str) -> Celery:
     """An application that can publish; `facsimile.workers.tasks.register` makes it one that can work."""
     app = Celery("facsimile", broker=broker_url, set_as_current=False)
     app.conf.update(
-        task_queues=[Declared(queue.value, routing_key=queue.value) for queue in Queue],
-        task_default_queue=Queue.COMPUTE.value,
+        task_queues=[Queue(queue.value, routing_key=queue.value) for queue in QueueName],
+        task_default_queue=QueueName.COMPUTE.value,
         task_create_missing_queues=False,
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
-        # acknowledged when the ledger says done; whatever becomes of the message, the ledger holds the chunk
+        # acknowledged after the ledger has recorded the result; the ledger holds the chunk if the message is
+        # lost
         task_acks_late=True,
         task_acks_on_failure=True,
         task_acks_on_timeout=True,
@@ -53,7 +54,7 @@ def make_app(broker_url: str) -> Celery:
         worker_soft_shutdown_timeout=GRACE,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_send_task_events=False,
-        worker_enable_remote_control=False,  # whoever reaches Redis could end workers, or make them run tasks
+        worker_enable_remote_control=False,  # any client of Redis could end workers, or make them run tasks
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,
@@ -72,19 +73,19 @@ def make_app(broker_url: str) -> Celery:
     return app
 
 
-def publisher(app: Celery) -> Callable[[Iterable[Published]], None]:
-    """What publishes chunks by this application; raises BrokerUnavailable."""
+def publisher(app: Celery) -> Callable[[Iterable[ChunkMessage]], None]:
+    """A function that publishes chunks by this application; it raises BrokerUnavailable."""
 
-    def publish(chunks: Iterable[Published]) -> None:
-        wanted = list(chunks)
-        if not wanted:
+    def publish(chunks: Iterable[ChunkMessage]) -> None:
+        messages = list(chunks)
+        if not messages:
             return
         try:
             with app.producer_or_acquire() as producer:
-                for chunk in wanted:
+                for chunk in messages:
                     app.send_task(WORK, args=[chunk.id], queue=chunk.queue, producer=producer)
         except OperationalError as error:
             reason = " ".join(str(error).split())
-            raise BrokerUnavailable(f"cannot publish work: {reason}") from None
+            raise BrokerUnavailable(f"cannot publish chunks: {reason}") from None
 
     return publish

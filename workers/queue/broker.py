@@ -1,4 +1,4 @@
-"""What we ask of Redis beside Celery: how long the queues are, and the list of single messages."""
+"""Access to Redis beside Celery: the lengths of the queues, and the list of messages of other services."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import cast
 import redis
 
 from facsimile.workers.errors import BrokerUnavailable
-from facsimile.workers.ledger.chunks import Queue
+from facsimile.workers.ledger.chunks import QueueName
 from facsimile.workers.logging import without_secrets
 
 #: the list to which other services push messages
 INTAKE = "facsimile:intake"
 
-#: lists of messages that were taken from it and are not in the ledger yet
+#: lists of messages that were taken from there and are not in the ledger yet
 _TAKEN = "facsimile:intake:taken"
 
 #: seconds after which a list that was taken belongs to a process that died
@@ -28,7 +28,7 @@ _UNACKED = "unacked"
 
 
 class Broker:
-    """The Redis behind the queue; nothing is sent before the first question."""
+    """The Redis server behind the queue; connects with the first call."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -37,17 +37,17 @@ class Broker:
         )
 
     def waiting(self) -> int:
-        """How many messages of chunks wait for a worker.
+        """The number of messages of chunks that wait for a worker.
 
-        Those that workers have taken do not count: the ledger knows which chunks are under way, and Celery
-        keeps the messages of a worker that died for long.
+        Those that workers have taken do not count: the ledger knows which chunks are in progress, and Celery
+        keeps the messages of a dead worker for a long time.
         """
         lengths = self.lengths()
-        return sum(lengths[queue.value] for queue in Queue if queue is not Queue.MAINTENANCE)
+        return sum(lengths[queue.value] for queue in QueueName if queue is not QueueName.MAINTENANCE)
 
     def lengths(self) -> dict[str, int]:
         """The messages in each queue, and of those that workers have taken (`unacked`)."""
-        names = [queue.value for queue in Queue]
+        names = [queue.value for queue in QueueName]
         with self._translated():
             pipeline = self._redis.pipeline(transaction=False)
             for name in names:
@@ -56,20 +56,20 @@ class Broker:
             return dict(zip([*names, "unacked"], pipeline.execute(), strict=True))
 
     def push(self, message: bytes) -> None:
-        """Put the message of another service where `taken` finds it."""
+        """Append the message of another service to the intake list."""
         with self._translated():
             self._redis.rpush(INTAKE, message)
 
     def intake(self) -> int:
-        """How many messages of other services wait."""
+        """The number of messages of other services that wait."""
         with self._translated():
             return int(self._redis.llen(INTAKE))
 
     @contextmanager
     def taken(self, most: int) -> Iterator[tuple[str, list[bytes]]]:
-        """A token and up to so many messages, which are gone only when the block ends well.
+        """A token and up to `most` messages, which are deleted only when the block succeeds.
 
-        Where a process dies in the block, a later call gives the same messages with the same token.
+        Where a process dies in the block, a later call returns the same messages with the same token.
         """
         with self._translated():
             name = self._abandoned() or self._take(most)
@@ -103,12 +103,12 @@ class Broker:
         return name
 
     def ping(self) -> None:
-        """Raise BrokerUnavailable where Redis does not answer."""
+        """Raise BrokerUnavailable if Redis does not respond."""
         with self._translated():
             self._redis.ping()
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._redis.close()
 
     @contextmanager

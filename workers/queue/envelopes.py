@@ -1,7 +1,7 @@
-"""The envelopes in the Redis lists of the queues: one that is malformed is refused before Celery sees it.
+"""The envelopes in the Redis lists of the queues: a malformed one is refused before Celery sees it.
 
 Celery ends its worker over some of them, and drops others with a line in the log. Other services may write to
-these lists, so each message that is no task of ours becomes a dead letter.
+these lists, so each message that is not a task of Facsimile becomes a dead letter.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _HEADERS: dict[str, tuple[type, ...]] = {
 
 
 class Malformed(Exception):
-    """The message is not a task of ours; the text says why."""
+    """The message is not a task of Facsimile; the text says why."""
 
 
 def check(raw: bytes, tasks: Tasks) -> None:
@@ -132,23 +132,23 @@ def transport(tasks: Tasks, refuse: Refuse) -> type[redis.Transport]:
             try:
                 super().basic_ack(delivery_tag, multiple)
             except self.connection_errors as error:
-                # Celery logs this and goes on: it takes no message beyond those that are not acknowledged, so
-                # nobody would notice that the connection is lost
+                # Celery logs this and continues: it takes no message beyond those that are not acknowledged,
+                # so the lost connection would stay unnoticed
                 if loop := get_event_loop():
                     loop.call_soon(_raise, error)
                 raise
 
         def _received(self, parse: Callable[..., Any], connection: Any, command: str, **options: Any) -> Any:
-            answer = parse(connection, command, **options)
-            if command != "BRPOP" or not answer:
-                return answer
-            queue, message = answer
+            response = parse(connection, command, **options)
+            if command != "BRPOP" or not response:
+                return response
+            queue, message = response
             try:
                 check(message, tasks)
             except Malformed as fault:
                 refuse(bytes_to_str(queue).rsplit(self.sep, 1)[0], message, str(fault))
-                return None  # as when the wait was in vain
-            return answer
+                return None  # as after a timeout
+            return response
 
     class Transport(redis.Transport):
         Channel: type[redis.Channel]

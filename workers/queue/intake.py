@@ -1,4 +1,4 @@
-"""Single messages of other services become chunks."""
+"""Turns messages of other services into chunks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from facsimile.ingest.item import Item
 from facsimile.ingest.message import parse
 from facsimile.ingest.open_source import is_remote
 from facsimile.search.index.state.base import State
-from facsimile.workers.ledger.chunks import Chunk, Chunks, Published, Queue
-from facsimile.workers.ledger.dead_letters import Letters, unreadable
+from facsimile.workers.ledger.chunks import Chunk, ChunkMessage, Chunks, QueueName
+from facsimile.workers.ledger.dead_letters import DeadLetters, unreadable_letter
 from facsimile.workers.ledger.jobs import INTAKE, Jobs
 from facsimile.workers.queue.broker import Broker
 
@@ -20,23 +20,23 @@ TOGETHER = 48
 #: bytes of the images in messages that become one chunk, below what an entry of the state may hold as base64
 MOST_BYTES = 10_000_000
 
-#: chunks that one call makes at most; the next one goes on
+#: chunks that one call makes at most; the next call continues
 MOST = 50
 
 
 def gather(
     state: State,
     broker: Broker,
-    publish: Callable[[Iterable[Published]], None],
+    publish: Callable[[Iterable[ChunkMessage]], None],
     *,
     max_inline_bytes: int,
     trusted: bool,
 ) -> int:
-    """Turn the messages that wait into chunks, and publish these; how many messages that were.
+    """Turn the waiting messages into chunks, and publish these; returns the number of messages.
 
     A message leaves Redis only when its item, or its dead letter, is in the state of the index.
     """
-    chunks, letters = Chunks(state), Letters(state)
+    chunks, letters = Chunks(state), DeadLetters(state)
     count = 0
     for _ in range(MOST):
         with broker.taken(TOGETHER) as (token, messages):
@@ -48,8 +48,10 @@ def gather(
                 try:
                     items.append(parse(message, max_inline_bytes=max_inline_bytes))
                 except MessageError as error:
-                    letters.put([unreadable(INTAKE, f"{INTAKE}/{token}#m{place}", message, str(error))])
-            published: list[Published] = []
+                    letters.put(
+                        [unreadable_letter(INTAKE, f"{INTAKE}/{token}#m{place}", message, str(error))]
+                    )
+            published: list[ChunkMessage] = []
             accepted = len(messages)
             for number, some in enumerate(_portions(items)):
                 published += chunks.record(
@@ -71,15 +73,17 @@ def gather(
 
 
 def refuse(state: State, id: str, message: bytes, reason: str) -> None:
-    """Keep a message that was in a list of Celery's, and is not a task, as a dead letter."""
+    """Store a message from a list of Celery that is not a task as a dead letter."""
     Jobs(state).start(INTAKE)
-    Letters(state).put([unreadable(INTAKE, f"{INTAKE}/{id}#m0", message, reason)])
-    chunk = Chunk(id=f"{INTAKE}/{id}", job=INTAKE, items=(), queue=Queue.COMPUTE, accepted=1, trusted=False)
+    DeadLetters(state).put([unreadable_letter(INTAKE, f"{INTAKE}/{id}#m0", message, reason)])
+    chunk = Chunk(
+        id=f"{INTAKE}/{id}", job=INTAKE, items=(), queue=QueueName.COMPUTE, accepted=1, trusted=False
+    )
     Chunks(state).record([chunk])
 
 
 def _portions(items: Iterable[Item]) -> Iterator[tuple[Item, ...]]:
-    """The items by as many as one entry of the ledger holds with their images; one empty portion at least."""
+    """The items in portions that fit into one entry of the ledger with their images; at least one portion."""
     portion: list[Item] = []
     size = 0
     for item in items:
@@ -92,7 +96,7 @@ def _portions(items: Iterable[Item]) -> Iterator[tuple[Item, ...]]:
     yield tuple(portion)
 
 
-def queue_of(items: Iterable[Item]) -> Queue:
-    """Where work on these items belongs: one that fetches waits more than it computes."""
+def queue_of(items: Iterable[Item]) -> QueueName:
+    """The queue of these items: fetching mostly waits, other chunks mostly compute."""
     remote = any(item.data is None and is_remote(item.source) for item in items)
-    return Queue.FETCH if remote else Queue.COMPUTE
+    return QueueName.FETCH if remote else QueueName.COMPUTE

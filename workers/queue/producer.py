@@ -10,40 +10,41 @@ from typing import TypeVar
 from facsimile.ingest.item import Item, Outcome, without_words
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.state.base import Ref, State
-from facsimile.workers.ledger.chunks import KIND, Chunk, Chunks, Published, Queue, digest_of
-from facsimile.workers.ledger.dead_letters import Letters, letter_of
+from facsimile.workers.ledger.chunks import Chunk, ChunkMessage, Chunks, QueueName, digest_of
+from facsimile.workers.ledger.dead_letters import DeadLetters, letter_of
+from facsimile.workers.ledger.kinds import CHUNK
 from facsimile.workers.queue.intake import queue_of
 
-#: items of a chunk: enough that its message and its entry cost little beside its work
+#: items of a chunk: enough that its message and its entry cost little beside its items
 CHUNK_ITEMS = 96
 
 #: chunks that are recorded and published in one go
 TOGETHER = 20
 
-#: seconds between two looks at a queue that is full
+#: seconds between two polls of a full queue
 _PAUSE = 0.5
 
 T = TypeVar("T")
 
 
 class Producer:
-    """Hands items over to the workers.
+    """Submits items to the workers.
 
-    `publish` hands chunks to the broker; `waiting` tells how many it holds, and at `limit` the producer
+    `publish` sends chunks to the broker; `waiting` returns how many it holds, and at `limit` the producer
     pauses.
     """
 
     def __init__(
         self,
         state: State,
-        publish: Callable[[Iterable[Published]], None],
+        publish: Callable[[Iterable[ChunkMessage]], None],
         waiting: Callable[[], int],
         *,
         limit: int,
     ) -> None:
         self._state = state
         self._chunks = Chunks(state)
-        self._letters = Letters(state)
+        self._letters = DeadLetters(state)
         self._publish = publish
         self._waiting = waiting
         self._limit = limit
@@ -57,10 +58,10 @@ class Producer:
         on_accepted: Callable[[int], None] = lambda count: None,
         on_full: Callable[[], None] = lambda: None,
     ) -> int:
-        """Hand over the items of a job; how many were accepted, those that a run before handed over included.
+        """Submit the items of a job; returns how many were accepted, those of an earlier call included.
 
-        Memory stays flat for any number. What is not in the ledger when this process dies was not accepted:
-        the same call with the same job continues, and hands over again what it finds changed.
+        Memory stays constant for any number. Items that are not in the ledger when this process dies were not
+        accepted: the same call with the same job continues, and submits again what has changed.
         """
         accepted = 0
         for batch in _batches(_chunks(job, items, recheck), min(TOGETHER, self._limit)):
@@ -76,20 +77,20 @@ class Producer:
         return accepted
 
     def submit(self, job: str, items: Iterable[Item]) -> None:
-        """Hand over items that somebody waits for, each in a chunk of its own; all are recorded first."""
+        """Submit items that a client waits for, each in a chunk of its own; all are recorded first."""
         chunks = (
-            Chunk(id=f"{job}/{place}", job=job, items=(item,), queue=Queue.LIVE, accepted=1)
+            Chunk(id=f"{job}/{place}", job=job, items=(item,), queue=QueueName.LIVE, accepted=1)
             for place, item in enumerate(items)
         )
         for published in [self._chunks.record([chunk]) for chunk in chunks]:
             self._publish(published)
 
     def _unknown(self, chunks: Sequence[Chunk]) -> list[Chunk]:
-        """The chunks that no earlier run recorded; one whose items have changed since gets another id."""
-        stored = self._state.get(Ref(KIND, chunk.id) for chunk in chunks)
+        """The chunks that no earlier call recorded; one whose items have changed since gets another id."""
+        stored = self._state.get(Ref(CHUNK, chunk.id) for chunk in chunks)
         unknown = []
         for chunk in chunks:
-            before = stored.get(Ref(KIND, chunk.id))
+            before = stored.get(Ref(CHUNK, chunk.id))
             if before is None:
                 unknown.append(chunk)
                 continue
@@ -119,7 +120,7 @@ def _renamed(chunk: Chunk, digest: str) -> Chunk:
 def _chunks(
     job: str, items: Iterable[Item | Outcome], recheck: bool
 ) -> Iterator[tuple[Chunk, list[Outcome]]]:
-    """Chunks in the order of the items, each with the failures that were found on the way to it."""
+    """Chunks in the order of the items, each with the failures among its items."""
     number = 0
     chunk: list[Item] = []
     failed: list[Outcome] = []

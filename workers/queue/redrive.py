@@ -1,4 +1,4 @@
-"""Dead letters are put back: their items are worked on once more, in the job that they belong to."""
+"""Redrives dead letters: their items are queued again, in the job that they belong to."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from hashlib import sha256
 from itertools import groupby, islice
 
 from facsimile.search.index.state.base import State
-from facsimile.workers.ledger.chunks import Chunk, Chunks, Published, Work
-from facsimile.workers.ledger.dead_letters import Letter, Letters
+from facsimile.workers.ledger.chunks import Chunk, ChunkKind, ChunkMessage, Chunks
+from facsimile.workers.ledger.dead_letters import DeadLetter, DeadLetters
 from facsimile.workers.ledger.jobs import Jobs
 from facsimile.workers.queue.intake import queue_of
 from facsimile.workers.queue.producer import CHUNK_ITEMS
 
 
-def put_back(state: State, publish: Callable[[Iterable[Published]], None], letters: Iterable[Letter]) -> int:
-    """Put letters back, and forget them; how many there were.
+def redrive(
+    state: State, publish: Callable[[Iterable[ChunkMessage]], None], letters: Iterable[DeadLetter]
+) -> int:
+    """Queue the items of letters again, and delete the letters; returns how many.
 
-    Messages that could not be read stay. A call that dies half way can be repeated: the same letters make
-    the same chunk.
+    Messages that could not be parsed stay. Idempotent: the same letters make the same chunk.
     """
-    chunks, kept, jobs = Chunks(state), Letters(state), Jobs(state)
+    chunks, kept, jobs = Chunks(state), DeadLetters(state), Jobs(state)
     count = 0
-    for (job, trusted, work), some in groupby(
-        letters, key=lambda letter: (letter.job, letter.trusted, letter.work)
+    for (job, trusted, kind), some in groupby(
+        letters, key=lambda letter: (letter.job, letter.trusted, letter.kind)
     ):
         readable = (letter for letter in some if letter.item is not None)
         while batch := list(islice(readable, CHUNK_ITEMS)):
@@ -34,7 +35,7 @@ def put_back(state: State, publish: Callable[[Iterable[Published]], None], lette
                 id=f"{job}/again-{name}",
                 job=job,
                 items=items,
-                work=Work(work),
+                kind=ChunkKind(kind),
                 queue=queue_of(items),
                 trusted=trusted,
             )

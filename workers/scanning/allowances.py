@@ -1,7 +1,7 @@
 """The allow-list: suspects that may show works, and so are never reported.
 
-It is asked when findings are shown, not when they are made. So it counts at once for all there is, and what
-is taken off it comes back.
+It is applied when findings are shown, not when they are made. So a new entry counts at once for all findings,
+and those of a removed entry come back.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from facsimile.search.index.state.base import Entry, Ref, State, Wanted
 from facsimile.search.query import Filter
 from facsimile.workers.ledger.chunks import now
 from facsimile.workers.scanning.findings import Finding, Findings
-from facsimile.workers.scanning.hosts import checked_site, host_key
+from facsimile.workers.scanning.hosts import host_key, parse_site
 from facsimile.workers.scanning.scans import Scans
 
 KIND = "allowance"
 
 
 class By(enum.StrEnum):
-    """What a condition of an allowance is about.
+    """The subject of a condition of an allowance.
 
     `source`: a glob on whole addresses or paths. `site`: a host with its subdomains. `collection`: of
     suspects. `suspect`, `work`: a record, as ID or COLLECTION/ID.
@@ -47,8 +47,8 @@ class By(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """One line of the allow-list: allowed is what meets all of its conditions. `scan` is empty where it
-    counts for all scans."""
+    """One entry of the allow-list: it allows what meets all of its conditions. `scan` is empty where it
+    applies to all scans."""
 
     where: Mapping[By, str]
     scan: str = ""
@@ -64,11 +64,11 @@ class Allowance:
 
     @property
     def words(self) -> str:
-        """The conditions, for people."""
+        """The conditions as text."""
         return ", ".join(f"{by} {pattern}" for by, pattern in self.where.items())
 
     def as_json(self) -> dict[str, Any]:
-        """The allowance as services read it; `by` and `pattern` are null where it has several conditions."""
+        """The JSON form of the allowance; `by` and `pattern` are null where it has several conditions."""
         by, pattern = next(iter(self.where.items())) if len(self.where) == 1 else (None, None)
         return {
             "allowance": self.id,
@@ -92,20 +92,20 @@ class Allowances:
         self._state = state
 
     def add(self, where: Mapping[str, str], *, scan: str = "", note: str = "") -> Allowance:
-        """Put something on the list; the same twice is there once.
+        """Add an entry; idempotent.
 
-        Hosts are brought into one form. Raises InvalidRequest for conditions that nothing or everything
-        meets; `allow` also looks whether there is what they name.
+        Hosts are normalised. Raises InvalidRequest for conditions that nothing or everything meets; `allow`
+        also checks that what they name exists.
         """
-        new = Allowance(where=_checked(where), scan=scan, note=note, at=datetime.now(UTC))
-        told = new.as_json()
-        body = {name: told[name] for name in ("by", "pattern", "where")}
+        new = Allowance(where=_parse_conditions(where), scan=scan, note=note, at=datetime.now(UTC))
+        data = new.as_json()
+        body = {name: data[name] for name in ("by", "pattern", "where")}
         entry = Entry(kind=KIND, id=new.id, numbers={"at": now()}, body={**body, "scan": scan, "note": note})
         self._state.put([entry])
         return new
 
     def remove(self, ids: Iterable[str]) -> int:
-        """Take lines off the list; how many there were."""
+        """Remove entries; returns how many existed."""
         found = self._state.get(Ref(KIND, id) for id in ids)
         self._state.delete(found)
         return len(found)
@@ -114,7 +114,7 @@ class Allowances:
         """The list, oldest first."""
         self._state.refresh()
         for entry in self._state.all(Wanted(kind=KIND), order="at"):
-            # what an earlier version wrote has one condition
+            # entries of an earlier version have one condition
             where = entry.body.get("where") or {entry.body["by"]: entry.body["pattern"]}
             yield Allowance(
                 where={By(by): pattern for by, pattern in where.items()},
@@ -126,7 +126,7 @@ class Allowances:
     def reported(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """The findings that are not allowed.
 
-        One whose suspect was met in several places goes only where all of them are allowed.
+        A finding whose suspect was found in several places is left out only where all of them are allowed.
         """
         allowed = list(self.all())
         for finding in findings:
@@ -134,7 +134,7 @@ class Allowances:
                 yield finding
 
     def states(self, scan: str) -> dict[str, int]:
-        """How many findings of a scan that are not allowed are in each state of review."""
+        """The number of findings of a scan that are not allowed, in each state of review."""
         findings = Findings(self._state)
         counts = findings.states(scan)
         if not any(each.scan in ("", scan) for each in self.all()):
@@ -144,12 +144,12 @@ class Allowances:
 
 
 def allow(index: Index, where: Mapping[str, str], *, scan: str = "", note: str = "") -> Allowance:
-    """Put something on the list of an index.
+    """Add an entry to the allow-list of an index.
 
     Raises InvalidRequest also where there is no such record or collection, among the suspects and works of
     the scan if one is named, and ScanNotFound where there is no such scan.
     """
-    conditions = _checked(where)
+    conditions = _parse_conditions(where)
     sides = Scans(index.state).get(scan) if scan else None
     for by in (By.COLLECTION, By.SUSPECT, By.WORK):
         within = () if sides is None else (sides.catalogue if by is By.WORK else sides.suspects,)
@@ -159,18 +159,18 @@ def allow(index: Index, where: Mapping[str, str], *, scan: str = "", note: str =
     return Allowances(index.state).add(where, scan=scan, note=note)
 
 
-def _checked(where: Mapping[str, str]) -> dict[By, str]:
+def _parse_conditions(where: Mapping[str, str]) -> dict[By, str]:
     """The conditions in the form in which they are compared."""
     if unknown := set(where) - set(By):
-        raise InvalidRequest(f"nothing is allowed by {min(unknown)!r}: there are {', '.join(By)}")
+        raise InvalidRequest(f"unknown condition {min(unknown)!r}: use {', '.join(By)}")
     if not where:
-        raise InvalidRequest(f"name what is allowed, by {', '.join(By)}")
-    return {by: _checked_pattern(by, where[by]) for by in By if by in where}
+        raise InvalidRequest(f"give a condition: {', '.join(By)}")
+    return {by: _parse_pattern(by, where[by]) for by in By if by in where}
 
 
-def _checked_pattern(by: By, text: str) -> str:
+def _parse_pattern(by: By, text: str) -> str:
     if by is By.SITE:
-        return checked_site(text)
+        return parse_site(text)
     pattern = text.strip() if by is By.SOURCE else text
     bare = pattern.lower().removeprefix("https").removeprefix("http")
     if not pattern or (by is By.SOURCE and not bare.strip("*?.:/[] ")):
@@ -179,7 +179,7 @@ def _checked_pattern(by: By, text: str) -> str:
 
 
 def _exists(index: Index, by: By, name: str, within: tuple[str, ...], scan: str) -> bool:
-    """Whether there is a record or a collection, or a finding of one that was removed since."""
+    """Whether there is such a record or collection, or a finding of one that was removed since."""
     if by is By.COLLECTION:
         if (not within or name in within) and index.count(Filter((name,))):
             return True
@@ -194,7 +194,7 @@ def _exists(index: Index, by: By, name: str, within: tuple[str, ...], scan: str)
 
 
 def _keys(index: Index, name: str, within: tuple[str, ...]) -> list[Key]:
-    """The records that a name means, which is ID or COLLECTION/ID."""
+    """The records of a name, which is ID or COLLECTION/ID."""
     collection, _, id = name.partition("/")
     qualified = id and collection in (within or (collection,))
     return index.keys_of(name, within) or (index.keys_of(id, (collection,)) if qualified else [])
@@ -228,7 +228,7 @@ def _is_on(source: str, site: str) -> bool:
     """Whether an address is on a site or a subdomain of it."""
     try:
         host = host_key(urlsplit(source).hostname or "")
-    except ValueError:  # an address in brackets that is none
+    except ValueError:  # brackets without an IPv6 address
         return False
     return host == site or host.endswith(f".{site}")
 

@@ -1,4 +1,4 @@
-"""What a chunk of a scan does: compare stored suspects with works, and keep what was found."""
+"""Processes the chunks of a scan: compares stored suspects with works, and records findings."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ from facsimile.search.query import Filter
 from facsimile.search.stored_queries import descriptions
 from facsimile.search.verification import reach
 from facsimile.workers.chunk_worker import Handler
-from facsimile.workers.ledger.chunks import Chunk, Work
+from facsimile.workers.ledger.chunks import Chunk, ChunkKind
 from facsimile.workers.scanning.findings import Findings, Hit
 from facsimile.workers.scanning.left_out import LeftOut
 from facsimile.workers.scanning.scans import Run, Scans
 
-#: works that one suspect is compared with at first; where all of them are findings, more are asked for
+#: works that one suspect is compared with at first; where all of them are findings, more are requested
 WORKS = 20
 
-#: suspects that come into question for one work; where all of them look like copies, every one is compared
+#: candidate suspects for one work; where all of them look like copies, every suspect is compared
 SUSPECTS = 500
 
-#: suspects that are compared in one request
+#: suspects that are compare_chunk in one request
 TOGETHER = 16
 
-#: by suspect and work, what became of the finding
-Told = dict[tuple[Key, Key], Status]
+#: the status of each finding, by suspect and work
+FindingOutcomes = dict[tuple[Key, Key], Status]
 
 
-def compared(chunk: Chunk, index: Index, limits: Limits, model: Model | None) -> list[Outcome]:
-    """The outcomes of a chunk, one for each item.
+def compare_chunk(chunk: Chunk, index: Index, limits: Limits, model: Model | None) -> list[Outcome]:
+    """Compare the items of a chunk; returns one outcome per item.
 
-    An item is `added` where it brought a new finding, `updated` where it changed one, otherwise `unchanged`;
-    so is one whose record is gone. Raises the errors of `facsimile.search.errors` where the index
-    as a whole fails.
+    An item is `added` where it led to a new finding, `updated` where it changed one, otherwise `unchanged`,
+    also where its record is gone. Raises the errors of `facsimile.search.errors` where the index as a whole
+    fails.
     """
     run = Scans(index.state).run(chunk.job)
-    rules = dataclasses.replace(run.rules, signatures=index.signatures)  # it may have been built anew since
+    rules = dataclasses.replace(run.rules, signatures=index.signatures)  # it may have been rebuilt since
     comparer = Comparer(index, dataclasses.replace(run, rules=rules), limits, model)
     keys = [Key(item.collection, item.id or "") for item in chunk.items]
-    ended = comparer.works(keys) if chunk.work is Work.WORKS else comparer.suspects(keys)
+    ended = comparer.works(keys) if chunk.kind is ChunkKind.WORKS else comparer.suspects(keys)
     LeftOut(index.state).record(run.id, chunk.id, len(comparer.left_out))
     return [_outcome(item, ended.get(key)) for item, key in zip(chunk.items, keys, strict=True)]
 
 
-#: what workers that take part in scans need
-HANDLERS: Mapping[Work, Handler] = {Work.SUSPECTS: compared, Work.WORKS: compared}
+#: the handlers of workers that take part in scans
+HANDLERS: Mapping[ChunkKind, Handler] = {ChunkKind.SUSPECTS: compare_chunk, ChunkKind.WORKS: compare_chunk}
 
 
 def _outcome(item: Item, ended: Status | FacsimileError | None) -> Outcome:
@@ -67,9 +67,9 @@ class Comparer:
     """Compares the two sides of one run.
 
     The suspect is always the query and the work the stored picture, so that a finding does not depend on
-    which of the two was new. `crowd` is how many suspects may come into question for one work. `left_out` has
-    the pairs, by suspect and work, in which geometry found the work, but not as a copy, where such matches
-    are not wanted.
+    which of the two was new. `crowd` limits the candidate suspects of one work. `left_out` collects the
+    pairs, by suspect and work, in which geometry found the work, but not as a copy, where the rules exclude
+    such matches.
     """
 
     def __init__(
@@ -92,12 +92,12 @@ class Comparer:
         self.left_out: set[tuple[Key, Key]] = set()
 
     def suspects(self, keys: Sequence[Key]) -> dict[Key, Status | FacsimileError]:
-        """Compare these suspects with all works; what became of each that is still there."""
-        ended, told = self._compare(keys)
-        return {**_by(told, 0), **ended}
+        """Compare these suspects with all works; returns the status of each that still exists."""
+        faults, outcomes = self._compare(keys)
+        return {**_by(outcomes, 0), **faults}
 
     def works(self, keys: Sequence[Key]) -> dict[Key, Status | FacsimileError]:
-        """Compare all suspects that come into question with these works."""
+        """Compare all candidate suspects with these works; returns the status of each work."""
         works, faults = self._described(keys)
         ids = tuple(record.id for record, _ in works)
         near: set[Key] = set()
@@ -105,19 +105,19 @@ class Comparer:
             if len(matches) == self._crowd and matches[-1].verdict is not Verdict.SIMILAR:
                 near.update(self._all_suspects())
             near.update(match.record.key for match in matches)
-        told: Told = {}
+        outcomes: FindingOutcomes = {}
         for batch in _batches(sorted(near), TOGETHER):
-            told.update(self._compare(batch, ids)[1])
-        return {**_by(told, 1), **faults}
+            outcomes.update(self._compare(batch, ids)[1])
+        return {**_by(outcomes, 1), **faults}
 
     def _compare(
         self, keys: Sequence[Key], works: tuple[str, ...] = ()
-    ) -> tuple[dict[Key, FacsimileError], Told]:
+    ) -> tuple[dict[Key, FacsimileError], FindingOutcomes]:
         suspects, faults = self._described(keys)
         found = self._matches([query for _, query in suspects], works, WORKS)
         for (record, _), matches in zip(suspects, found, strict=True):
-            unwanted = [match for match in matches if match.verdict not in self._verdicts]
-            self.left_out.update((record.key, match.record.key) for match in unwanted if match.proof)
+            excluded = [match for match in matches if match.verdict not in self._verdicts]
+            self.left_out.update((record.key, match.record.key) for match in excluded if match.proof)
         hits = [
             Hit(record, match)
             for (record, _), matches in zip(suspects, found, strict=True)
@@ -129,13 +129,12 @@ class Comparer:
     def _matches(
         self, queries: Sequence[Description], works: tuple[str, ...], limit: int
     ) -> list[list[Match]]:
-        """The works that come into question for each query, best first; all those that become findings."""
+        """The candidate works of each query, best first; at least all those that become findings."""
         if not queries:
             return []
         within = (self._run.catalogue,)
         params = SearchParams(limit=limit, collections=within, filter={"id": works} if works else {})
-        answers = self._finder.search_many(queries, params)
-        found = list(answers)
+        found = list(self._finder.search_many(queries, params))
         crowded = [place for place, matches in enumerate(found) if self._is_crowded(matches, limit)]
         more = self._matches([queries[place] for place in crowded], works, MAX_LIMIT)
         for place, matches in zip(crowded, more, strict=True):
@@ -143,11 +142,11 @@ class Comparer:
         return found
 
     def _is_crowded(self, matches: Sequence[Match], limit: int) -> bool:
-        """Whether there may be more findings than the matches of an answer."""
+        """Whether there may be more findings than the matches of a limited result."""
         return len(matches) == limit < MAX_LIMIT and all(each.verdict in self._verdicts for each in matches)
 
     def _near(self, works: Sequence[tuple[ImageRecord, Description]]) -> list[list[Match]]:
-        """The suspects that come into question for each work: as far out as geometry may prove anything."""
+        """The candidate suspects of each work: within the reach of geometric verification."""
         rules = self._run.rules
         if not works:
             return []
@@ -162,25 +161,25 @@ class Comparer:
     def _described(
         self, keys: Sequence[Key]
     ) -> tuple[list[tuple[ImageRecord, Description]], dict[Key, FacsimileError]]:
-        """The records that are still there, each as a query, and those that cannot be one."""
+        """The records that still exist, each with its query, and the errors of those that cannot be one."""
         records = list(self._index.get(keys).values())
         good: list[tuple[ImageRecord, Description]] = []
         faults: dict[Key, FacsimileError] = {}
-        for record, told in zip(records, descriptions(records, limits=self._limits), strict=True):
-            if isinstance(told, FacsimileError):
-                faults[record.key] = told
+        for record, query in zip(records, descriptions(records, limits=self._limits), strict=True):
+            if isinstance(query, FacsimileError):
+                faults[record.key] = query
             else:
-                good.append((record, told))
+                good.append((record, query))
         return good, faults
 
 
-def _by(told: Told, side: int) -> dict[Key, Status | FacsimileError]:
-    """What became of each record of a side: the most that became of one of its findings."""
+def _by(outcomes: FindingOutcomes, side: int) -> dict[Key, Status | FacsimileError]:
+    """The status of each record of a side: `added` if any of its findings is, else `updated` likewise."""
     order = (Status.UNCHANGED, Status.UPDATED, Status.ADDED)
-    ended: dict[Key, Status | FacsimileError] = {}
+    highest: dict[Key, Status | FacsimileError] = {}
     for status in order:
-        ended.update({pair[side]: status for pair, each in told.items() if each is status})
-    return ended
+        highest.update({pair[side]: status for pair, each in outcomes.items() if each is status})
+    return highest
 
 
 def _batches(keys: Iterable[Key], size: int) -> Iterator[list[Key]]:

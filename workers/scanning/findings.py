@@ -1,4 +1,4 @@
-"""Findings: a suspect's bytes that show a work, with the evidence and what people decided about them."""
+"""Findings: a suspect's bytes that show a work, with the evidence and the review."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import orjson
@@ -23,7 +23,7 @@ from facsimile.workers.scanning.scans import Run
 
 KIND = "finding"
 
-#: how often a write is tried again when another process changed the same finding in between
+#: how often a write is retried after a conflict with another process
 _CONFLICTS = 20
 
 #: longest comment in characters
@@ -34,7 +34,7 @@ FILES = "files"
 
 
 class Review(enum.StrEnum):
-    """What people decided about a finding."""
+    """The state of review of a finding."""
 
     OPEN = "open"
     CONFIRMED = "confirmed"
@@ -50,64 +50,82 @@ class Hit:
     match: Match
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One finding, as its entry keeps it; see `docs/scanning.md` for the fields of its body."""
+    """One finding; see `docs/scanning.md` for the fields of its JSON form.
 
-    entry: Entry
+    `suspect` and `work` are the records as they were when they were compared, `suspect_keys` the records that
+    hold the bytes of the suspect, `sites` the hosts that it was found on. `found` and `changed` are in
+    milliseconds since 1970.
+    """
 
-    @property
-    def id(self) -> str:
-        return self.entry.id
-
-    @property
-    def scan(self) -> str:
-        return self.entry.term("scan")
-
-    @property
-    def state(self) -> Review:
-        return Review(self.entry.term("state"))
-
-    @property
-    def suspect(self) -> Mapping[str, Any]:
-        return self.entry.body["suspect"]  # type: ignore[no-any-return]
-
-    @property
-    def work(self) -> Mapping[str, Any]:
-        return self.entry.body["work"]  # type: ignore[no-any-return]
-
-    @property
-    def suspect_keys(self) -> list[Key]:
-        """The records that hold these bytes."""
-        return [Key(*key) for key in self.entry.body["keys"]]
+    id: str
+    scan: str
+    state: Review
+    verdict: Verdict
+    score: float
+    hamming: int | None
+    cosine: float | None
+    edit: str
+    note: str
+    transform: Mapping[str, Any] | None
+    proof: Mapping[str, Any] | None
+    suspect: Mapping[str, Any]
+    work: Mapping[str, Any]
+    evidence: Mapping[str, Any]
+    suspect_keys: tuple[Key, ...]
+    sites: tuple[str, ...]
+    reviewer: str
+    history: Sequence[Mapping[str, Any]]
+    found: int
+    changed: int
 
     @property
     def work_key(self) -> Key:
         return Key(self.work["collection"], self.work["id"])
 
-    @property
-    def sites(self) -> tuple[str, ...]:
-        """The hosts that the suspect was met on."""
-        return tuple(self.entry.terms["site"])
+    @classmethod
+    def from_entry(cls, entry: Entry) -> Self:
+        """The finding that an entry stores."""
+        body = dict(entry.body)
+        keys = body.pop("keys")
+        verdict = Verdict(body.pop("verdict"))
+        if verdict is not Verdict.SIMILAR and body["note"] == "same scene":
+            # an earlier version kept the doubts of geometry where the hash had decided
+            if body["proof"]:
+                body["proof"] = {**body["proof"], "finding": "copy", "probability": body["score"]}
+            body["note"] = ""
+        return cls(
+            id=entry.id,
+            scan=entry.term("scan"),
+            state=Review(entry.term("state")),
+            verdict=verdict,
+            suspect_keys=tuple(Key(*key) for key in keys),
+            sites=tuple(entry.terms["site"]),
+            found=entry.number("found"),
+            changed=entry.number("changed"),
+            **body,
+        )
 
     def as_json(self) -> dict[str, Any]:
-        """The finding as services read it."""
-        body = {name: value for name, value in self.entry.body.items() if name != "keys"}
-        if body["verdict"] != Verdict.SIMILAR and body["note"] == "same scene":
-            # an earlier version kept the doubts of geometry where the hash had decided
-            proof = (
-                {**body["proof"], "finding": "copy", "probability": body["score"]} if body["proof"] else None
-            )
-            body |= {"note": "", "proof": proof}
+        """The JSON form of the finding."""
         return {
             "finding": self.id,
             "scan": self.scan,
             "state": self.state.value,
             "sites": list(self.sites),
-            "found": _iso(self.entry.number("found")),
-            "changed": _iso(self.entry.number("changed")),
-            **body,
+            "found": _iso(self.found),
+            "changed": _iso(self.changed),
+            "verdict": self.verdict.value,
+            **{name: getattr(self, name) for name in _PLAIN},
         }
+
+
+#: fields whose JSON form is their value
+_PLAIN = (
+    *("score", "hamming", "cosine", "edit", "note", "transform", "proof"),
+    *("suspect", "work", "evidence", "reviewer", "history"),
+)
 
 
 class Findings:
@@ -117,10 +135,10 @@ class Findings:
         self._state = state
 
     def record(self, run: Run, hits: Iterable[Hit]) -> dict[tuple[Key, Key], Status]:
-        """Keep what was found, as often as it is told; by suspect and work: added, updated or unchanged.
+        """Store hits as findings; returns by suspect and work whether they were added, updated or unchanged.
 
-        The same bytes at several addresses, or under several ids, are one finding of a work. What people
-        decided about a finding stays.
+        Idempotent. The same bytes at several addresses, or under several ids, are one finding of a work. The
+        review of a finding stays.
         """
         hits = list(hits)
         by_id: dict[str, list[Hit]] = {}
@@ -154,25 +172,28 @@ class Findings:
 
     def get(self, id: str) -> Finding:
         """One finding. Raises FindingNotFound."""
+        return Finding.from_entry(self._stored(id))
+
+    def _stored(self, id: str) -> Entry:
         entry = self._state.get([Ref(KIND, id)]).get(Ref(KIND, id))
         if entry is None:
             raise FindingNotFound(f"there is no finding {id}")
-        return Finding(entry)
+        return entry
 
     def all(
         self, *, scan: str = "", states: Sequence[str] = (), work: str = "", site: str = "", run: str = ""
     ) -> Iterator[Finding]:
-        """The findings that have all that is asked for: open ones before decided ones, the first found first.
+        """The findings that meet all conditions: open ones before decided ones, the first found first.
 
         `work` is COLLECTION/ID, `site` a host, `run` the run that found them first.
         """
         self._state.refresh()
         seen: set[str] = set()  # one that is decided meanwhile is listed once
         for some in _in_order(states):
-            for entry in self._state.all(_wanted(scan, some, work, site, run), order="found"):
+            for entry in self._state.all(_query(scan, some, work, site, run), order="found"):
                 if entry.id not in seen:
                     seen.add(entry.id)
-                    yield Finding(entry)
+                    yield Finding.from_entry(entry)
 
     def page(
         self,
@@ -184,19 +205,19 @@ class Findings:
         limit: int,
         cursor: str | None,
     ) -> tuple[list[Finding], str | None]:
-        """A part of them in the same order, and where the next begins (None at the end).
+        """A page of them in the same order, and the cursor of the next (None at the end).
 
-        One that is decided between two parts may come twice.
+        One that is decided between two pages may come twice.
         """
         order = _in_order(states)
         place, _, within = (cursor or "0:").partition(":")
         if place not in map(str, range(len(order))):
-            raise InvalidRequest(f"{(cursor or '')[:80]!r} is no cursor of this listing")
+            raise InvalidRequest(f"{(cursor or '')[:80]!r} is not a cursor of this listing")
         found: list[Finding] = []
         for number in range(int(place), len(order)):
-            wanted = _wanted(scan, order[number], work, site)
-            part = self._state.find(wanted, order="found", limit=limit - len(found), cursor=within or None)
-            found += map(Finding, part.entries)
+            query = _query(scan, order[number], work, site)
+            part = self._state.find(query, order="found", limit=limit - len(found), cursor=within or None)
+            found += map(Finding.from_entry, part.entries)
             if part.cursor:
                 return found, f"{number}:{part.cursor}"
             within = ""
@@ -205,48 +226,48 @@ class Findings:
         return found, None
 
     def states(self, scan: str) -> dict[str, int]:
-        """How many findings of a scan are in each state of review, allowed ones included."""
-        return self._state.counts(_wanted(scan), "state")
+        """The number of findings of a scan in each state of review, allowed ones included."""
+        return self._state.counts(_query(scan), "state")
 
     def review(self, id: str, *, state: str = "", comment: str = "", reviewer: str = "") -> Finding:
-        """Decide about a finding, or say something about it; each goes into its history.
+        """Set the state of a finding, or comment on it; both are kept in its history.
 
-        Raises FindingNotFound, and InvalidRequest for a state that there is none of.
+        Raises FindingNotFound, and InvalidRequest for an unknown state.
         """
         if state and state not in set(Review):
-            raise InvalidRequest(f"no state {state!r}: there are {', '.join(Review)}")
+            raise InvalidRequest(f"unknown state {state!r}: use {', '.join(Review)}")
         if len(comment) > MAX_COMMENT:
             raise InvalidRequest(f"a comment has at most {MAX_COMMENT} characters")
         if not state and not comment:
             raise InvalidRequest("give a state or a comment")
         for _ in range(_CONFLICTS):
-            entry = self.get(id).entry
-            said = {"at": _iso(now()), "reviewer": reviewer, "state": state or None, "comment": comment}
+            entry = self._stored(id)
+            decision = {"at": _iso(now()), "reviewer": reviewer, "state": state or None, "comment": comment}
             changed = entry.replaced(
                 terms={**entry.terms, "state": (state or entry.term("state"),)},
                 numbers={**entry.numbers, "changed": now()},
                 body={
                     **entry.body,
                     "reviewer": reviewer or entry.body["reviewer"],
-                    "history": [*entry.body["history"], said],
+                    "history": [*entry.body["history"], decision],
                 },
             )
             if written := self._state.put([changed])[0]:
-                return Finding(written)
+                return Finding.from_entry(written)
         raise QueueError("other processes kept changing this finding: try again")
 
 
 def _in_order(states: Sequence[str]) -> list[tuple[str, ...]]:
-    """The states that are asked for (none: all), those that are listed first in front."""
-    asked = tuple(states) or tuple(Review)
-    opened = tuple(state for state in asked if state == Review.OPEN)
-    decided = tuple(state for state in asked if state != Review.OPEN)
-    return [some for some in (opened, decided) if some]
+    """The requested states (none: all) in two groups, in the order in which they are listed."""
+    requested = tuple(states) or tuple(Review)
+    open_ = tuple(state for state in requested if state == Review.OPEN)
+    decided = tuple(state for state in requested if state != Review.OPEN)
+    return [some for some in (open_, decided) if some]
 
 
-def _wanted(scan: str, states: Sequence[str] = (), work: str = "", site: str = "", run: str = "") -> Wanted:
-    asked = {"scan": (scan,), "state": tuple(states), "work": (work,), "site": (site,), "run": (run,)}
-    return Wanted(kind=KIND, terms={name: values for name, values in asked.items() if any(values)})
+def _query(scan: str, states: Sequence[str] = (), work: str = "", site: str = "", run: str = "") -> Wanted:
+    terms = {"scan": (scan,), "state": tuple(states), "work": (work,), "site": (site,), "run": (run,)}
+    return Wanted(kind=KIND, terms={name: values for name, values in terms.items() if any(values)})
 
 
 def _id(scan: str, hit: Hit) -> str:
@@ -305,18 +326,18 @@ def _entry(id: str, run: Run, hits: Sequence[Hit], before: Entry | None) -> Entr
 
 
 def _differs(before: Entry, after: Entry) -> bool:
-    """Whether there is more to tell than that it was compared once more."""
+    """Whether more has changed than the time and run of the comparison."""
     return _lasting(before) != _lasting(after)
 
 
 def _lasting(entry: Entry) -> bytes:
     passing = ("compared", "run")
-    evidence = {name: told for name, told in entry.body["evidence"].items() if name not in passing}
+    evidence = {name: value for name, value in entry.body["evidence"].items() if name not in passing}
     return orjson.dumps({**entry.body, "evidence": evidence}, option=orjson.OPT_SORT_KEYS)
 
 
 def _facts(record: ImageRecord) -> dict[str, Any]:
-    """A record as a finding keeps it: all but thumbnail and vector."""
+    """The fields of a record that a finding stores: all but thumbnail and vector."""
     facts = {name: value for name, value in record.as_json().items() if name != "gone"}  # it comes and goes
     return {**facts, "hash": encoded(record, ["bits"])["bits"]}
 

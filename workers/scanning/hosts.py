@@ -1,4 +1,4 @@
-"""Names of hosts in one form: small letters, punycode, no final dot."""
+"""Normalised names of hosts: lower case, punycode, no final dot."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def host_key(host: str) -> str:
-    """A host as it is compared. It may come in any form, and need not be one."""
+    """The form in which hosts are compared, of any text."""
     if ":" in host:
         try:
             return str(IPv6Address(host))
@@ -28,10 +28,10 @@ def host_key(host: str) -> str:
     return ".".join(map(_ascii, name.split(".")))
 
 
-def checked_site(text: str) -> str:
-    """The host that a site names, as `host_key` has it; the scheme of an address is left out.
+def parse_site(text: str) -> str:
+    """The host of a site in the form of `host_key`; the scheme of an address is ignored.
 
-    Raises InvalidRequest for what no host can match, and for what names less than a host: a port or a page.
+    Raises InvalidRequest for what no host can match, and for parts of a host: a port or a path.
     """
     site = text.strip()
     less = f"a site is a host with all its ports and pages, not {text!r}: use a source such as"
@@ -39,7 +39,7 @@ def checked_site(text: str) -> str:
         parts = urlsplit(site if "://" in site else f"//{site}")
         port = parts.port
     except ValueError:
-        raise InvalidRequest(f"{text!r} is no host, such as partner.example") from None
+        raise InvalidRequest(f"{text!r} is not a host such as partner.example") from None
     host = parts.hostname or ""
     if port is not None and port != _PORTS.get(parts.scheme):
         raise InvalidRequest(f"{less} {_scheme(parts)}://{host}:{port}/*")
@@ -47,7 +47,7 @@ def checked_site(text: str) -> str:
         raise InvalidRequest(f"{less} {_scheme(parts)}://{host}{parts.path.rstrip('/*')}/*")
     key = host_key(host.removeprefix("*."))
     if parts.username is not None or not _is_host(key):
-        raise InvalidRequest(f"{text!r} is no host, such as partner.example")
+        raise InvalidRequest(f"{text!r} is not a host such as partner.example")
     return key
 
 

@@ -1,4 +1,4 @@
-"""The claim of a process on the phase of a scan that it carries out."""
+"""The lease of a process on the phase of a scan that it runs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from facsimile.workers.ledger.chunks import now
 from facsimile.workers.scanning.scans import Phase, Scan, Scans
 
 
-class Claim:
-    """A scan whose job one process carries out; `scan` is its newest state.
+class ScanLease:
+    """The lease of a scan that this process runs; `scan` is its newest state.
 
-    It holds for `lease` milliseconds after each renewal. Whoever dies does not renew it, and another process
-    takes the scan over, by a job of another id.
+    It holds for `lease` milliseconds after each renewal. When its process dies it expires, and another
+    process takes the scan over, with a job of another id.
     """
 
     def __init__(self, scans: Scans, scan: Scan, lease: int) -> None:
@@ -20,7 +20,7 @@ class Claim:
         self.scan = scan
 
     def renew(self) -> None:
-        """Hold on to the scan, if half of the time is over.
+        """Renew the lease if half of its time is over.
 
         Raises ScanClaimed where another process has taken it over.
         """
@@ -28,7 +28,7 @@ class Claim:
             self.move(self.scan.phase)
 
     def move(self, phase: Phase) -> None:
-        """Go over to another phase. Raises ScanClaimed where another process has taken the scan over."""
+        """Change the phase. Raises ScanClaimed where another process has taken the scan over."""
         while True:
             saved = self._scans.save(self.scan.replaced(phase=phase, lease=now() + self._lease))
             if saved:
@@ -36,5 +36,5 @@ class Claim:
                 return
             stored = self._scans.get(self.scan.name)
             if (stored.job, stored.phase) != (self.scan.job, self.scan.phase):
-                raise ScanClaimed(f"another process carries out the scan {stored.name}")
-            self.scan = stored  # somebody changed the schedule
+                raise ScanClaimed(f"another process runs the scan {stored.name}")
+            self.scan = stored  # only the schedule was changed

@@ -1,4 +1,4 @@
-"""How many matches a run did not make findings of: similar pictures in which geometry found the work."""
+"""Counts of the matches that a run left out: similar pictures in which geometry found the work."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ KIND = "left-out"
 
 
 class LeftOut:
-    """The counts of runs in the state of an index, by chunk, so that a chunk that is repeated counts once."""
+    """The counts of runs in the state of an index, by chunk, so that a repeated chunk counts once."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     def record(self, run: str, chunk: str, number: int) -> None:
-        """Keep the count of a chunk."""
+        """Store the count of a chunk."""
         ref = Ref(KIND, chunk)
         before = self._state.get([ref]).get(ref)
         if number or before:
@@ -23,11 +23,11 @@ class LeftOut:
             self._state.put([entry.replaced(version=before.version if before else None)])
 
     def count(self, run: str) -> int:
-        """How many a run has left out, as far as it is."""
+        """The number that a run has left out so far."""
         return self._state.sums(_of(run), ["matches"])["matches"]
 
-    def forget(self, run: str) -> None:
-        """Forget the counts of a run."""
+    def delete(self, run: str) -> None:
+        """Delete the counts of a run."""
         self._state.delete([entry.ref for entry in list(self._state.all(_of(run)))])
 
 

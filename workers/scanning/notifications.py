@@ -1,4 +1,4 @@
-"""What other services are told about scans."""
+"""Webhook events about scans."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facsimile.workers.scanning.findings import Finding, Findings
 from facsimile.workers.scanning.scans import Run, Scan
 from facsimile.workers.webhook import Webhooks
 
-#: the event of a run that came to its end
+#: the event of a finished run
 FINISHED = "scan.finished"
 
 #: findings that an event names; the others are counted
@@ -20,15 +20,15 @@ NAMED = 100
 
 
 def announcer(state: State, webhooks: Webhooks) -> Callable[[Scan, Run], None]:
-    """What has the end of each run announced, once."""
+    """A function that announces the end of each run once."""
 
     def announce(scan: Scan, run: Run) -> None:
-        webhooks.announce(run.id, FINISHED, scan.name, lambda: finished(state, scan, run))
+        webhooks.announce(run.id, FINISHED, scan.name, lambda: finished_event(state, scan, run))
 
     return announce
 
 
-def finished(state: State, scan: Scan, run: Run) -> dict[str, Any]:
+def finished_event(state: State, scan: Scan, run: Run) -> dict[str, Any]:
     """The event: the scan, what the run compared, and what it found that is not allowed."""
     found = Allowances(state).reported(Findings(state).all(run=run.id))
     named = [_named(finding) for finding in islice(found, NAMED)]
@@ -41,10 +41,10 @@ def finished(state: State, scan: Scan, run: Run) -> dict[str, Any]:
 
 
 def _named(finding: Finding) -> dict[str, Any]:
-    told = finding.as_json()
+    data = finding.as_json()
     record = ("id", "collection", "source", "title")
     return {
-        **{name: told[name] for name in ("finding", "state", "verdict", "score", "sites")},
-        "suspect": {name: told["suspect"][name] for name in record},
-        "work": {name: told["work"][name] for name in record},
+        **{name: data[name] for name in ("finding", "state", "verdict", "score", "sites")},
+        "suspect": {name: finding.suspect[name] for name in record},
+        "work": {name: finding.work[name] for name in record},
     }

@@ -1,4 +1,4 @@
-"""What a run of a scan has to compare: whatever is new on either side since the last one."""
+"""Plans a run of a scan: the records that are new on either side since the last run."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from facsimile.search.index.base import Index
 from facsimile.search.index.state.base import Ref
 from facsimile.search.query import Filter
 from facsimile.workers.errors import JobNotFound, ScanClaimed
-from facsimile.workers.ledger.chunks import Chunk, Chunks, Published, Work, now
-from facsimile.workers.ledger.jobs import Jobs, JobWork, new_id
-from facsimile.workers.scanning.lease import Claim
+from facsimile.workers.ledger.chunks import Chunk, ChunkKind, ChunkMessage, Chunks, now
+from facsimile.workers.ledger.jobs import JobKind, Jobs, new_id
+from facsimile.workers.scanning.lease import ScanLease
 from facsimile.workers.scanning.left_out import LeftOut
-from facsimile.workers.scanning.scans import RUN, Phase, Rules, Run, Scan, Scans
+from facsimile.workers.scanning.scans import RUN, Phase, Run, Scan, ScanRules, Scans
 from facsimile.workers.scanning.snapshots import Marks, Side, mark_of
 
-#: items of a chunk, each of which may take as long as verifying all its candidates
+#: items of a chunk, each of which may need the verification of all its candidates
 CHUNK_ITEMS = 16
 
-#: milliseconds for which a plan is left to the process that makes it, unless it renews that
+#: milliseconds of the lease of a process that makes a plan
 LEASE = 30_000
 
 #: chunks that are recorded in one go
@@ -30,14 +30,14 @@ _TOGETHER = 100
 
 
 class Planner:
-    """Begins runs of scans, and brings them to their end.
+    """Begins and finishes runs of scans.
 
     Both sides are listed when a run is planned. New suspects are compared with all works, and new works with
-    the suspects that are not new. A record that comes later is not in the lists, so it counts as new in the
-    next run, whatever this one happened to see of it: every pair of records is compared at least once, and a
-    finding that is told twice is kept once.
+    the suspects that are not new. A record that is added later is not in the lists, so it counts as new in
+    the next run: every pair of records is compared at least once, and a finding that is recorded twice is
+    stored once.
 
-    `announce` is told of each run that came to its end, once or more.
+    `announce` is called for each finished run, at least once.
     """
 
     def __init__(self, index: Index, announce: Callable[[Scan, Run], None] = lambda scan, run: None) -> None:
@@ -48,10 +48,10 @@ class Planner:
         self._jobs = Jobs(index.state)
         self._marks = Marks(index.state)
 
-    def plan(self, scan: Scan, rules: Rules) -> list[Published] | None:
-        """Begin a run; the chunks to be published. A plan that was not finished is made anew.
+    def plan(self, scan: Scan, rules: ScanRules) -> list[ChunkMessage] | None:
+        """Begin a run; returns the chunks to publish. An unfinished plan is made again.
 
-        None where a run is under way, or another process plans it or was faster.
+        None where a run is in progress, or another process plans it or was faster.
         """
         if scan.phase is Phase.COMPARING or (scan.phase is Phase.PLANNING and scan.lease > now()):
             return None
@@ -61,26 +61,26 @@ class Planner:
             return None
         if scan.phase is Phase.PLANNING:
             self._drop(scan.job)
-        claim = Claim(self._scans, saved, LEASE)
+        claim = ScanLease(self._scans, saved, LEASE)
         try:
-            published = self._recorded(claim, rules)
+            published = self._record(claim, rules)
             claim.move(Phase.COMPARING)
-        except (ScanClaimed, JobNotFound):  # whoever takes a plan over forgets its job
+        except (ScanClaimed, JobNotFound):  # the process that takes a plan over deletes its job
             self._drop(saved.job)
             return None
         return published
 
     def finish(self, scan: Scan) -> Scan | None:
-        """The scan after the end of its run; None while that goes on, or where another process was faster.
+        """Finish a run; returns the scan. None while the run continues, or where another process was faster.
 
-        What failed counts as new in the next run; after one that was cancelled, everything does that did.
+        Records that failed count as new in the next run; after a cancelled run all of its records do.
         """
         job = self._jobs.get(scan.job)
         if job.finished is None:
             return None
         idle = scan.replaced(phase=Phase.IDLE, job="", ended=now())
         if job.state == "cancelled":
-            self._marks.forget(scan.job)
+            self._marks.delete(scan.job)
             return self._scans.save(idle)
         for side in Side:
             self._marks.drop(scan.job, side, self._failed(scan))
@@ -89,20 +89,20 @@ class Planner:
         self._announce(after, run)
         saved = self._scans.save(after)
         if saved and scan.run:
-            self._marks.forget(scan.run)
-            LeftOut(self._state).forget(scan.run)
+            self._marks.delete(scan.run)
+            LeftOut(self._state).delete(scan.run)
         return saved
 
-    def _recorded(self, claim: Claim, rules: Rules) -> list[Published]:
+    def _record(self, claim: ScanLease, rules: ScanRules) -> list[ChunkMessage]:
         """Record the run with its marks and chunks."""
         scan = claim.scan
         sides = (scan.suspects, scan.catalogue)
-        run = self._jobs.start(scan.job, scan.sources, sides, JobWork.COMPARE)
+        run = self._jobs.start(scan.job, scan.sources, sides, JobKind.COMPARE)
         known = scan.run if scan.rules == rules.digest else ""
         self._index.refresh()
         old, new, suspects = self._sides(claim, Side.SUSPECTS, known)
         _, new_works, works = self._sides(claim, Side.WORKS, known)
-        back = new_works if old else []  # without earlier suspects the new ones meet every work
+        back = new_works if old else []  # without earlier suspects the new ones are compared with every work
         self._state.put(
             [
                 Run(
@@ -120,16 +120,16 @@ class Planner:
             ]
         )
         chunks = Chunks(self._state)
-        published: list[Published] = []
-        both = [*_chunks(run, Work.SUSPECTS, new), *_chunks(run, Work.WORKS, back)]
+        published: list[ChunkMessage] = []
+        both = [*_chunks(run, ChunkKind.SUSPECTS, new), *_chunks(run, ChunkKind.WORKS, back)]
         for start in range(0, len(both), _TOGETHER):
             claim.renew()
             published += chunks.record(both[start : start + _TOGETHER])
         self._jobs.close(run)
         return published
 
-    def _sides(self, claim: Claim, side: Side, known: str) -> tuple[int, list[Item], int]:
-        """Mark the records of a side: how many are known, the others as items, and how many there are."""
+    def _sides(self, claim: ScanLease, side: Side, known: str) -> tuple[int, list[Item], int]:
+        """Mark the records of a side; returns how many are known, the others as items, and their total."""
         scan = claim.scan
         collection = scan.suspects if side is Side.SUSPECTS else scan.catalogue
         before = self._marks.read(known, side) if known else set()
@@ -142,7 +142,7 @@ class Planner:
                 count += 1
                 claim.renew()
                 mark = mark_of(record)
-                if mark not in before and not record.is_gone:  # what was found of it stays
+                if mark not in before and not record.is_gone:  # its findings stay
                     new.append(_item(record))
                 yield mark
 
@@ -156,9 +156,9 @@ class Planner:
         return {mark_of(record) for record in self._index.get(keys, full=False).values()} if keys else set()
 
     def _drop(self, run: str) -> None:
-        """Let go of a plan that nobody will work on."""
-        self._marks.forget(run)
-        self._jobs.forget(run, running=True)
+        """Delete an abandoned plan."""
+        self._marks.delete(run)
+        self._jobs.delete(run, running=True)
         self._state.delete([Ref(RUN, run)])
 
 
@@ -166,9 +166,9 @@ def _item(record: ImageRecord) -> Item:
     return Item("", id=record.id, collection=record.collection)
 
 
-def _chunks(run: str, work: Work, items: Iterable[Item]) -> Iterator[Chunk]:
+def _chunks(run: str, kind: ChunkKind, items: Iterable[Item]) -> Iterator[Chunk]:
     iterator = iter(items)
     number = 0
     while some := tuple(islice(iterator, CHUNK_ITEMS)):
-        yield Chunk(id=f"{run}/{work}-{number:08}", job=run, items=some, work=work, accepted=len(some))
+        yield Chunk(id=f"{run}/{kind}-{number:08}", job=run, items=some, kind=kind, accepted=len(some))
         number += 1

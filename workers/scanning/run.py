@@ -1,4 +1,4 @@
-"""A scan carried out by the process that asks for it."""
+"""Runs a scan in the calling process."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from collections.abc import Callable
 
 from facsimile.search.index.base import Index
 from facsimile.search.index.state.base import Wanted
-from facsimile.workers.chunk_worker import Means
-from facsimile.workers.ledger.chunks import KIND as CHUNK
+from facsimile.workers.chunk_worker import WorkerDeps
 from facsimile.workers.ledger.jobs import Job
+from facsimile.workers.ledger.kinds import CHUNK
 from facsimile.workers.local_runner import work_off
 from facsimile.workers.scanning.plan import Planner
-from facsimile.workers.scanning.scans import Phase, Rules, Run, Scan, Scans
+from facsimile.workers.scanning.scans import Phase, Run, Scan, ScanRules, Scans
 
-#: chunks for each process: with less to do, another one takes longer to start than it saves
+#: chunks for each process: with fewer, another process takes longer to start than it saves
 _WORTH = 8
 
-#: seconds until a look whether another process has made its plan
+#: seconds between two checks whether another process has made its plan
 _WAIT = 0.2
 
 
-def carry_out(
+def run_scan(
     name: str,
-    rules: Rules,
+    rules: ScanRules,
     index: Index,
-    means: Means,
+    deps: WorkerDeps,
     *,
     processes: int = 1,
     announce: Callable[[Scan, Run], None] = lambda scan, run: None,
     on_progress: Callable[[Job], None] = lambda job: None,
 ) -> list[Job]:
-    """Finish the run of a scan that was cut short, if any, then compare what is new by now; the jobs.
+    """Finish an interrupted run of a scan, if any, then compare what is new; returns the jobs.
 
-    `announce` is told of each run that came to its end. Raises the errors of the index. Whatever ends this
-    process, the same call goes on where it was.
+    `announce` is called for each finished run. Raises the errors of the index. If this process dies, the same
+    call continues.
     """
     scans, planner = Scans(index.state), Planner(index, announce)
     jobs: list[Job] = []
@@ -47,7 +47,7 @@ def carry_out(
         job = work_off(
             scan.job,
             index.state,
-            means,
+            deps,
             processes=max(1, min(processes, chunks // _WORTH)),
             on_progress=on_progress,
         )
@@ -58,6 +58,6 @@ def carry_out(
     while planner.plan(scans.get(name), rules) is None:
         if scans.get(name).phase is Phase.PLANNING:
             time.sleep(_WAIT)
-        compare()  # another process began it, perhaps before our suspects were there
+        compare()  # another process began it, perhaps before all suspects were stored
     compare()
     return jobs

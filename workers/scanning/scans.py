@@ -1,7 +1,7 @@
-"""Scans and their runs, as the state of an index keeps them.
+"""Scans and their runs in the state of an index.
 
-A scan compares a collection of suspects with a catalogue of works, again and again. Each time it makes a
-run: a job of the ledger whose chunks compare what neither side had before.
+A scan compares a collection of suspects with a catalogue of works, repeatedly. Each time it makes a run: a
+job of the ledger whose chunks compare the records that are new on either side.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from facsimile.search.ranking import Thresholds
 from facsimile.search.secrets import without_url_secrets
 from facsimile.workers.errors import ScanNotFound
 from facsimile.workers.ledger.chunks import now
-from facsimile.workers.ledger.jobs import checked
+from facsimile.workers.ledger.jobs import validate_job_id
 
 KIND = "scan"
 RUN = "run"
 
 
 class Phase(enum.StrEnum):
-    """Where a scan is: `reading` its suspects by the queue, `planning` what to compare, `comparing`."""
+    """The phase of a scan: `reading` its suspects by the queue, `planning` what to compare, `comparing`."""
 
     IDLE = "idle"
     READING = "reading"
@@ -40,11 +40,11 @@ class Phase(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What a comparison goes by. It is part of the evidence, and other rules compare everything anew.
+class ScanRules:
+    """The rules of a comparison. They are part of the evidence; a run with other rules compares everything.
 
     `similar` makes findings of matches that are not proven, too. `program` is the version of the program,
-    which is told and changes nothing.
+    which is recorded and has no effect.
     """
 
     signatures: Signatures
@@ -55,12 +55,12 @@ class Rules:
 
     @property
     def digest(self) -> str:
-        """What tells whether two comparisons went by the same rules."""
+        """A digest that is equal for comparisons by the same rules."""
         facts = {**self.as_json(), "program": ""}
         return sha256(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Any]:
-        """The rules as evidence tells them."""
+        """The JSON form of the rules, as evidence holds it."""
         return {
             "signatures": asdict(self.signatures),
             "thresholds": asdict(self.thresholds),
@@ -70,14 +70,14 @@ class Rules:
         }
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Self:
-        """The rules that `as_json` told."""
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `as_json`."""
         return cls(
-            signatures=Signatures(**told["signatures"]),
-            thresholds=Thresholds(**told["thresholds"]),
-            policy=Policy(**told["verification"]),
-            similar=told["similar"],
-            program=told["program"],
+            signatures=Signatures(**data["signatures"]),
+            thresholds=Thresholds(**data["thresholds"]),
+            policy=Policy(**data["verification"]),
+            similar=data["similar"],
+            program=data["program"],
         )
 
 
@@ -89,7 +89,7 @@ class Run:
     scan: str
     catalogue: str
     suspects: str
-    rules: Rules
+    rules: ScanRules
     at: datetime
     all_suspects: int = 0
     all_works: int = 0
@@ -98,7 +98,7 @@ class Run:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How much there was to compare."""
+        """The number of records to compare."""
         return {
             "suspects": self.all_suspects,
             "works": self.all_works,
@@ -107,7 +107,7 @@ class Run:
         }
 
     def entry(self) -> Entry:
-        """The run as the state keeps it; it never changes."""
+        """The entry of the run; it never changes."""
         return Entry(
             kind=RUN,
             id=self.id,
@@ -117,14 +117,14 @@ class Run:
         )
 
     @classmethod
-    def of(cls, entry: Entry) -> Self:
-        """The run that an entry keeps."""
+    def from_entry(cls, entry: Entry) -> Self:
+        """The run that an entry stores."""
         return cls(
             id=entry.id,
             scan=entry.term("scan"),
             catalogue=entry.body["catalogue"],
             suspects=entry.body["suspects"],
-            rules=Rules.of(entry.body["rules"]),
+            rules=ScanRules.from_json(entry.body["rules"]),
             at=_time(entry.number("at")),
             all_suspects=entry.number("suspects"),
             all_works=entry.number("works"),
@@ -135,12 +135,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """A scan. `job` is the job under way, of reading or of comparing; `run` the last that came to its end,
-    by the rules of the digest `rules`. Everything that run saw on either side has been compared.
+    """A scan. `job` is the job in progress, of reading or of comparing; `run` the last finished run, by the
+    rules of the digest `rules`. All records that this run listed have been compared.
 
     `sources` are read before each run, with `recheck` also addresses that are known. `every` is seconds
-    between two starts (0: only by hand), `due` the time of the next. While reading or planning, the scan is
-    left to whoever does that until `lease`.
+    between two starts (0: only by hand), `due` the time of the next. While reading or planning, one process
+    has the scan until `lease`.
     """
 
     name: str
@@ -167,13 +167,13 @@ class Scan:
 
     @property
     def status(self) -> str:
-        """The phase, or `waiting` where a start is due and no worker has begun it yet."""
+        """The phase, or `waiting` where a start is due and no worker has begun it."""
         if self.phase is Phase.IDLE and 0 < self.due <= now():
             return "waiting"
         return self.phase.value
 
     def as_json(self) -> dict[str, Any]:
-        """The scan as services read it."""
+        """The JSON form of the scan."""
         return {
             "scan": self.name,
             "catalogue": self.catalogue,
@@ -211,47 +211,49 @@ class Scans:
             yield _scan(entry)
 
     def under_way(self) -> Iterator[Scan]:
-        """The scans that somebody has to bring further."""
+        """The scans that are not idle."""
         phases = tuple(phase.value for phase in Phase if phase is not Phase.IDLE)
         for entry in self._state.all(Wanted(kind=KIND, terms={"phase": phases})):
             yield _scan(entry)
 
     def due(self) -> Iterator[Scan]:
-        """The scans whose time has come."""
+        """The scans that are due to start."""
         for entry in self._state.all(Wanted(kind=KIND, between={"due": (1, now())}), order="due"):
             yield _scan(entry)
 
     def save(self, scan: Scan) -> Scan | None:
-        """Write a scan as it was changed; None where another process was faster."""
+        """Write a changed scan; None where another process changed it first."""
         (written,) = self._state.put([_entry(scan)])
         return _scan(written) if written else None
 
-    def opened(self, wanted: Scan) -> Scan:
-        """The scan of this name, made where there is none, with the sources and the schedule wanted.
+    def create_or_update(self, requested: Scan) -> Scan:
+        """Create a scan, or update the sources and options of the one of this name.
 
-        Raises InvalidRequest where it has another catalogue or other suspects: a scan keeps what it compares.
+        Raises InvalidRequest where it has another catalogue or other suspects, which cannot change.
         """
-        checked(wanted.name)
-        if wanted.catalogue == wanted.suspects:
+        validate_job_id(requested.name)
+        if requested.catalogue == requested.suspects:
             raise InvalidRequest("suspects and works must be two collections; `duplicates` looks within one")
         while True:
-            new = wanted.replaced(created=now())
+            new = requested.replaced(created=now())
             if made := self.save(new):
                 return made
-            stored = self.get(wanted.name)
-            if (stored.catalogue, stored.suspects) != (wanted.catalogue, wanted.suspects):
+            stored = self.get(requested.name)
+            if (stored.catalogue, stored.suspects) != (requested.catalogue, requested.suspects):
                 raise InvalidRequest(
-                    f"the scan {wanted.name} compares {stored.suspects} with {stored.catalogue}: "
+                    f"the scan {requested.name} compares {stored.suspects} with {stored.catalogue}: "
                     "give this one another --name"
                 )
             changed = stored.replaced(
-                sources=wanted.sources or stored.sources, similar=wanted.similar, recheck=wanted.recheck
+                sources=requested.sources or stored.sources,
+                similar=requested.similar,
+                recheck=requested.recheck,
             )
             if saved := self.save(changed):
                 return saved
 
     def schedule(self, name: str, seconds: int) -> Scan:
-        """Let workers start a scan every so many seconds, from now on; 0: no more. Raises ScanNotFound."""
+        """Let workers start a scan every `seconds`, from now on; 0 ends the schedule. Raises ScanNotFound."""
         while True:
             due = now() + 1000 * seconds if seconds else 0
             if saved := self.save(self.get(name).replaced(every=seconds, due=due)):
@@ -262,7 +264,7 @@ class Scans:
         entry = self._state.get([Ref(RUN, id)]).get(Ref(RUN, id))
         if entry is None:
             raise ScanNotFound(f"there is no run {id}")
-        return Run.of(entry)
+        return Run.from_entry(entry)
 
 
 def _entry(scan: Scan) -> Entry:

@@ -1,4 +1,4 @@
-"""Scans that workers carry out: whoever keeps the schedule brings each one further, step by step."""
+"""Advances scans that workers run through their phases, and starts those that are due."""
 
 from __future__ import annotations
 
@@ -10,50 +10,51 @@ from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.sources import items
 from facsimile.search.index.base import Index
 from facsimile.workers.errors import JobClosed, JobNotFound, QueueError
-from facsimile.workers.ledger.chunks import Published, now
+from facsimile.workers.ledger.chunks import ChunkMessage, now
 from facsimile.workers.ledger.jobs import Jobs, JobState, new_id
 from facsimile.workers.logging import logger
 from facsimile.workers.queue.producer import Producer
-from facsimile.workers.scanning.lease import Claim
+from facsimile.workers.scanning.lease import ScanLease
 from facsimile.workers.scanning.plan import Planner
-from facsimile.workers.scanning.scans import Phase, Rules, Run, Scan, Scans
+from facsimile.workers.scanning.scans import Phase, Run, Scan, ScanRules, Scans
 
-#: milliseconds for which suspects are left to the process that reads their sources, unless it renews that
+#: milliseconds of the lease of a process that reads suspects
 LEASE = 60_000
 
 log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
-    """What conducting needs of the queue: publishing chunks, how many wait, and at how many to pause.
+class SchedulerDeps:
+    """Dependencies of the scheduler: publishing chunks, how many wait, and at how many to pause.
 
-    `rules` are those of an index, with or without what is only similar; `max_bytes` is of one image.
+    `rules` returns the rules of an index, with or without similar matches; `max_bytes` is the limit of one
+    image.
     """
 
-    publish: Callable[[Iterable[Published]], None]
+    publish: Callable[[Iterable[ChunkMessage]], None]
     waiting: Callable[[], int]
     limit: int
     max_bytes: int
-    rules: Callable[[Index, bool], Rules]
+    rules: Callable[[Index, bool], ScanRules]
     announce: Callable[[Scan, Run], None] = lambda scan, run: None
 
 
-class Conductor:
-    """Starts scans and brings them further. Any number may run at a time, and die at any point.
+class ScanScheduler:
+    """Starts and advances scans. Any number may run at a time, and die at any point.
 
-    Each step of a scan is claimed by a write that only one process wins.
+    Each step of a scan is claimed by a write in which only one process succeeds.
     """
 
-    def __init__(self, index: Index, means: Means) -> None:
+    def __init__(self, index: Index, deps: SchedulerDeps) -> None:
         self._index = index
-        self._means = means
+        self._deps = deps
         self._scans = Scans(index.state)
         self._jobs = Jobs(index.state)
-        self._planner = Planner(index, means.announce)
+        self._planner = Planner(index, deps.announce)
 
     def tick(self) -> None:
-        """Start the scans that are due, and bring further those under way."""
+        """Start the scans that are due, and advance those in progress."""
         for scans, step in ((self._scans.due(), self.start), (self._scans.under_way(), self._advance)):
             for scan in scans:
                 try:
@@ -61,12 +62,12 @@ class Conductor:
                 except QueueError as error:
                     if error.transient:
                         raise
-                    log.warning("scan has to wait", scan=scan.name, reason=str(error))
+                    log.warning("scan_postponed", scan=scan.name, reason=str(error))
 
     def start(self, scan: Scan) -> bool:
-        """Begin a run: first the sources are handed over. False where it is under way, or another was faster.
+        """Begin a run by reading its sources. False where one is in progress, or another process was faster.
 
-        The next time by the schedule is counted from now, so that one that was missed is not made up for.
+        The next start of the schedule is counted from now: a missed start is not repeated.
         """
         due = now() + 1000 * scan.every if scan.every else 0
         if scan.phase is not Phase.IDLE:
@@ -80,7 +81,7 @@ class Conductor:
         return True
 
     def _advance(self, scan: Scan) -> None:
-        """Whatever the phase of a scan waits for may have come."""
+        """Move a scan to its next phase if the current one has ended."""
         if scan.phase is Phase.COMPARING:
             self._planner.finish(scan)
         elif scan.phase is Phase.PLANNING and scan.lease < now():
@@ -97,19 +98,17 @@ class Conductor:
                 self._plan(scan)
 
     def _plan(self, scan: Scan) -> None:
-        rules = self._means.rules(self._index, scan.similar)
-        self._means.publish(self._planner.plan(scan, rules) or [])
+        rules = self._deps.rules(self._index, scan.similar)
+        self._deps.publish(self._planner.plan(scan, rules) or [])
 
     def _read(self, scan: Scan) -> None:
-        """Hand the suspects over to the workers; what an earlier process began is gone on with."""
+        """Submit the suspects to the workers; continues what an earlier process began."""
         try:
             self._jobs.start(scan.job, scan.sources, (scan.suspects, scan.catalogue))
         except JobClosed:
             return
-        claim = Claim(self._scans, scan, LEASE)
-        producer = Producer(
-            self._index.state, self._means.publish, self._means.waiting, limit=self._means.limit
-        )
+        claim = ScanLease(self._scans, scan, LEASE)
+        producer = Producer(self._index.state, self._deps.publish, self._deps.waiting, limit=self._deps.limit)
         producer.produce(
             scan.job,
             self._suspects(scan),
@@ -119,9 +118,9 @@ class Conductor:
         self._jobs.close(scan.job)
 
     def _suspects(self, scan: Scan) -> Iterator[Item | Outcome]:
-        """The images of all sources; one that is gone is a failure among them, and the others go on."""
+        """The images of all sources; a missing source is one failed outcome, and the others continue."""
         for source in scan.sources:
             try:
-                yield from items(source, collection=scan.suspects, max_bytes=self._means.max_bytes)
+                yield from items(source, collection=scan.suspects, max_bytes=self._deps.max_bytes)
             except FacsimileError as error:
                 yield Outcome.failed(Item(source, collection=scan.suspects), error)

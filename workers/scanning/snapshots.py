@@ -1,4 +1,4 @@
-"""Marks: which records a run of a scan found on either side, so that the next one sees what is new."""
+"""Marks of the records that a run of a scan listed on either side, by which the next run finds new ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facsimile.search.index.state.base import Entry, Ref, State
 
 KIND = "compared"
 
-#: bytes of a mark, and marks that lie in one entry
+#: bytes of a mark, and marks in one entry
 _BYTES = 16
 _TOGETHER = 10_000
 
@@ -28,10 +28,10 @@ class Side(enum.StrEnum):
 
 
 def mark_of(record: ImageRecord) -> bytes:
-    """What changes with all that a comparison and its evidence depend on.
+    """A digest of all fields of a record that a comparison and its evidence depend on.
 
-    The time of adding is part of it, so that a record which was removed and came back counts as new; it is
-    only tested for equality, so clocks do not matter.
+    The time of adding is one, so that a record which was removed and came back counts as new; it is only
+    tested for equality, so clocks do not matter.
     """
     facts = [
         record.collection,
@@ -50,7 +50,7 @@ class Marks:
         self._state = state
 
     def write(self, run: str, side: Side, marks: Iterable[bytes]) -> None:
-        """Keep the marks of a side; of one run and side only once."""
+        """Store the marks of a side; call it once per run and side."""
         iterator = iter(marks)
         number = 0
         while some := list(islice(iterator, _TOGETHER)):
@@ -58,18 +58,18 @@ class Marks:
             number += 1
 
     def read(self, run: str, side: Side) -> set[bytes]:
-        """The marks of a side: some hundred bytes of memory each."""
+        """The marks of a side: about a hundred bytes of memory each."""
         return {mark for entry in self._entries(run, side) for mark in _marks(entry)}
 
     def drop(self, run: str, side: Side, marks: set[bytes]) -> None:
-        """Take some marks away: their records count as new in the next run."""
+        """Remove some marks: their records count as new in the next run."""
         for entry in list(self._entries(run, side)):
             kept = [mark for mark in _marks(entry) if mark not in marks]
             if len(kept) < len(_marks(entry)):
                 self._state.put([entry.replaced(body=_body(kept))])
 
-    def forget(self, run: str) -> None:
-        """Forget all marks of a run."""
+    def delete(self, run: str) -> None:
+        """Delete all marks of a run."""
         for side in Side:
             self._state.delete([entry.ref for entry in list(self._entries(run, side))])
 

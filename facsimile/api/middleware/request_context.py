@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from facsimile.api.metrics import Metrics
 from facsimile.api.problems import INTERNAL_ERROR, OVERLOADED, Problem, Problems, ProblemType
 from facsimile.api.service import Options
-from facsimile.workers.logging import bound, logger
+from facsimile.workers.logging import bind_context, logger
 
 log = logger("facsimile.access")
 
@@ -78,7 +78,7 @@ class RequestContext:
                     answer["RateLimit-Reset"] = str(rate.reset)
             await send(message)
 
-        with bound(request=request_id):
+        with bind_context(request=request_id):
             try:
                 if refused := self._refused(scope, headers):
                     await self._problems.answer(scope["path"], request_id, refused)(scope, receive, sent)

@@ -67,7 +67,7 @@ class Entry:
         }
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
+    def from_json(cls, row: Mapping[str, Any]) -> Self:
         """The entry that `as_json` returned, as a new one."""
         terms = {name: tuple(values) for name, values in row["terms"].items()}
         return cls(kind=row["kind"], id=row["id"], terms=terms, numbers=row["numbers"], body=row["body"])

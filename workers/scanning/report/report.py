@@ -25,20 +25,20 @@ from facsimile.workers.scanning.findings import Finding
 from facsimile.workers.scanning.report.report_csv import COLUMNS, row_of
 from facsimile.workers.scanning.scans import Scan
 
-#: findings of one part of the page, which is unpacked when somebody comes near it
+#: findings of one part of the HTML report, which the browser parses when it is scrolled into view
 TOGETHER = 50
 
 #: findings up to which thumbnails are shown as they are; of more, in this size
 LARGE, SMALL_SIDE = 1000, 144
 
 
-#: what some readers take for the end of a line
+#: characters that some parsers take for the end of a line
 _BREAKS = "\x85\u2028\u2029"
 
 
 @dataclass(slots=True)
-class _Listed:
-    """What the page knows of all findings at once."""
+class _Overview:
+    """Data of all findings that the HTML report filters and groups by."""
 
     rows: list[list[Any]] = field(default_factory=list)
     works: dict[Key, int] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Report:
 
     def _lines(self, out: IO[str]) -> None:
         for finding in self._findings:
-            out.write(_escaped(self._told(finding), _BREAKS) + "\n")
+            out.write(_escaped(self._as_json(finding), _BREAKS) + "\n")
 
     def _table(self, out: IO[str]) -> None:
         writer = csv.writer(out)
@@ -84,10 +84,10 @@ class Report:
         for finding in self._findings:
             writer.writerow(row_of(finding, self._clusters.get(finding.id, "")))
 
-    def _told(self, finding: Finding) -> dict[str, Any]:
+    def _as_json(self, finding: Finding) -> dict[str, Any]:
         return {**finding.as_json(), "cluster": self._clusters.get(finding.id)}
 
-    # -- the page ------------------------------------------------------------------------------------------
+    # -- the HTML report -----------------------------------------------------------------------------------
 
     def _page(self, out: IO[str]) -> None:
         """Part by part, so that memory holds no more than one of them besides the findings."""
@@ -102,23 +102,23 @@ class Report:
             out.write(part)
 
     def _parts(self) -> Iterator[str]:
-        """The data of the page, element by element."""
-        listed = _Listed()
+        """The data of the HTML report, element by element."""
+        listed = _Overview()
         for number, some in enumerate(_batches(self._findings, TOGETHER)):
             pictures = self._pictures([key for each in some for key in each.suspect_keys])
-            told = []
+            rows = []
             for each in some:
                 listed.rows.append(self._row(each, listed))
                 found = (pictures[key] for key in each.suspect_keys if key in pictures)
-                told.append({**self._told(each), "picture": next(found, "")})
-            yield _data(f"findings-{number}", told)
+                rows.append({**self._as_json(each), "picture": next(found, "")})
+            yield _data(f"findings-{number}", rows)
         works = list(listed.works)
         for number, keys in enumerate(_batches(works, TOGETHER)):
             pictures = self._pictures(keys)
             yield _data(f"works-{number}", [pictures.get(key, "") for key in keys])
         yield _data("report", self._summary(listed))
 
-    def _summary(self, listed: _Listed) -> dict[str, Any]:
+    def _summary(self, listed: _Overview) -> dict[str, Any]:
         return {
             **self._scan.as_json(),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -128,15 +128,15 @@ class Report:
             "sites": list(listed.sites),
         }
 
-    def _row(self, finding: Finding, listed: _Listed) -> list[Any]:
-        """What findings are filtered and grouped by: state, verdict, work, sites, cluster."""
+    def _row(self, finding: Finding, listed: _Overview) -> list[Any]:
+        """The values that findings are filtered and grouped by: state, verdict, work, sites, cluster."""
         key = finding.work_key
         if key not in listed.works:
             listed.works[key] = len(listed.works)
             listed.labels.append(finding.work["title"] or finding.work["source"] or finding.work["id"])
         sites = [listed.sites.setdefault(site, len(listed.sites)) for site in finding.sites]
         cluster = self._clusters.get(finding.id, "")
-        return [finding.state.value, finding.entry.term("verdict"), listed.works[key], sites, cluster]
+        return [finding.state.value, finding.verdict.value, listed.works[key], sites, cluster]
 
     def _pictures(self, keys: Sequence[Key]) -> dict[Key, str]:
         """The thumbnails as data URLs; a record that was removed meanwhile has none."""

@@ -1,4 +1,4 @@
-"""Findings as a table, for people with a spreadsheet."""
+"""Findings as a CSV table for spreadsheets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COLUMNS = (
     "comment",
 )
 
-#: what makes a spreadsheet take a text for a formula, also in other widths
+#: characters that make a spreadsheet read a text as a formula, also in other widths
 _FORMULA = "=+-@\u2212"
 
 #: what separates cells, by the language of the spreadsheet
@@ -42,18 +42,18 @@ _SEPARATOR = re.compile("([;\t\r\n])")
 
 
 def row_of(finding: Finding, cluster: str) -> list[str]:
-    """A line of the table, in the order of `COLUMNS`."""
-    told = finding.as_json()
-    work, suspect, evidence = told["work"], told["suspect"], told["evidence"]
-    comments = [each["comment"] for each in told["history"] if each.get("comment")]
+    """A row of the table, in the order of `COLUMNS`."""
+    data = finding.as_json()
+    work, suspect, evidence = finding.work, finding.suspect, finding.evidence
+    comments = [each["comment"] for each in finding.history if each.get("comment")]
     values = {
-        **{name: told[name] for name in ("finding", "state", "verdict", "score", "hamming", "cosine")},
-        **{name: told[name] for name in ("edit", "note", "reviewer")},
+        **{name: data[name] for name in ("finding", "state", "verdict", "score", "hamming", "cosine")},
+        **{name: data[name] for name in ("edit", "note", "reviewer")},
         "cluster": cluster,
         **{f"work_{name}": work[name] for name in ("collection", "id", "title", "source", "sha256")},
         **{f"suspect_{name}": suspect[name] for name in ("id", "source", "sha256")},
         "suspect_sources": "\n".join(suspect["sources"]),
-        "sites": " ".join(told["sites"]),
+        "sites": " ".join(finding.sites),
         "first_seen": evidence["first_seen"],
         "compared": evidence["compared"],
         "comment": comments[-1] if comments else "",
@@ -62,7 +62,7 @@ def row_of(finding: Finding, cluster: str) -> list[str]:
 
 
 def cell(value: Any) -> str:
-    """A value as text that no spreadsheet takes for a formula: strangers choose titles and addresses."""
+    """A value as text that no spreadsheet reads as a formula: titles and addresses come from strangers."""
     if value is None:
         return ""
     text = str(value)
