@@ -140,5 +140,5 @@ def key_of(cursor: str) -> Key:
     try:
         collection, id = orjson.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
     except (ValueError, TypeError) as error:
-        raise InvalidRequest(f"{cursor[:80]!r} is no cursor of a listing") from error
+        raise InvalidRequest(f"{cursor[:80]!r} is not a cursor of a listing") from error
     return Key(str(collection), str(id))

@@ -124,5 +124,5 @@ def place_of(wanted: Wanted, order: str, descending: bool, cursor: str) -> Place
         listing, number, id = [], 0, ""
     ours = listing == [wanted.kind, order, descending]
     if not ours or type(number) is not int or number not in _LONG or not isinstance(id, str):
-        raise InvalidRequest(f"{cursor[:80]!r} is no cursor of this listing")
+        raise InvalidRequest(f"{cursor[:80]!r} is not a cursor of this listing")
     return Place(number, id)
