@@ -11,7 +11,7 @@ from facsimile.ingest.loader import Loader
 from facsimile.ingest.recompute import Redescribed, Redescriber
 from facsimile.search.index.opening import (
     family,
-    is_of_this_layout,
+    is_complete,
     rebuild_index,
     signatures_of,
     stored_signatures,
@@ -47,7 +47,7 @@ def reindex(
     else:
         made = chosen.new_model(model or DEFAULT_MODEL)
         new = signatures_of(made)
-    outdated = not is_of_this_layout(location, options)
+    outdated = not is_complete(location, options)
     as_they_are = model is None and new == old and not (outdated or panels)
     with Loader(chosen.fetching) as loader:
         redescriber = Redescriber(

@@ -266,11 +266,10 @@ def _oriented(
     spectrum: NDArray[np.float32], orientations: Sequence[str], probes: Probes
 ) -> Iterator[tuple[str, NDArray[np.uint8], tuple[str, ...]]]:
     """A spectrum [16, 16] in each orientation: its hash and band terms."""
-    for orientation in orientations:
-        oriented = orient_spectrum(spectrum, orientation)
-        bits = phash.bits_of(oriented)
-        terms = bands.neighbours(bits) if probes == "all" else bands.probed(oriented, probes)
-        yield orientation, bits, terms
+    oriented = np.stack([orient_spectrum(spectrum, orientation) for orientation in orientations])
+    bits = phash.bits_of(oriented)
+    terms = [bands.neighbours(each) for each in bits] if probes == "all" else bands.probed(oriented, probes)
+    yield from zip(orientations, bits, terms, strict=True)
 
 
 def hash_queries_of_bits(

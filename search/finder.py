@@ -18,7 +18,6 @@ from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.models.base import Model
 from facsimile.imaging.record import Description, ImageRecord, Key
 from facsimile.imaging.regions import describe_regions
-from facsimile.search.candidates import candidates
 from facsimile.search.comparison import Comparison, compare
 from facsimile.search.errors import AmbiguousId, InvalidRequest, RecordNotFound
 from facsimile.search.index.base import Index
@@ -31,8 +30,10 @@ from facsimile.search.regions import again, combined, is_explained, judge_region
 from facsimile.search.stored_queries import descriptions
 from facsimile.search.verification import reach, verified
 
-#: candidates by hash beyond the limit of the answer, since exact ranking may reorder them
+#: candidates beyond the limit of the answer, since exact ranking may reorder them. By vector alone fewer do
+#: without verification: what a hash brings forward is a candidate by its hash
 _SPARE = 40
+_SPARE_BY_VECTOR = 10
 
 #: receives what a search measured: seconds of the steps `ask`, `rank`, `verify` and `regions`, the number of
 #: `candidates`
@@ -96,11 +97,8 @@ class Finder:
         with self._cpu_limit:
             hashes = [self._hash_queries(query, params) for query in asked]
         start = perf_counter()
-        found = candidates(
-            self.index,
-            asked,
-            [self._index_query(*each, params) for each in zip(images, hashes, strict=True)],
-            params.records,
+        found = self.index.ask(
+            [self._index_query(*each, params) for each in zip(images, hashes, strict=True)]
         )
         by_text = self._by_text(params)
         self._observe_step("ask", start)
@@ -236,11 +234,20 @@ class Finder:
         self, image: QueryImage, variants: tuple[HashQuery, ...], params: SearchParams
     ) -> IndexQuery:
         query = image.description
-        wanted = params.limit + _SPARE + (image.key is not None)  # a stored image finds itself, too
+        itself = image.key is not None  # a stored image finds itself, too
+        wanted = params.limit + _SPARE + itself
         vector = query.vector if self.index.signatures.dims and query.quality else None
         if params.mode == "similar":
             if not self.index.signatures.dims:
                 raise InvalidRequest("this index has no vectors, so it cannot search for similar images")
             variants = ()
-        nearest = 0 if vector is None else wanted
-        return IndexQuery(variants, self._reach(params).similar, wanted, params.records, vector, nearest)
+        by_vector = wanted if params.verifies else params.limit + _SPARE_BY_VECTOR + itself
+        return IndexQuery(
+            variants,
+            self._reach(params).similar,
+            wanted,
+            params.records,
+            vector,
+            nearest=0 if vector is None else by_vector,
+            digests=query.digests,
+        )

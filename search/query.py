@@ -53,7 +53,8 @@ class IndexQuery:
     """One query image, as an index sees it.
 
     `variants` are its hashes, `radius` the largest Hamming distance of a candidate by hash, `limit` the
-    number of those. `vector` is L2-normalised float32; the `nearest` records by cosine are candidates, too.
+    number of those. `vector` is L2-normalised float32; the `nearest` records by cosine are candidates, too,
+    and so are all records whose bytes or pixels have one of the SHA-256 `digests`.
     """
 
     variants: tuple[HashQuery, ...]
@@ -62,6 +63,7 @@ class IndexQuery:
     filter: Filter = field(default_factory=Filter)
     vector: NDArray[np.float32] | None = None
     nearest: int = 0
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,11 +58,24 @@ class Nearest:
 
 def nearest(variants: Sequence[HashQuery], record: ImageRecord) -> Nearest | None:
     """The smallest Hamming distance over the variants and the record's hashes; the first wins a tie."""
-    if not variants or not record.quality:
-        return None
-    stored = [record.bits] if record.bits_trimmed is None else [record.bits, record.bits_trimmed]
-    hamming, variant, column = _least(variants, np.stack(stored))
-    return Nearest(hamming, variant.orientation, variant.trimmed or column == 1, variant.part)
+    return _nearest_of_each(variants, [record])[0]
+
+
+def _nearest_of_each(variants: Sequence[HashQuery], records: Sequence[ImageRecord]) -> list[Nearest | None]:
+    """The same for each of some records, by one table of distances."""
+    if not variants or not records:
+        return [None] * len(records)
+    wholes = [_wholes(record) for record in records]
+    asked = np.stack([variant.bits for variant in variants])
+    table = distance.hamming(asked[:, None, :], np.concatenate(wholes)[None, :, :])
+    columns = iter(zip(table.min(axis=0).tolist(), table.argmin(axis=0).tolist(), strict=True))
+    found: list[Nearest | None] = []
+    for record, hashes in zip(records, wholes, strict=True):
+        hamming, row, trimmed = min((*next(columns), column) for column in range(len(hashes)))
+        variant = variants[row]
+        near = Nearest(hamming, variant.orientation, variant.trimmed or trimmed == 1, variant.part)
+        found.append(near if record.quality else None)
+    return found
 
 
 def _nearest_panel(variants: Sequence[HashQuery], record: ImageRecord) -> Nearest | None:
@@ -72,31 +85,28 @@ def _nearest_panel(variants: Sequence[HashQuery], record: ImageRecord) -> Neares
     asking = [variant for variant in variants if variant.panels]
     if not asking:
         return None
-    hamming, variant, _ = _least(asking, record.panels)
-    return Nearest(hamming, variant.orientation, variant.trimmed, panel=True)
+    asked = np.stack([variant.bits for variant in asking])
+    table = distance.hamming(asked[:, None, :], record.panels[None, :, :]).min(axis=1)
+    variant = asking[int(table.argmin())]
+    return Nearest(int(table.min()), variant.orientation, variant.trimmed, panel=True)
 
 
-def _least(variants: Sequence[HashQuery], stored: NDArray[np.uint8]) -> tuple[int, HashQuery, int]:
-    """The smallest distance of the variants to hashes [N, 32]: of which variant, to which of the hashes."""
-    asked = np.stack([variant.bits for variant in variants])
-    table = distance.hamming(asked[:, None, :], stored[None, :, :])
-    row, column = np.unravel_index(int(np.argmin(table)), table.shape)
-    return int(table[row, column]), variants[int(row)], int(column)
-
-
-def hash_distance(first: Asked, second: Asked, similar: int) -> int | None:
+def hash_distance(
+    first: Asked, second: Asked, similar: int, *, turned: NDArray[np.uint8] | None = None
+) -> int | None:
     """The Hamming distance that is shown for two pictures, whoever asks, and in whichever order.
 
     The smallest over the turns and margins of the whole pictures or, where that is more than `similar`, of
     the pictures in either of them. It needs nothing but what an index keeps; a query's own spectrum, which
-    `nearest` goes by, turns a hash more exactly by a few bits. None where a picture is blank.
+    `nearest` goes by, turns a hash more exactly by a few bits. None where a picture is blank. `turned` has
+    the hashes of the whole first picture in every orientation, if they are known.
     """
     if not (first.quality and second.quality):
         return None
     wholes = (_wholes(first), _wholes(second))
-    whole = _least_turned(wholes[0], wholes[1], ORIENTATIONS)
+    whole = _least(_turned(wholes[0], ORIENTATIONS) if turned is None else turned, wholes[1])
     parts = [
-        _least_turned(each.panels, other, IN_PAGES)
+        _least(_turned(each.panels, IN_PAGES), other)
         for each, other in ((first, wholes[1]), (second, wholes[0]))
         if len(each.panels)
     ]
@@ -106,10 +116,13 @@ def hash_distance(first: Asked, second: Asked, similar: int) -> int | None:
 
 def shown(query: Asked, matches: Iterable[Match], thresholds: Thresholds) -> list[Match]:
     """The matches of a query with the distances that are shown."""
+    turned = _turned(_wholes(query), ORIENTATIONS)
     return [
         match
         if match.hamming is None
-        else dataclasses.replace(match, hamming=hash_distance(query, match.record, thresholds.similar))
+        else dataclasses.replace(
+            match, hamming=hash_distance(query, match.record, thresholds.similar, turned=turned)
+        )
         for match in matches
     ]
 
@@ -119,10 +132,14 @@ def _wholes(picture: Asked) -> NDArray[np.uint8]:
     return np.stack([picture.bits, *trimmed])
 
 
-def _least_turned(first: NDArray[np.uint8], second: NDArray[np.uint8], orientations: Sequence[str]) -> int:
-    """The smallest distance of some hashes [N, 32], turned, to others [M, 32]."""
-    turned = np.stack([orient_bits(first, each) for each in orientations])
-    return int(distance.hamming(turned[:, :, None], second[None, None]).min())
+def _turned(hashes: NDArray[np.uint8], orientations: Sequence[str]) -> NDArray[np.uint8]:
+    """Hashes [N, 32] in each orientation [M]: [M * N, 32]."""
+    return np.concatenate([orient_bits(hashes, each) for each in orientations])
+
+
+def _least(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> int:
+    """The smallest distance of some hashes [N, 32] to others [M, 32]."""
+    return int(distance.hamming(first[:, None], second[None]).min())
 
 
 def judge(
@@ -136,7 +153,10 @@ def judge(
 
     `copies` orders by verdict and score; `similar` by cosine, and keeps every candidate that has one.
     """
-    found = (_judged(query, variants, record, thresholds, mode) for record in records)
+    some = list(records)
+    nears = _near(variants, some, thresholds)
+    cosines = _cosines(query, some)
+    found = [_judged(query, *each, thresholds, mode) for each in zip(some, nears, cosines, strict=True)]
     return sorted((match for match in found if match), key=_place if mode == "copies" else _by_cosine)
 
 
@@ -152,14 +172,13 @@ def _within(match: Match, thresholds: Thresholds) -> bool:
 
 def _judged(
     query: Asked,
-    variants: Sequence[HashQuery],
     record: ImageRecord,
+    near: Nearest | None,
+    cosine: float | None,
     thresholds: Thresholds,
     mode: Mode,
 ) -> Match | None:
-    near = _near(variants, record, thresholds)
     hamming = near.hamming if near else None
-    cosine = _cosine(query, record)
     if query.sha256 == record.sha256 or query.pixels == record.pixels:
         return Match(record=record, verdict=Verdict.IDENTICAL, score=1.0, hamming=hamming, cosine=cosine)
     by_hash = hamming if hamming is not None else 257
@@ -196,28 +215,38 @@ def unproven(match: Match) -> Match:
     return dataclasses.replace(match, verdict=Verdict.SIMILAR, score=_OF_UNPROVEN * match.score)
 
 
-def _near(variants: Sequence[HashQuery], record: ImageRecord, thresholds: Thresholds) -> Nearest | None:
-    """The nearest hashes; those of parts of either picture count where the whole is too far."""
-    whole = nearest([variant for variant in variants if variant.wholes and not variant.part], record)
-    if whole and whole.hamming <= thresholds.similar:
-        return whole
-    parts = (
-        nearest([variant for variant in variants if variant.part and variant.wholes], record),
-        _nearest_panel(variants, record),
-    )
-    near = [part for part in parts if part and part.hamming <= thresholds.similar]
-    return min(near, key=lambda part: part.hamming, default=whole)
+def _near(
+    variants: Sequence[HashQuery], records: Sequence[ImageRecord], thresholds: Thresholds
+) -> list[Nearest | None]:
+    """The nearest hashes of each record; parts of either picture count where the whole is too far."""
+    wholes = [variant for variant in variants if variant.wholes and not variant.part]
+    parts = [variant for variant in variants if variant.wholes and variant.part]
+    found = _nearest_of_each(wholes, records)
+    for place, (record, part) in enumerate(zip(records, _nearest_of_each(parts, records), strict=True)):
+        whole = found[place]
+        if whole and whole.hamming <= thresholds.similar:
+            continue
+        either = (part, _nearest_panel(variants, record))
+        near = [each for each in either if each and each.hamming <= thresholds.similar]
+        found[place] = min(near, key=lambda each: each.hamming, default=whole)
+    return found
 
 
 def _alike(cosine: float | None, thresholds: Thresholds, mode: Mode) -> bool:
     return cosine is not None and (mode == "similar" or cosine >= thresholds.similar_cosine)
 
 
-def _cosine(query: Asked, record: ImageRecord) -> float | None:
+def _cosines(query: Asked, records: Sequence[ImageRecord]) -> list[float | None]:
     """None where a vector is missing, or a picture is blank: all blank ones resemble each other."""
-    if query.vector is None or record.vector is None or not (query.quality and record.quality):
-        return None
-    return float(distance.cosine(query.vector, record.vector))
+    vectors = [
+        record.vector if query.vector is not None and query.quality and record.quality else None
+        for record in records
+    ]
+    known = [vector for vector in vectors if vector is not None]
+    if query.vector is None or not known:
+        return [None] * len(records)
+    cosines = iter(distance.cosine(query.vector, np.stack(known)).tolist())
+    return [None if vector is None else next(cosines) for vector in vectors]
 
 
 def _transform(near: Nearest) -> dict[str, object]:

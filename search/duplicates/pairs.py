@@ -10,7 +10,6 @@ from typing import TypeVar
 from facsimile.imaging.describe import HashQuery, hash_queries_of_bits
 from facsimile.imaging.orientation import ORIENTATIONS
 from facsimile.imaging.record import ImageRecord, Key
-from facsimile.search.candidates import candidates
 from facsimile.search.duplicates.cluster import Cluster, Member
 from facsimile.search.duplicates.disjoint_set import DisjointSet
 from facsimile.search.index.base import Index
@@ -100,7 +99,7 @@ class Ties:
         """The candidates of each record, best first."""
         looks = [views(record) for record in batch]
         asked = [self._question(*pair) for pair in zip(batch, looks, strict=True)]
-        found = candidates(self._index, batch, asked, self._filter)
+        found = self._index.ask(asked)
         for record, view, records in zip(batch, looks, found, strict=True):
             others = [other for other in records if other.key != record.key]
             yield judge(record, view, others, self._reach)
@@ -108,7 +107,9 @@ class Ties:
     def _question(self, record: ImageRecord, view: tuple[HashQuery, ...]) -> IndexQuery:
         vector = record.vector if self._rules.verify and record.quality else None
         by_vector = 0 if vector is None else _BY_VECTOR
-        return IndexQuery(view, self._reach.similar, _BY_HASH, self._filter, vector, by_vector)
+        return IndexQuery(
+            view, self._reach.similar, _BY_HASH, self._filter, vector, by_vector, digests=record.digests
+        )
 
     def _is_sure(self, match: Match) -> bool:
         if match.verdict is Verdict.IDENTICAL:

@@ -277,7 +277,7 @@ class Index(ABC):
         the `limit` nearest. An index may leave out records that share no term with the variant; it
         never leaves out others. Blank pictures (`quality` 0) are no candidates by hash. Where the question
         has a vector, the `nearest` records by cosine are candidates too (an approximate graph may miss
-        some), and every candidate carries its vector.
+        some), and every candidate carries its vector. All records with one of its digests are candidates.
         """
 
     @abstractmethod

@@ -120,13 +120,13 @@ def stored_signatures(location: str, options: ElasticOptions | None = None) -> S
     return _stored(location, options)[1]
 
 
-def is_of_this_layout(location: str, options: ElasticOptions | None = None) -> bool:
-    """Whether an index has the layout of this version; where not, what is new in it is not in the records."""
+def is_complete(location: str, options: ElasticOptions | None = None) -> bool:
+    """Whether the records of an index hold all that this version describes; not those of an early layout."""
     if is_elasticsearch(location):
-        from facsimile.search.index.elastic.mapping import LAYOUT
+        from facsimile.search.index.elastic.mapping import COMPLETE
     else:
-        from facsimile.search.index.embedded.schema import LAYOUT
-    return _stored(location, options)[0] == LAYOUT
+        from facsimile.search.index.embedded.schema import LAYOUT as COMPLETE
+    return _stored(location, options)[0] >= COMPLETE
 
 
 def _stored(location: str, options: ElasticOptions | None) -> tuple[int, Signatures]:

@@ -175,10 +175,7 @@ def forget_panels(place: str) -> None:
             connection.execute("UPDATE records SET panels = x''")
         connection.close()
         return
-    server, name = place.rsplit("/", 1)
-    with elasticsearch.Elasticsearch(server) as client:
-        for hit in client.search(index=name, query={"match_all": {}}, size=100, source=False)["hits"]["hits"]:
-            client.update(index=name, id=hit["_id"], doc={"panels": []}, refresh=True)
+    change_all(place, {"panels": []})
 
 
 def forget_pixels(place: str) -> None:
@@ -188,10 +185,18 @@ def forget_pixels(place: str) -> None:
             connection.execute("UPDATE records SET pixels = ?", ("0" * 64,))
         connection.close()
         return
+    change_all(place, {"pixels": "0" * 64})
+
+
+def change_all(place: str, changes: dict[str, Any]) -> None:
+    """Change all documents; an update keeps nothing that lies outside of the source."""
     server, name = place.rsplit("/", 1)
     with elasticsearch.Elasticsearch(server) as client:
-        for hit in client.search(index=name, query={"match_all": {}}, size=100, source=False)["hits"]["hits"]:
-            client.update(index=name, id=hit["_id"], doc={"pixels": "0" * 64}, refresh=True)
+        found = client.search(index=name, query={"match_all": {}}, size=100, stored_fields=["thumbnail"])
+        for hit in found["hits"]["hits"]:
+            (thumbnail,) = hit["fields"]["thumbnail"]
+            doc = {"thumbnail": thumbnail, **changes}
+            client.update(index=name, id=hit["_id"], doc=doc, refresh=True)
 
 
 def relabel(place: str, changes: dict[str, Any]) -> None:

@@ -149,7 +149,7 @@ def test_at_distance_32_they_need_not(bits, two_in_each_band):
 def test_probes_vary_the_bits_nearest_the_median(luma, probes):
     block = spectrum(luma[None])[0]
     bits = bits_of(block)
-    asked = probed(block, probes)
+    (asked,) = probed(block[None], probes)
     assert len(set(asked)) == 16 * 2**probes
     assert set(terms(bits)) <= set(asked)
 
@@ -167,7 +167,7 @@ def test_neighbours_are_272():
 @pytest.mark.parametrize("probes", [0, 1, 2, 3])
 def test_probes_ask_for_every_combination_of_the_doubtful_bits_and_no_more(probes):
     block = spectrum(np.random.default_rng(3).integers(0, 256, (1, 64, 64), dtype=np.uint8))[0]
-    asked = probed(block, probes)
+    (asked,) = probed(block[None], probes)
     assert len(set(asked)) == len(asked) == 16 * 2**probes
     own = {term[0]: int(term[1:], 16) for term in terms(bits_of(block))}
     assert all((int(term[1:], 16) ^ own[term[0]]).bit_count() <= probes for term in asked)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facsimile.imaging.bands import neighbours
 from facsimile.imaging.describe import HashQuery
-from facsimile.imaging.record import BITS, ImageRecord
+from facsimile.imaging.record import BITS, ImageRecord, rounded
 from facsimile.search.index.base import Index, Signatures, Status
 from facsimile.search.query import Filter, IndexQuery
 
@@ -29,8 +29,11 @@ def random_bits(rng: np.random.Generator) -> Bits:
 
 
 def random_vector(rng: np.random.Generator) -> NDArray[np.float32]:
+    """A unit vector at the precision that indices keep."""
     vector = rng.normal(size=DIMS).astype(np.float32)
-    return vector / np.linalg.norm(vector)
+    kept = rounded(vector / np.linalg.norm(vector))
+    assert kept is not None
+    return kept
 
 
 def flipped(bits: Bits, distance: int, rng: np.random.Generator, keep: int = 0) -> Bits:

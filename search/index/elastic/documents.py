@@ -54,6 +54,8 @@ def document(record: ImageRecord) -> dict[str, Any]:
         "size": record.size,
         "quality": record.quality,
         "added_at": record.added_at.isoformat(),
+        "hashes": _encoded(*hashes),
+        "panel_hashes": _encoded(*record.panels),
         "bits": record.bits.tobytes().hex(),
         "bands": _bands(record, *hashes),
         "panels": [{"bits": bits.tobytes().hex(), "bands": _bands(record, bits)} for bits in record.panels],
@@ -67,6 +69,10 @@ def document(record: ImageRecord) -> dict[str, Any]:
     return fields
 
 
+def _encoded(*hashes: NDArray[np.uint8]) -> str | None:
+    return base64.b64encode(b"".join(bits.tobytes() for bits in hashes)).decode() or None
+
+
 def _bands(record: ImageRecord, *hashes: NDArray[np.uint8]) -> list[str]:
     return sorted({term for bits in hashes for term in terms(bits)}) if record.quality else []
 
@@ -76,9 +82,14 @@ def packed(vector: NDArray[np.float32]) -> str:
     return base64.b64encode(vector.astype(">f4").tobytes()).decode()
 
 
-def record_of(source: Mapping[str, Any]) -> ImageRecord:
-    """The record of a document that came with its bits."""
-    trimmed, vector, thumbnail = (source.get(name) for name in ("bits_trimmed", "vector", "thumbnail"))
+def record_of(source: Mapping[str, Any], fields: Mapping[str, Any] | None = None) -> ImageRecord:
+    """The record of a document. `fields` are those that came beside its source: vector and thumbnail.
+
+    Hashes are read from `hashes`; documents of an earlier layout have them in the vectors of their source.
+    """
+    beside = {name: value for name, (value, *_) in (fields or {}).items()}
+    vector, thumbnail = (beside.get(name) or source.get(name) for name in ("vector", "thumbnail"))
+    bits, trimmed, panels = _stored_hashes(source) if "bits" not in source else _indexed_hashes(source)
     return ImageRecord(
         id=source["id"],
         collection=source["collection"],
@@ -89,9 +100,9 @@ def record_of(source: Mapping[str, Any]) -> ImageRecord:
         format=source["format"],
         size=source["size"],
         quality=source["quality"],
-        bits=bits_of(source["bits"]),
-        bits_trimmed=None if trimmed is None else bits_of(trimmed),
-        panels=_panels_of(source.get("panels") or ()),
+        bits=bits,
+        bits_trimmed=trimmed,
+        panels=panels,
         vector=None if vector is None else vector_of(vector),
         thumbnail=None if thumbnail is None else base64.b64decode(thumbnail),
         sources=tuple(source["sources"]),
@@ -101,6 +112,26 @@ def record_of(source: Mapping[str, Any]) -> ImageRecord:
         metadata=source["metadata"],
         added_at=datetime.fromisoformat(source["added_at"]),
     )
+
+
+_Hashes = tuple[NDArray[np.uint8], NDArray[np.uint8] | None, NDArray[np.uint8]]
+
+
+def _stored_hashes(source: Mapping[str, Any]) -> _Hashes:
+    """Hash, hash without margins, and hashes of panels, as `document` encodes them."""
+    bits, *trimmed = _decoded(source["hashes"])
+    return bits, trimmed[0] if trimmed else None, _decoded(source.get("panel_hashes") or "")
+
+
+def _decoded(text: str) -> NDArray[np.uint8]:
+    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(-1, BITS // 8)
+
+
+def _indexed_hashes(source: Mapping[str, Any]) -> _Hashes:
+    """The same from the vectors that are searched."""
+    trimmed = source.get("bits_trimmed")
+    bits = bits_of(source["bits"])
+    return bits, None if trimmed is None else bits_of(trimmed), _panels_of(source.get("panels") or ())
 
 
 def bits_of(value: str | Sequence[float]) -> NDArray[np.uint8]:

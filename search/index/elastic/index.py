@@ -20,7 +20,7 @@ from facsimile.search.index.base import (
 )
 from facsimile.search.index.elastic import lifecycle as life
 from facsimile.search.index.elastic import queries as ask_for
-from facsimile.search.index.elastic.bulk import Done, bulk, deleting, writing
+from facsimile.search.index.elastic.bulk import Done, bulk, deleting, runs, writing
 from facsimile.search.index.elastic.client import connect, fault
 from facsimile.search.index.elastic.documents import KNOWN_FIELDS, document_id, known_of, record_of
 from facsimile.search.index.elastic.location import ElasticLocation
@@ -35,8 +35,15 @@ from facsimile.search.query import Filter, IndexQuery, Page
 KNOWN_AT_ONCE = 2000
 RECORDS_AT_ONCE = 200
 
-#: questions in one request
-QUESTIONS_AT_ONCE = 16
+#: what brings thumbnail and vector of records fetched by id; their hashes need no vectors
+FULL = {
+    "stored_fields": "thumbnail,_source",
+    "_source_exclude_vectors": "false",
+    "_source_excludes": "bits,bits_trimmed,panels",
+}
+
+#: hits that the searches of one request may bring together
+HITS_AT_ONCE = 100_000
 
 #: digests in one request
 DIGESTS_AT_ONCE = 1000
@@ -48,7 +55,7 @@ T = TypeVar("T")
 
 
 class ElasticIndex(Index):
-    """An index behind an alias of Elasticsearch 9.2 or newer, for any number of programs and machines.
+    """An index behind an alias of Elasticsearch 9.3 or newer, for any number of programs and machines.
 
     Made by `create` or `open`. Usable from several threads. Reads that fail in part fail as a whole: an
     answer that silently lacks a shard would be worse than none.
@@ -171,14 +178,9 @@ class ElasticIndex(Index):
     # -- reading ---------------------------------------------------------------------------------------
 
     def get(self, keys: Iterable[Key], *, full: bool = True) -> dict[Key, ImageRecord]:
-        wanted = ask_for.source(thumbnail=full, vector=full)
-        stored = self._by_id(
-            keys,
-            RECORDS_AT_ONCE,
-            {"_source_excludes": ",".join(wanted["excludes"]), "_source_exclude_vectors": "false"},
-        )
+        stored = self._by_id(keys, RECORDS_AT_ONCE, FULL if full else {})
         with self._client.reading():
-            return {key: record_of(found["_source"]) for key, found in stored}
+            return {key: record_of(found["_source"], found.get("fields")) for key, found in stored}
 
     def keys_of(self, id: str, collections: Sequence[str] = ()) -> list[Key]:
         filter = Filter(tuple(collections), {"id": (id,)})
@@ -209,15 +211,20 @@ class ElasticIndex(Index):
         found: list[dict[Key, ImageRecord]] = [{} for _ in questions]
         for question in questions:
             self._check_vector(question)
+            check_texts(question.digests)
         asked = [
             (position, body)
             for position, question in enumerate(questions)
             for body in ask_for.searches(question)
         ]
-        for some in _portions(asked, QUESTIONS_AT_ONCE):
+        for some in runs(asked, lambda each: int(each[1]["size"]), HITS_AT_ONCE):
             answers = self._searches([body for _, body in some])
-            for (position, _), answer in zip(some, answers, strict=True):
-                for record in self._records(answer):
+            for (position, body), answer in zip(some, answers, strict=True):
+                records = self._records(answer)
+                if "query" in body and len(records) == ask_for.MOST_SAME:
+                    question = questions[position]
+                    records = list(self._same(question.digests, question.filter, vector=True))
+                for record in records:
                     found[position][record.key] = record
         return [list(each.values()) for each in found]
 
@@ -235,7 +242,6 @@ class ElasticIndex(Index):
         answer = self._search(
             query=ask_for.words(words, filter),
             size=min(limit, ask_for.MOST_HITS),
-            source=ask_for.source(),
             track_total_hits=False,
         )
         return self._records(answer)
@@ -244,31 +250,36 @@ class ElasticIndex(Index):
         check_texts(digests)
         found: dict[str, list[ImageRecord]] = {digest: [] for digest in digests}
         for some in _portions(list(found), DIGESTS_AT_ONCE):
-            cursor: str | None = None
-            while True:
-                page = self._page(ask_for.query(filter, ask_for.having(some)), cursor, ask_for.MOST_HITS)
-                for record in page.records:
-                    for digest in {record.sha256, record.pixels} & found.keys():
-                        found[digest].append(record)
-                cursor = page.cursor
-                if cursor is None:
-                    break
+            for record in self._same(some, filter):
+                for digest in {record.sha256, record.pixels} & found.keys():
+                    found[digest].append(record)
         return found
 
+    def _same(self, digests: Sequence[str], filter: Filter, *, vector: bool = False) -> Iterator[ImageRecord]:
+        """The records that have one of these SHA-256, however many there are."""
+        cursor: str | None = None
+        while True:
+            query = ask_for.query(filter, ask_for.having(digests))
+            page = self._page(query, cursor, ask_for.MOST_HITS, vector=vector)
+            yield from page.records
+            cursor = page.cursor
+            if cursor is None:
+                return
+
     def page(self, filter: Filter, *, cursor: str | None, limit: int, full: bool = False) -> Page:
-        return self._page(ask_for.query(filter), cursor, limit, full=full)
+        return self._page(ask_for.query(filter), cursor, limit, thumbnail=full, vector=full)
 
     # -- requests --------------------------------------------------------------------------------------
 
-    def _page(self, query: Mapping[str, Any], cursor: str | None, limit: int, *, full: bool = False) -> Page:
+    def _page(self, query: Mapping[str, Any], cursor: str | None, limit: int, **parts: bool) -> Page:
         size = max(1, min(limit, ask_for.MOST_HITS))
         after = {} if cursor is None else {"search_after": list(ask_for.key_of(cursor))}
         answer = self._search(
             query=query,
             size=size,
             sort=["collection", "id"],
-            source=ask_for.source(thumbnail=full, vector=full),
             track_total_hits=False,
+            **ask_for.parts(**parts),
             **after,
         )
         records = self._records(answer)
@@ -291,7 +302,7 @@ class ElasticIndex(Index):
 
     def _records(self, answer: Mapping[str, Any]) -> list[ImageRecord]:
         with self._client.reading():
-            return [record_of(hit["_source"]) for hit in answer["hits"]["hits"]]
+            return [record_of(hit["_source"], hit.get("fields")) for hit in answer["hits"]["hits"]]
 
     def _by_id(
         self, keys: Iterable[Key], at_once: int, parameters: Mapping[str, str]

@@ -10,8 +10,12 @@ from facsimile.search.index.base import Signatures
 from facsimile.search.index.elastic.options import ElasticOptions
 
 #: version of the mapping below, and of what its fields mean; one more for every change that old documents do
-#: not fit. Since 3, `pixels` covers the whole content of a file, and `gone` has the places that lost it
-LAYOUT = 3
+#: not fit. Since 3, `pixels` covers the whole content of a file, and `gone` has the places that lost it.
+#: Since 4, hashes are also kept as text in the source, thumbnails beside it, and vectors at half precision
+LAYOUT = 4
+
+#: the layout since which a record holds all that this version describes: later ones only store it otherwise
+COMPLETE = 3
 
 #: dimensions that the one-bit quantisation of bbq needs at least
 _SMALLEST_BBQ = 64
@@ -22,18 +26,19 @@ _LONGEST_VALUE = 4096
 
 def mappings(signatures: Signatures, options: ElasticOptions) -> dict[str, Any]:
     """The mapping. Its `_meta` says which signatures the documents hold."""
-    keyword, integer = {"type": "keyword"}, {"type": "integer"}
+    keyword, integer, binary = {"type": "keyword"}, {"type": "integer"}, {"type": "binary"}
+    # looked up, never sorted or counted by
+    found = keyword | {"doc_values": False}
     # flat: exact Hamming distance over those that pass the filter, which the bands keep few
     bits = {"type": "dense_vector", "element_type": "bit", "dims": 256, "index_options": {"type": "flat"}}
-    bands = keyword | {"doc_values": False}
     properties: dict[str, Any] = {
         "collection": keyword,
         "id": keyword,
-        "sha256": keyword,
-        "pixels": keyword,
-        "sources": keyword,
-        "gone": keyword,
-        "format": keyword,
+        "sha256": found,
+        "pixels": found,
+        "sources": found,
+        "gone": found,
+        "format": found,
         "tags": keyword | {"fields": {"words": {"type": "text"}}},
         "title": {"type": "text"},
         "metadata": {"type": "flattened", "ignore_above": _LONGEST_VALUE},
@@ -44,21 +49,31 @@ def mappings(signatures: Signatures, options: ElasticOptions) -> dict[str, Any]:
         "added_at": {"type": "date"},
         "bits": bits,
         "bits_trimmed": bits,
-        "bands": bands,
+        "bands": found,
         # nested, so that each panel is filtered by its own bands
-        "panels": {"type": "nested", "properties": {"bits": bits, "bands": bands}},
-        "thumbnail": {"type": "binary"},
+        "panels": {"type": "nested", "properties": {"bits": bits, "bands": found}},
+        # what a search brings back without loading vectors
+        "hashes": binary,
+        "panel_hashes": binary,
+        # outside the source, which every hit of a search has to read
+        "thumbnail": binary | {"store": True},
     }
     if signatures.dims:
         graph = options.vector_index if signatures.dims >= _SMALLEST_BBQ else "int8_hnsw"
         properties["vector"] = {
             "type": "dense_vector",
+            "element_type": "bfloat16",
             "dims": signatures.dims,
             "similarity": "cosine",
             "index_options": {"type": graph},
         }
     made = {"layout": LAYOUT, "hash": signatures.hash, "model": signatures.model, "dims": signatures.dims}
-    return {"dynamic": "strict", "_meta": {"facsimile": made}, "properties": properties}
+    return {
+        "dynamic": "strict",
+        "_meta": {"facsimile": made},
+        "_source": {"excludes": ["thumbnail", "bands"]},
+        "properties": properties,
+    }
 
 
 def settings(options: ElasticOptions) -> dict[str, Any]:

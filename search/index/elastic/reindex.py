@@ -18,7 +18,6 @@ from facsimile.search.index.elastic.documents import document_id, record_of
 from facsimile.search.index.elastic.location import ElasticLocation
 from facsimile.search.index.elastic.mapping import mappings, sealed_name, settings
 from facsimile.search.index.elastic.options import ElasticOptions
-from facsimile.search.index.elastic.queries import source
 
 #: records per request of the copy, and where they get other signatures: what a kill costs at most
 COPIED_AT_ONCE = 500
@@ -27,6 +26,12 @@ DESCRIBED_AT_ONCE = 128
 #: how long the server keeps the view that is being copied between two requests: a network may have to see
 #: all the pictures of one, and slow servers may have to send them
 KEEP_VIEW = "2h"
+
+#: what is read of each document, of this layout or an earlier one
+_WHOLE: dict[str, Any] = {
+    "source": {"excludes": ["bands", "panels.bands"], "exclude_vectors": False},
+    "stored_fields": ["thumbnail"],
+}
 
 #: how often what was written meanwhile is copied before writes are blocked for the rest, unless it was little
 ROUNDS = 4
@@ -169,9 +174,9 @@ class _Copy:
         self._client.indices.refresh(index=self._old.name)
         for shard in range(self._old.shards):
             newer = {"range": {"_seq_no": {"gt": checkpoints.get(shard, -1)}}}
-            for hits in self._view(self._old.name, newer, shard, source(thumbnail=True, vector=True)):
+            for hits in self._view(self._old.name, newer, shard, _WHOLE):
                 with self._client.reading():
-                    copied = [(_version(hit), record_of(hit["_source"])) for hit in hits]
+                    copied = [(_version(hit), record_of(hit["_source"], hit.get("fields"))) for hit in hits]
                 number += self._write(copied)
         return number
 
@@ -180,7 +185,7 @@ class _Copy:
         self._client.indices.refresh(index=f"{self._old.name},{target}")
         if self._client.count(index=self._old.name) == self._client.count(index=target):
             return
-        for hits in self._view(target, {"match_all": {}}, None, False):
+        for hits in self._view(target, {"match_all": {}}, None, {"source": False}):
             ids = [hit["_id"] for hit in hits]
             answer = self._client.mget(index=self._old.name, ids=ids, source=False)
             with self._client.reading():
@@ -218,7 +223,7 @@ class _Copy:
             }
 
     def _view(
-        self, index: str, query: Mapping[str, Any], shard: int | None, fields: bool | dict[str, Any]
+        self, index: str, query: Mapping[str, Any], shard: int | None, parts: Mapping[str, Any]
     ) -> Iterator[list[Mapping[str, Any]]]:
         """All documents that fit, of one moment, in runs."""
         where = None if shard is None else f"_shards:{shard}"
@@ -233,10 +238,10 @@ class _Copy:
                     query=query,
                     size=self._at_once,
                     sort=["_shard_doc"],
-                    source=fields,
                     seq_no_primary_term=True,
                     track_total_hits=False,
                     allow_partial_search_results=False,
+                    **parts,
                     **after,
                 )
                 with self._client.reading():

@@ -30,6 +30,11 @@ def candidates(
                 if slot not in found[position]:
                     vector = None if question.vector is None else _vector(connection, number)
                     found[position][slot] = record_of(row, vector=vector)
+    for position, question in enumerate(questions):
+        for slot, number, *row in _same(connection, question):
+            if slot not in found[position]:
+                vector = None if question.vector is None else _vector(connection, number)
+                found[position][slot] = record_of(row, vector=vector)
     return [list(each.values()) for each in found]
 
 
@@ -93,6 +98,19 @@ def _rows(
         f"CROSS JOIN records ON slot = wanted WHERE {condition.sql} ORDER BY place",
         (orjson.dumps(slots, option=orjson.OPT_SERIALIZE_NUMPY).decode(), *condition.values),
     ).fetchall()
+
+
+def _same(connection: sqlite3.Connection, question: IndexQuery) -> list[tuple[Any, ...]]:
+    """Rows as `_nearest` gives them, of the records that have one of the digests of the question."""
+    if not question.digests:
+        return []
+    condition = condition_of(question.filter)
+    sql = f"SELECT slot, number, {COLUMNS} FROM records WHERE (sha256 = ? OR pixels = ?) AND {condition.sql}"
+    return [
+        row
+        for digest in dict.fromkeys(question.digests)
+        for row in connection.execute(sql, (digest, digest, *condition.values))
+    ]
 
 
 def _vector(connection: sqlite3.Connection, number: int) -> NDArray[np.float32] | None:

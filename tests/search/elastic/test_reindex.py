@@ -14,7 +14,7 @@ from facsimile.search.index.elastic.documents import document, document_id
 from facsimile.search.index.elastic.index import ElasticIndex
 from facsimile.search.index.elastic.mapping import mappings
 from facsimile.search.index.elastic.options import ElasticOptions
-from tests.support.records import look, question, random_bits, random_vector, record
+from tests.support.records import look, question, random_bits, random_panels, random_vector, record
 
 SIGNATURES = Signatures("test-1", "test", 64)
 OTHER = Signatures("test-1", "better", 64)
@@ -136,7 +136,7 @@ def test_an_index_without_panels_gets_them(location: str, raw, rng):
         del old["panels"], old["gone"]
         raw.index(index=name, id=document_id(each.key), document=old)
     with pytest.raises(
-        IndexMismatch, match="layout 1, this version reads 3; `facsimile index reindex` builds"
+        IndexMismatch, match="layout 1, this version reads 4; `facsimile index reindex` builds"
     ):
         ElasticIndex.open(location)
     assert ElasticIndex.stored(location) == (1, SIGNATURES)
@@ -146,10 +146,44 @@ def test_an_index_without_panels_gets_them(location: str, raw, rng):
         return [each.replaced(panels=~each.bits[None]) for each in some]
 
     with ElasticIndex.reindex(location, transform=told_apart) as again:
-        assert (again.count(), again.info().layout) == (20, 3)
+        assert (again.count(), again.info().layout) == (20, 4)
         for each in records:
             (found,) = again.ask([question(look(~each.bits, panels=True), radius=0)])
             assert [(at.id, at.panels.tolist()) for at in found] == [(each.id, [(~each.bits).tolist()])]
+
+
+def test_an_index_of_layout_3_keeps_its_thumbnails_hashes_and_vectors(location: str, raw, rng):
+    """There, thumbnails lay in the source, hashes in vectors alone, and those were of single precision."""
+    name = location.rpartition("/")[2]
+    mapping = mappings(SIGNATURES, ElasticOptions())
+    del mapping["_source"], mapping["properties"]["hashes"], mapping["properties"]["panel_hashes"]
+    mapping["properties"]["thumbnail"] = {"type": "binary"}
+    del mapping["properties"]["vector"]["element_type"]
+    mapping["_meta"]["facsimile"]["layout"] = 3
+    raw.indices.create(index=f"{name}-v1", mappings=mapping, aliases={name: {}})
+    records = [
+        record(
+            str(n),
+            rng,
+            bits_trimmed=random_bits(rng) if n % 2 else None,
+            panels=random_panels(rng, n % 3),
+            vector=random_vector(rng),
+            thumbnail=b"jpeg %d" % n,
+        )
+        for n in range(20)
+    ]
+    for each in records:
+        old = document(each)
+        del old["hashes"], old["panel_hashes"]
+        raw.index(index=name, id=document_id(each.key), document=old)
+    with ElasticIndex.reindex(location) as again:
+        for got in (again.get([each.key for each in records]).values(), again.scan(full=True)):
+            found = {each.key: each for each in got}
+            for each in records:
+                after = found[each.key]
+                assert after.thumbnail == each.thumbnail
+                for part in ("bits", "bits_trimmed", "panels", "vector"):
+                    np.testing.assert_array_equal(getattr(after, part), getattr(each, part))
 
 
 class Crash(BaseException):
