@@ -48,7 +48,7 @@ import facsimile
 from facsimile.library import Facsimile
 from facsimile.search.evaluation.attacks import attack
 from facsimile.search.finder import Finder
-from facsimile.search.index.elastic.client import Client, connect
+from facsimile.search.index.elastic.client import ElasticClient, connect
 from facsimile.search.index.elastic.location import ElasticLocation
 from facsimile.search.index.elastic.options import ElasticOptions
 from facsimile.search.index.opening import destroy_index, is_elasticsearch
@@ -64,17 +64,17 @@ Call = tuple[tuple[Any, ...], dict[str, Any]]
 def recorded() -> Iterator[list[Call]]:
     """The requests to Elasticsearch that are made meanwhile."""
     calls: list[Call] = []
-    plain = Client.perform_request
+    plain = ElasticClient.perform_request
 
-    def noting(self: Client, *args: Any, **keywords: Any) -> Any:
+    def noting(self: ElasticClient, *args: Any, **keywords: Any) -> Any:
         calls.append((args, keywords))
         return plain(self, *args, **keywords)
 
-    Client.perform_request = noting  # type: ignore[method-assign]
+    ElasticClient.perform_request = noting  # type: ignore[method-assign]
     try:
         yield calls
     finally:
-        Client.perform_request = plain  # type: ignore[method-assign]
+        ElasticClient.perform_request = plain  # type: ignore[method-assign]
 
 
 def milliseconds(work: Callable[[], object]) -> float:

@@ -13,7 +13,7 @@ from facsimile.images import ImageInput, bytes_or_place
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.models.base import Model
 from facsimile.imaging.record import DEFAULT_COLLECTION
-from facsimile.ingest.bulk import Work, run
+from facsimile.ingest.bulk import IngestSetup, run
 from facsimile.ingest.item import Item, Outcome, Tally, shown
 from facsimile.ingest.loader import Loader
 from facsimile.ingest.pipeline import process
@@ -112,7 +112,7 @@ class Ingestion:
         on_wait: Callable[[StoreError], None] | None,
     ) -> Tally:
         settings = self._settings
-        work = Work(
+        work = IngestSetup(
             open_index=self._open_index,
             open_loader=partial(Loader, settings.fetching),
             open_model=partial(model_of, wanted=settings.model, options=settings.running),

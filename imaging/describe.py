@@ -30,7 +30,7 @@ IN_PAGES = ("upright", "flip-horizontal")
 Probes = int | Literal["all"]
 
 #: why an image of a batch was not read
-Failure = TypeVar("Failure", bound=FacsimileError)
+Error = TypeVar("Error", bound=FacsimileError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,8 +105,8 @@ def read_image(
 
 
 def describe_readings(
-    read: Sequence[Reading | Failure], *, model: Model | None = None, timings: Timings | None = None
-) -> list[Description | Failure]:
+    read: Sequence[Reading | Error], *, model: Model | None = None, timings: Timings | None = None
+) -> list[Description | Error]:
     """The second half of `describe`, for a batch; errors stay in their places."""
     timings = timings or Timings()
     readings = [one for one in read if isinstance(one, Reading)]

@@ -60,7 +60,7 @@ METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 #: a member's name and how to open or to read it
 Opened = tuple[str, Callable[[], IO[bytes]]]
-Member = tuple[str, Callable[[], bytes]]
+ArchiveMember = tuple[str, Callable[[], bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +174,7 @@ class _Budget:
             raise _Refused(f"takes longer than {self._limits.seconds:g} seconds to unpack")
 
 
-def _members(stream: BinaryIO, name: str, max_bytes: int, limits: ArchiveLimits) -> Iterator[Member]:
+def _members(stream: BinaryIO, name: str, max_bytes: int, limits: ArchiveLimits) -> Iterator[ArchiveMember]:
     budget = _Budget(limits, stream.seek(0, os.SEEK_END))
     stream.seek(0)
     zipped = name.lower().endswith(ZIP)

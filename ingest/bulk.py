@@ -23,7 +23,7 @@ from facsimile.ingest.errors import DecoderCrashed, DecoderTimeout
 from facsimile.ingest.item import Item, Outcome, Tally
 from facsimile.ingest.loader import THREADS, Loader
 from facsimile.ingest.open_source import is_remote
-from facsimile.ingest.pipeline import Timings, process
+from facsimile.ingest.pipeline import StageTimings, process
 from facsimile.search.errors import StoreError
 from facsimile.search.index.base import Index
 
@@ -45,7 +45,7 @@ def hashes_alone(index: Index) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class IngestSetup:
     """What a child process needs: how to open its index and its loader, and what to do with a chunk.
 
     All of it can be pickled. `run` is there for tests that need a fault.
@@ -61,14 +61,14 @@ class Work:
 
 def run(
     items: Iterable[Item | Outcome],
-    work: Work,
+    work: IngestSetup,
     *,
     jobs: int,
     on_outcome: Callable[[Outcome], None] | None = None,
     item_seconds: float = 60.0,
     patience: float = 120.0,
     on_wait: Callable[[StoreError], None] | None = None,
-    timings: Timings | None = None,
+    timings: StageTimings | None = None,
 ) -> Tally:
     """Bring items into an index by `jobs` child processes; outcomes among the items are only counted.
 
@@ -163,7 +163,7 @@ class _Pool:
 
     def __init__(
         self,
-        work: Work,
+        work: IngestSetup,
         jobs: int,
         item_seconds: float,
         patience: float,
@@ -178,9 +178,9 @@ class _Pool:
         self._on_wait = on_wait
         self._reached = False
         self._down_since: float | None = None
-        self._running: dict[ProcessFuture[tuple[list[Outcome], Timings]], list[Item]] = {}
+        self._running: dict[ProcessFuture[tuple[list[Outcome], StageTimings]], list[Item]] = {}
         self._again: deque[list[Item]] = deque()
-        self.timings = Timings()
+        self.timings = StageTimings()
 
     @property
     def full(self) -> bool:
@@ -246,32 +246,32 @@ class _Pool:
 
 
 @dataclass(slots=True)
-class _Child:
+class _BulkChild:
     """What a child process keeps from chunk to chunk, opened with the first."""
 
-    work: Work
+    work: IngestSetup
     index: Index | None = None
     loader: Loader | None = None
     model: Model | None = None
 
 
-_child: _Child
+_child: _BulkChild
 
 
-def _begin(work: Work) -> None:
+def _begin(work: IngestSetup) -> None:
     global _child  # noqa: PLW0603 - a process pool's initializer has no other way
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    _child = _Child(work)
+    _child = _BulkChild(work)
 
 
-def _work(chunk: list[Item]) -> tuple[list[Outcome], Timings]:
+def _work(chunk: list[Item]) -> tuple[list[Outcome], StageTimings]:
     work = _child.work
     # opened here and not when the process begins, so that an index out of reach is this chunk's error
     if _child.index is None:
         _child.index = work.open_index()
         _child.model = work.open_model(_child.index)
     loader = _child.loader = _child.loader or work.open_loader()
-    timings = Timings()
+    timings = StageTimings()
     outcomes = work.run(
         chunk,
         index=_child.index,

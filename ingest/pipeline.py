@@ -31,7 +31,7 @@ Describe = Callable[[Sequence[bytes]], Sequence[Description | FacsimileError]]
 
 
 @dataclass(slots=True)
-class Timings(describing.Timings):
+class StageTimings(describing.Timings):
     """Seconds spent in each stage."""
 
     load: float = 0.0
@@ -46,7 +46,7 @@ def process(
     limits: Limits,
     model: Model | None = None,
     recheck: bool = False,
-    timings: Timings | None = None,
+    timings: StageTimings | None = None,
     describe: Describe | None = None,
 ) -> list[Outcome]:
     """Bring some 32 to 64 items into the index; the answer has one outcome for each, in their order.
@@ -57,7 +57,7 @@ def process(
     holds is not even fetched, unless `recheck`. One bad item never ends the others. Raises only StoreError,
     when the index as a whole fails; then every item may be brought in again.
     """
-    timings = timings or Timings()
+    timings = timings or StageTimings()
 
     def describe_here(datas: Sequence[bytes]) -> Sequence[Description | FacsimileError]:
         return describe_many(datas, limits=limits, model=model, timings=timings)
@@ -83,7 +83,7 @@ class _Chunk:
         index: Index,
         loader: Loader,
         describe: Describe,
-        timings: Timings,
+        timings: StageTimings,
     ) -> None:
         self._items = items
         self._index = index

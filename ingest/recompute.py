@@ -42,7 +42,7 @@ class Redescriber:
     whose vector is missing get one, too. With `outdated` the old index is of an earlier layout: all get
     panels, and a digest of their content, which takes the source. Remote sources are read only where
     `fetch` says so. `panels` has those of all records found anew. An instance is a
-    `facsimile.search.index.base.Transform`, and counts in `tally`.
+    `facsimile.search.index.base.RecordTransform`, and counts in `tally`.
     """
 
     def __init__(

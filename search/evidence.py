@@ -17,7 +17,7 @@ from facsimile.imaging.geometry.homography import Matrix, plausible
 from facsimile.imaging.geometry.overlap import FINE_SIDE, Common, Overlap, lay, overlap
 from facsimile.imaging.geometry.parallax import parallax
 from facsimile.imaging.geometry.seam import find_tile
-from facsimile.search.proof import Finding, Policy
+from facsimile.search.proof import Policy, ProofVerdict
 
 #: share of agreeing cells below which a map does not fit
 _FITS = 0.12
@@ -92,7 +92,7 @@ class Evidence:
     """What the pixels say under one map. `shared` is the common area on a coarse raster, `common` the part of
     it that agrees; `covered` the share of it that something was laid over."""
 
-    finding: Finding
+    finding: ProofVerdict
     shared: Overlap
     common: Common
     difference: Difference
@@ -151,7 +151,7 @@ class Examiner:
             and shade <= policy.shade
         )
 
-    def _finding(self, common: Common, found: Difference, negative: bool) -> Finding:
+    def _finding(self, common: Common, found: Difference, negative: bool) -> ProofVerdict:
         """What two pictures are whose luma is the same."""
         if recoloured(
             self._stored.rgb,

@@ -11,7 +11,7 @@ from facsimile.search.transformation import Transformation
 #: What a proof says: the same picture, or what else is known of two pictures that look alike. `same scene`:
 #: another photograph of it. `same template`: the frame agrees and the contents differ. `recoloured`: a part
 #: has other colours. `negative`: one is the negative of the other, and they show too little to tell more.
-Finding = Literal["copy", "same scene", "same template", "recoloured", "negative"]
+ProofVerdict = Literal["copy", "same scene", "same template", "recoloured", "negative"]
 
 #: How the transformation was found: the wholes laid on each other, or local features
 #: (see `facsimile.imaging.geometry`).
@@ -96,7 +96,7 @@ class Proof:
     something was laid over. `probability`: that it is a copy.
     """
 
-    finding: Finding
+    finding: ProofVerdict
     feature: Feature
     inliers: int
     agreement: float

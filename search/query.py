@@ -67,7 +67,7 @@ class IndexQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListingPage:
     """One page of a listing, and the cursor of the next page (None at the end)."""
 
     records: list[ImageRecord]

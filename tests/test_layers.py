@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -185,3 +186,42 @@ def test_help_loads_no_heavy_library(options: list[str]) -> None:
     # Typer shows its help with rich, and looks for pydantic by itself
     heavy = (HOMES.keys() | {"numpy", "orjson"}) - {"typer", "rich", "pydantic"}
     assert not loaded & heavy
+
+
+#: names that several modules define, since they mean the same there
+SHARED_NAMES = {
+    # what is stored, its JSON form over HTTP, and what the library returns
+    "Allowance": "stored, over HTTP",
+    "Comparison": "computed, over HTTP, returned",
+    "Finding": "stored, over HTTP, returned",
+    "Job": "stored, returned",
+    "Polygon": "computed, over HTTP",
+    "Proof": "computed, over HTTP",
+    "Scan": "stored, over HTTP, returned",
+    # the client starts without the modules that compute
+    "Mode": "computed, of the client",
+    "Probes": "computed, of the client",
+    "Picture": "what the library takes, what the API takes",
+}
+
+
+def test_no_public_name_of_a_type_has_two_meanings() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in tree_of(path).body:
+            for name in _types_of(node):
+                homes.setdefault(name, []).append(name_of(path))
+    twice = {name: found for name, found in homes.items() if len(found) > 1}
+    assert set(twice) == set(SHARED_NAMES), twice
+
+
+def _types_of(node: ast.stmt) -> Iterator[str]:
+    """Classes and aliases of types, whose names are in capitals and small letters."""
+    if isinstance(node, ast.ClassDef):
+        yield node.name
+        return
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
+    for target in targets:
+        if isinstance(target, ast.Name) and re.fullmatch("[A-Z].*[a-z].*", target.id):
+            yield target.id

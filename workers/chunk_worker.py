@@ -14,7 +14,7 @@ from facsimile.ingest.bulk import hashes_alone, portions
 from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.loader import THREADS, Loader
 from facsimile.ingest.open_source import is_remote
-from facsimile.ingest.pipeline import Timings, process
+from facsimile.ingest.pipeline import StageTimings, process
 from facsimile.search.errors import IndexMismatch, IndexNotFound, StoreError
 from facsimile.search.index.base import Index, Status
 from facsimile.search.retry import Backoff
@@ -128,7 +128,7 @@ class ChunkWorker:
     def _processed(self, chunk: Chunk, items: list[Item], guard: Guard) -> list[Outcome]:
         index = self.index
         remote = sum(is_remote(item.source) for item in items)
-        timings = Timings()
+        timings = StageTimings()
         with guard.limit(self._deps.item_seconds * (1 + remote / THREADS)):
             outcomes = process(
                 items,

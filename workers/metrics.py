@@ -18,7 +18,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from facsimile.ingest.item import Outcome
-from facsimile.ingest.pipeline import Timings
+from facsimile.ingest.pipeline import StageTimings
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Status
 from facsimile.search.index.state.base import State, Wanted
@@ -63,7 +63,7 @@ for _end in ("done", "superseded"):
     _chunks.labels(_end)
 
 
-def stages(timings: Timings) -> None:
+def stages(timings: StageTimings) -> None:
     """Add the seconds of one chunk's stages."""
     for name, stage in STAGES.items():
         _stages.labels(stage).inc(getattr(timings, name))

@@ -27,7 +27,7 @@ from facsimile.api import (
     search,
     web,
 )
-from facsimile.api.auth import Authenticator, Policy
+from facsimile.api.auth import Authenticator, KeyPolicy
 from facsimile.api.keys import Keys
 from facsimile.api.metrics import Metrics
 from facsimile.api.middleware.body_limits import BodyLimits
@@ -67,7 +67,7 @@ def create_app(
     service: Service,
     options: Options | None = None,
     *,
-    keys: Policy = "auto",
+    keys: KeyPolicy = "auto",
     metrics: Metrics | None = None,
     abandon: Callable[[], object] = lambda: None,
     version: str = "1",

@@ -34,7 +34,7 @@ FAILURES_AT_ONCE = 40.0
 _MAX_CACHED = 10_000
 
 #: whether callers need a key: always, never, or once the index has had one. A key that is sent is checked
-Policy = Literal["on", "off", "auto"]
+KeyPolicy = Literal["on", "off", "auto"]
 
 #: limits a query to nothing: no collection has this name, whereas an empty list would mean all of them
 NO_COLLECTION = ("",)
@@ -74,7 +74,7 @@ class Caller:
 class Authenticator:
     """Identifies callers by their keys; where none is required, a caller without one may do everything."""
 
-    def __init__(self, keys: Keys, rate: float, policy: Policy = "on") -> None:
+    def __init__(self, keys: Keys, rate: float, policy: KeyPolicy = "on") -> None:
         self.rates = RateLimiter(rate)
         self._keys = keys
         self._needed = policy == "on"

@@ -6,11 +6,9 @@ policy that they run under, are ours.
 
 from __future__ import annotations
 
-from typing import Annotated
+from fastapi import APIRouter, Response
 
-from fastapi import APIRouter, Header, Response
-
-from facsimile.api.static_files import StaticFiles
+from facsimile.api.static_files import IfNoneMatch, StaticFiles
 
 router = APIRouter(prefix="/docs", include_in_schema=False)
 
@@ -32,8 +30,6 @@ POLICY = "; ".join(
 _FILES = StaticFiles(POLICY)
 _FILES.add("facsimile.web.docs")
 _FILES.add("fastapi_swagger.resources", "swagger-ui-bundle.js", "swagger-ui.css")
-
-IfNoneMatch = Annotated[str | None, Header()]
 
 
 @router.get("")

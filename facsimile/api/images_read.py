@@ -16,7 +16,7 @@ from facsimile.api.schemas.fields import Collection, Image, PathId, QueryCollect
 from facsimile.api.stages import ServiceStages, Stages
 from facsimile.imaging.record import ImageRecord, Key
 from facsimile.search.errors import RecordNotFound
-from facsimile.search.query import Filter, Page
+from facsimile.search.query import Filter, ListingPage
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
@@ -122,7 +122,7 @@ async def _record(stages: ServiceStages, key: Key, *, full: bool = False) -> Ima
     return found[key]
 
 
-def _page(stages: ServiceStages, wanted: Filter, cursor: str | None, limit: int) -> Page:
+def _page(stages: ServiceStages, wanted: Filter, cursor: str | None, limit: int) -> ListingPage:
     return stages.service.index.page(wanted, cursor=cursor, limit=limit)
 
 

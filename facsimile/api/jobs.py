@@ -26,7 +26,7 @@ _ERRORS = documented(400, 401, 403, 404, 421, 422, 429, 503)
 MAX_FAILURES = 20
 
 
-class Failure(BaseModel):
+class FailedItem(BaseModel):
     """Why an image of a job was not stored, or not compared."""
 
     letter: str = Field(description="the id of the dead letter", examples=["20261121-141154-0d0bf8/0#0"])
@@ -39,7 +39,7 @@ class Failure(BaseModel):
     at: datetime
 
     @classmethod
-    def of(cls, letter: DeadLetter) -> Failure:
+    def of(cls, letter: DeadLetter) -> FailedItem:
         """The schema of a dead letter."""
         item = letter.item.without_data() if letter.item else None
         return cls(
@@ -57,7 +57,7 @@ class Failure(BaseModel):
 class FailurePage(BaseModel):
     """A page of the failures of a job, the oldest first."""
 
-    failures: list[Failure]
+    failures: list[FailedItem]
     cursor: str | None = Field(description="asks for the next page; null at the end")
 
 
@@ -90,7 +90,9 @@ class JobProgress(BaseModel):
 class JobDetails(JobProgress):
     """The progress of a job, and why images failed."""
 
-    failures: list[Failure] = Field(description=f"the first {MAX_FAILURES}; all: `/v1/jobs/{{job}}/failures`")
+    failures: list[FailedItem] = Field(
+        description=f"the first {MAX_FAILURES}; all: `/v1/jobs/{{job}}/failures`"
+    )
 
 
 class JobPage(BaseModel):
@@ -132,7 +134,7 @@ async def get_job(job: JobId, caller: Reader, stages: Stages) -> JobDetails:
     def read(state: State) -> JobDetails:
         progress = _visible_job(state, job, caller).as_json()
         letters, _ = DeadLetters(state).page(job, cursor=None, limit=MAX_FAILURES)
-        return JobDetails.model_validate(progress | {"failures": [Failure.of(each) for each in letters]})
+        return JobDetails.model_validate(progress | {"failures": [FailedItem.of(each) for each in letters]})
 
     return await stages.ask(read, stages.service.index.state)
 
@@ -150,7 +152,7 @@ async def list_job_failures(
     def read(state: State) -> FailurePage:
         _visible_job(state, job, caller)
         letters, after = DeadLetters(state).page(job, cursor=cursor, limit=limit)
-        return FailurePage(failures=[Failure.of(each) for each in letters], cursor=after)
+        return FailurePage(failures=[FailedItem.of(each) for each in letters], cursor=after)
 
     return await stages.ask(read, stages.service.index.state)
 

@@ -15,7 +15,7 @@ from facsimile.api.problems import TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, Problem, i
 from facsimile.api.schemas.fields import FORM, MAX_VALUES, json_values
 from facsimile.api.service import Options
 
-Model = TypeVar("Model", bound=BaseModel)
+BodyModel = TypeVar("BodyModel", bound=BaseModel)
 
 #: fields of a form, and bytes of one that is no file
 MAX_FIELDS = 200
@@ -27,7 +27,7 @@ MAX_TEXT_BYTES = 1_000_000
 _PICTURE = re.compile(rb'"image_base64"\s*:\s*"')
 
 
-async def read(request: Request, model: type[Model]) -> tuple[Model, dict[str, list[bytes]]]:
+async def read(request: Request, model: type[BodyModel]) -> tuple[BodyModel, dict[str, list[bytes]]]:
     """The body as a model, and the bytes of its files by the names of their fields.
 
     JSON, or a form whose fields are those of the model; a field that is repeated is a list. Raises Problem:
@@ -46,7 +46,7 @@ async def read(request: Request, model: type[Model]) -> tuple[Model, dict[str, l
     raise Problem(UNSUPPORTED_MEDIA_TYPE, "send application/json or multipart/form-data")
 
 
-def _from_json(model: type[Model], data: bytes) -> Model:
+def _from_json(model: type[BodyModel], data: bytes) -> BodyModel:
     """The model that JSON says. Its size is checked before an object is built of it."""
     text = _text_bytes(data)
     if text > MAX_TEXT_BYTES:

@@ -18,7 +18,7 @@ from facsimile.search.ranking import Thresholds
 from facsimile.workers.ledger.dead_letters import DeadLetter
 
 #: reads the signatures of images, the errors of bad ones in their places
-Describe = Callable[[Sequence[bytes]], "Sequence[Description | FacsimileError]"]
+DescribeItems = Callable[[Sequence[bytes]], "Sequence[Description | FacsimileError]"]
 
 #: reads images in other processes, up to what remains to be computed; the errors of bad ones in their places
 Read = Callable[[Sequence[bytes]], "Sequence[Reading | FacsimileError]"]
@@ -28,7 +28,7 @@ Fetch = Callable[[str], Future[bytes]]
 
 #: stores images, given with their bytes and the function that describes them; one outcome for each; raises
 #: only where the index as a whole fails
-Write = Callable[[Sequence[Item], Describe], Sequence[Outcome]]
+WriteItems = Callable[[Sequence[Item], DescribeItems], Sequence[Outcome]]
 
 #: has images stored later by a queue; the answer is the id of the job
 Submit = Callable[[Sequence[Item]], str]
@@ -51,7 +51,7 @@ class Service:
     model: Model | None
     read: Read
     fetch: Fetch
-    write: Write
+    write: WriteItems
     stored: Callable[[], Signatures]
     submit: Submit | None = None
     retry: Callable[[Iterable[DeadLetter]], int] | None = None

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Annotated
 
-from fastapi import Response
+from fastapi import Header, Response
 
 from facsimile.api.problems import NOT_FOUND, Problem
+
+#: the header with which a browser asks whether its copy is still current
+IfNoneMatch = Annotated[str | None, Header()]
 
 _MEDIA_TYPES = {
     "html": "text/html; charset=utf-8",

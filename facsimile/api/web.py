@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from fastapi import APIRouter, Response
 
-from fastapi import APIRouter, Header, Response
-
-from facsimile.api.static_files import StaticFiles
+from facsimile.api.static_files import IfNoneMatch, StaticFiles
 
 router = APIRouter(include_in_schema=False)
 
@@ -29,8 +27,6 @@ POLICY = "; ".join(
 _FILES = StaticFiles(POLICY)
 _FILES.add("facsimile.web")
 _FILES.add("facsimile.search.templates", "pair.css", "pair.js")
-
-IfNoneMatch = Annotated[str | None, Header()]
 
 
 @router.get("/")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facsimile.api.app import create_app
-from facsimile.api.auth import Policy
+from facsimile.api.auth import KeyPolicy
 from facsimile.api.metrics import Metrics
-from facsimile.api.service import Describe, Service
+from facsimile.api.service import DescribeItems, Service
 from facsimile.imaging.models import model as make_model
 from facsimile.ingest.isolated import IsolatedReader, no_model
 from facsimile.ingest.item import Item, Outcome
@@ -47,7 +47,7 @@ def open_service(location: str, chosen: Settings, *, create: bool = False) -> tu
         open_model=partial(make_model, model.name, **asdict(model.options)) if model else no_model,
     )
 
-    def write(items: Sequence[Item], describe: Describe) -> list[Outcome]:
+    def write(items: Sequence[Item], describe: DescribeItems) -> list[Outcome]:
         return process(items, index=index, loader=loader, limits=chosen.limits, describe=describe)
 
     queue = JobQueue(index, chosen) if chosen.api_queue else None
@@ -73,7 +73,7 @@ def application(
     location: str,
     chosen: Settings,
     *,
-    keys: Policy,
+    keys: KeyPolicy,
     local: bool,
     shared: Path | None = None,
     abandon: Callable[[], object] = lambda: None,

@@ -18,7 +18,7 @@ from facsimile.cli.output import complain, say
 from facsimile.search.errors import IndexNotFound, InvalidRequest
 
 if TYPE_CHECKING:
-    from facsimile.api.auth import Policy
+    from facsimile.api.auth import KeyPolicy
     from facsimile.settings import Settings
 
 #: seconds that requests may take after the server was asked to stop; it ends within 30
@@ -106,7 +106,7 @@ def _listening(host: str, port: int) -> socket.socket:
     return listening
 
 
-def key_policy(chosen: Settings, *, create: bool) -> Policy:
+def key_policy(chosen: Settings, *, create: bool) -> KeyPolicy:
     """Whether callers need an API key for an index that exists, or that `create` creates.
 
     An index that has had keys stays closed when the last one is revoked. Raises IndexNotFound, and
@@ -150,7 +150,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _application(chosen: Settings, keys: Policy, shared: Path | None) -> object:
+def _application(chosen: Settings, keys: KeyPolicy, shared: Path | None) -> object:
     """The application of each process of the server."""
     from facsimile.api.wiring import application
     from facsimile.workers.logging import configure

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from facsimile.client import operations
 from facsimile.client.client import POLL, UPLOADS
-from facsimile.client.operations import Operation, Page, readable, upload, upload_or_error
+from facsimile.client.operations import JsonPage, Operation, readable, upload, upload_or_error
 from facsimile.client.transport import AsyncConnection
 from facsimile.images import ImageInput, several
 from facsimile.imaging.errors import FacsimileError
@@ -309,7 +309,7 @@ class AsyncClient:
 
     # -- life ----------------------------------------------------------------------------------------------
 
-    async def _listed(self, operation: Callable[[str | None], Operation[Page[T]]]) -> AsyncIterator[T]:
+    async def _listed(self, operation: Callable[[str | None], Operation[JsonPage[T]]]) -> AsyncIterator[T]:
         cursor: str | None = None
         while True:
             page = await self._server.run(operation(cursor))

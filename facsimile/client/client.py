@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from facsimile.client import operations
-from facsimile.client.operations import Operation, Page, readable, upload, upload_or_error
+from facsimile.client.operations import JsonPage, Operation, readable, upload, upload_or_error
 from facsimile.client.transport import Connection
 from facsimile.images import ImageInput, several
 from facsimile.imaging.errors import FacsimileError
@@ -307,7 +307,7 @@ class Client:
 
     # -- life ----------------------------------------------------------------------------------------------
 
-    def _listed(self, operation: Callable[[str | None], Operation[Page[T]]]) -> Iterator[T]:
+    def _listed(self, operation: Callable[[str | None], Operation[JsonPage[T]]]) -> Iterator[T]:
         cursor: str | None = None
         while True:
             page = self._server.run(operation(cursor))

@@ -49,7 +49,7 @@ class Operation(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class JsonPage(Generic[T]):
     """A part of a listing, and the cursor of the next one (None at the end)."""
 
     items: list[T]
@@ -178,7 +178,7 @@ def delete_collection(name: str) -> Operation[int]:
 
 def images(
     collections: str | Sequence[str], filter: Mapping[str, str | Sequence[str]] | None, cursor: str | None
-) -> Operation[Page[Record]]:
+) -> Operation[JsonPage[Record]]:
     """List records."""
     pairs = [
         f"{key}={value}"
@@ -252,7 +252,7 @@ def scans() -> Operation[list[Scan]]:
 
 def findings(
     scan: str, states: str | Sequence[str], work: str, site: str, cursor: str | None
-) -> Operation[Page[Finding]]:
+) -> Operation[JsonPage[Finding]]:
     """List findings of a scan."""
     params = {"state": list(listed(states)), "work": work, "site": site, "limit": PAGE, **_after(cursor)}
     path = f"/v1/scans/{_segment(scan)}/findings"
@@ -266,7 +266,7 @@ def review(finding: str, *, state: str, comment: str, reviewer: str) -> Operatio
     return Operation("PATCH", path, lambda response: _finding(response.json()), {"json": body})
 
 
-def jobs(cursor: str | None) -> Operation[Page[Job]]:
+def jobs(cursor: str | None) -> Operation[JsonPage[Job]]:
     """List jobs."""
     return Operation("GET", "/v1/jobs", _page("jobs", _job), {"params": {"limit": 100, **_after(cursor)}})
 
@@ -313,10 +313,10 @@ def _job(data: Mapping[str, Any]) -> Job:
     return Job.from_json(data)
 
 
-def _page(name: str, parse: Callable[[Mapping[str, Any]], T]) -> Callable[[httpx.Response], Page[T]]:
-    def parse_page(response: httpx.Response) -> Page[T]:
+def _page(name: str, parse: Callable[[Mapping[str, Any]], T]) -> Callable[[httpx.Response], JsonPage[T]]:
+    def parse_page(response: httpx.Response) -> JsonPage[T]:
         data = response.json()
-        return Page([parse(each) for each in data[name]], data["cursor"])
+        return JsonPage([parse(each) for each in data[name]], data["cursor"])
 
     return parse_page
 

@@ -12,7 +12,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _ANCILLARY = 0x20
 
 
-class Chunk(NamedTuple):
+class PngChunk(NamedTuple):
     """The name of a chunk, and where it lies in the file."""
 
     name: bytes
@@ -20,12 +20,12 @@ class Chunk(NamedTuple):
     end: int  # after its checksum
 
 
-def chunks(data: bytes) -> Iterator[Chunk]:
+def chunks(data: bytes) -> Iterator[PngChunk]:
     """The chunks up to the last, or as far as the bytes go."""
     position = len(SIGNATURE)
     while position + 12 <= len(data):
         length = int.from_bytes(data[position : position + 4])
-        chunk = Chunk(data[position + 4 : position + 8], position, position + 12 + length)
+        chunk = PngChunk(data[position + 4 : position + 8], position, position + 12 + length)
         if chunk.end > len(data):
             return
         yield chunk

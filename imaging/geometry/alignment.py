@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsimile.imaging.geometry.homography import Matrix
+from facsimile.imaging.geometry.overlap import Luma
 from facsimile.imaging.margins import Box, content_box
 from facsimile.imaging.orientation import ORIENTATIONS, orient
-
-Luma = NDArray[np.uint8]
 
 #: longer side, in pixels, of the squares that are correlated
 _SIDE = 48

@@ -22,7 +22,7 @@ from facsimile.search.ranking import judge, nearest, shown
 from facsimile.search.verification import verified
 
 #: marks the places of a record that are gone
-Locate = Callable[[ImageRecord], ImageRecord]
+LocateRecord = Callable[[ImageRecord], ImageRecord]
 
 
 def clusters(
@@ -30,7 +30,7 @@ def clusters(
     filter: Filter | None = None,
     rules: DuplicateRules | None = None,
     *,
-    locate: Locate = lambda record: record,
+    locate: LocateRecord = lambda record: record,
     modified: Modified = lambda record: None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[Cluster]:
@@ -80,7 +80,7 @@ class _Stars:
         index: Index,
         rules: DuplicateRules,
         proven: dict[Key, set[Key]],
-        locate: Locate,
+        locate: LocateRecord,
         modified: Modified,
     ) -> None:
         self._locate = locate

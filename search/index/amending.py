@@ -14,14 +14,14 @@ from facsimile.search.index.validation import fault_of
 KnownT = TypeVar("KnownT")
 
 
-class Stored(Protocol[KnownT]):
+class StoredRecords(Protocol[KnownT]):
     """The methods of `facsimile.search.index.base.Index` that are needed here."""
 
     def known(self, keys: Iterable[Key], /) -> dict[Key, KnownT]: ...
     def get(self, keys: Iterable[Key], /) -> dict[Key, ImageRecord]: ...
 
 
-class Outcome(Protocol):
+class WriteOutcome(Protocol):
     """What became of one write."""
 
     @property
@@ -31,11 +31,11 @@ class Outcome(Protocol):
 
 
 #: writes each record if what is stored is still what was known; None where another writer came first
-Write = Callable[[Sequence[tuple[ImageRecord, KnownT | None]]], Sequence[Outcome | None]]
+Write = Callable[[Sequence[tuple[ImageRecord, KnownT | None]]], Sequence[WriteOutcome | None]]
 
 
 def amend(
-    index: Stored[KnownT],
+    index: StoredRecords[KnownT],
     write: Write[KnownT],
     dims: int,
     key: Key,
@@ -64,7 +64,7 @@ def amend(
 
 
 def mark_gone(
-    index: Stored[KnownT], write: Write[KnownT], places: Mapping[Key, Collection[str]]
+    index: StoredRecords[KnownT], write: Write[KnownT], places: Mapping[Key, Collection[str]]
 ) -> list[Key]:
     """As `Index.mark_gone` describes."""
     nowhere: list[Key] = []
@@ -93,7 +93,7 @@ def mark_gone(
     return nowhere
 
 
-def _check(record: ImageRecord, outcome: Outcome) -> None:
+def _check(record: ImageRecord, outcome: WriteOutcome) -> None:
     if outcome.status == "failed":
         raise IndexUnavailable(f"the record {record.id} could not be written: {outcome.reason}")
 

@@ -17,7 +17,7 @@ from facsimile.search.index import amending
 from facsimile.search.index.conflicts import retry_conflicts
 from facsimile.search.index.state.base import State
 from facsimile.search.index.validation import fault_of
-from facsimile.search.query import Filter, IndexQuery, Page
+from facsimile.search.query import Filter, IndexQuery, ListingPage
 from facsimile.search.secrets import without_url_secrets
 
 #: records per page of `scan`
@@ -25,7 +25,7 @@ SCAN_PAGE = 500
 
 #: what gives records other signatures (hashes, quality, digest of the pixels, vector) while an index is built
 #: anew: as many as it is given, in their order, under the same keys
-Transform = Callable[[Sequence[ImageRecord]], Sequence[ImageRecord]]
+RecordTransform = Callable[[Sequence[ImageRecord]], Sequence[ImageRecord]]
 
 #: hears how many of how many records are done
 Progress = Callable[[int, int], None]
@@ -293,7 +293,7 @@ class Index(ABC):
         for page in self._pages(filter or Filter(), full=full):
             yield from page.records
 
-    def _pages(self, filter: Filter, *, full: bool = False) -> Iterator[Page]:
+    def _pages(self, filter: Filter, *, full: bool = False) -> Iterator[ListingPage]:
         cursor: str | None = None
         while True:
             page = self.page(filter, cursor=cursor, limit=SCAN_PAGE, full=full)
@@ -304,7 +304,7 @@ class Index(ABC):
             cursor = page.cursor
 
     @abstractmethod
-    def page(self, filter: Filter, *, cursor: str | None, limit: int, full: bool = False) -> Page:
+    def page(self, filter: Filter, *, cursor: str | None, limit: int, full: bool = False) -> ListingPage:
         """The next records after the cursor, ordered by key; the cursor survives writes and restarts."""
 
     # -- life ----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from facsimile.imaging.models import model
 from facsimile.imaging.models.base import Model, ModelOptions
 from facsimile.imaging.phash import HASH_VERSION
 from facsimile.search.errors import IndexAlreadyExists, IndexMismatch, IndexNotFound, InvalidRequest
-from facsimile.search.index.base import Index, Progress, Signatures, Transform
+from facsimile.search.index.base import Index, Progress, RecordTransform, Signatures
 
 if TYPE_CHECKING:
     from facsimile.search.index.elastic.options import ElasticOptions
@@ -144,7 +144,7 @@ def rebuild_index(
     options: ElasticOptions | None = None,
     *,
     signatures: Signatures | None = None,
-    transform: Transform | None = None,
+    transform: RecordTransform | None = None,
     progress: Progress | None = None,
 ) -> Index:
     """Build an index anew with the present layout and settings, and put it in the old one's place.

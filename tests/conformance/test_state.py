@@ -301,13 +301,13 @@ def test_a_cursor_of_another_listing_is_refused(state: State, other: dict[str, A
     stored(state, job("1", numbers={"n": 1}), job("2", numbers={"n": 2}))
     cursor = state.find(JOBS, order="n", limit=1).cursor
     listing: dict[str, Any] = {"wanted": JOBS, "order": "n", "cursor": cursor} | other
-    with pytest.raises(InvalidRequest, match="no cursor"):
+    with pytest.raises(InvalidRequest, match="not a cursor"):
         state.find(**listing)
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "☃", "W10=", "bnVsbA==", "WyJqb2IiLCAibiIsIGZhbHNlLCAxLCAyXQ=="])
 def test_what_is_no_cursor_is_refused(state: State, cursor: str) -> None:
-    with pytest.raises(InvalidRequest, match="no cursor"):
+    with pytest.raises(InvalidRequest, match="not a cursor"):
         state.find(JOBS, order="n", cursor=cursor)
 
 

@@ -15,9 +15,9 @@ import pytest
 
 from facsimile.imaging.phash import HASH_VERSION
 from facsimile.ingest import bulk
-from facsimile.ingest.bulk import Work
+from facsimile.ingest.bulk import IngestSetup
 from facsimile.ingest.item import Item, Outcome
-from facsimile.ingest.pipeline import Timings, process
+from facsimile.ingest.pipeline import StageTimings, process
 from facsimile.ingest.sources import items
 from facsimile.search.errors import IndexNotFound, IndexUnavailable, StoreError
 from facsimile.search.index.base import Signatures, Status
@@ -44,8 +44,8 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "index"
 
 
-def work(place: Path, **options: Any) -> Work:
-    return Work(open_index=partial(EmbeddedIndex.open, place), **options)
+def work(place: Path, **options: Any) -> IngestSetup:
+    return IngestSetup(open_index=partial(EmbeddedIndex.open, place), **options)
 
 
 def count(place: Path) -> int:
@@ -67,7 +67,7 @@ def with_fault(chunk: Sequence[Item], *, fault: str, **options: Any) -> list[Out
 
 
 def test_two_processes_bring_in_all_and_the_second_run_changes_nothing(folder: Path, place: Path) -> None:
-    timings = Timings()
+    timings = StageTimings()
     seen: list[Outcome] = []
     tally = bulk.run(items(str(folder)), work(place), jobs=2, on_outcome=seen.append, timings=timings)
     assert (tally.added, tally.total, tally.interrupted) == (100, 100, False)

@@ -15,7 +15,7 @@ from facsimile.imaging.record import Key
 from facsimile.ingest.fetch_limits import FetchLimits
 from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.loader import Loader
-from facsimile.ingest.pipeline import Timings, process
+from facsimile.ingest.pipeline import StageTimings, process
 from facsimile.search.index.base import Index, Signatures, Status
 from facsimile.search.index.embedded.index import EmbeddedIndex
 from tests.support.pictures import synthetic
@@ -51,7 +51,7 @@ def test_a_chunk_is_stored_and_a_second_time_nothing_is_read(
     photos: Path, index: Index, loader: Loader
 ) -> None:
     items = [Item(str(path)) for path in sorted(photos.rglob("[a-z].jp*g"))]
-    first, second = Timings(), Timings()
+    first, second = StageTimings(), StageTimings()
     assert statuses(bring(items, index, loader, timings=first)) == [ADDED] * len(items)
     assert statuses(bring(items, index, loader, timings=second)) == [UNCHANGED] * len(items)
     assert index.count() == len(items)
@@ -128,7 +128,7 @@ def test_words_are_told_anew_and_silence_keeps_the_old(photos: Path, index: Inde
     source = str(photos / "a.JPG")
     told = Item(source, id="x/1", title="A cat", tags=("pets",), metadata={"year": 1999})
     assert statuses(bring([told], index, loader)) == [ADDED]
-    described = Timings()
+    described = StageTimings()
     retold = Item(source, id="x/1", title="A dog")
     assert statuses(bring([retold], index, loader, timings=described)) == [UPDATED]
     assert statuses(bring([Item(source, id="x/1")], index, loader)) == [UNCHANGED]

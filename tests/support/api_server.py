@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 
 from facsimile.api.app import create_app
-from facsimile.api.auth import Policy
+from facsimile.api.auth import KeyPolicy
 from facsimile.api.keys import Keys
 from facsimile.api.rate_limit import RateLimiter
 from facsimile.api.service import Options, Service
@@ -84,7 +84,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
             location: str = "",
             *,
             keys: bool = False,
-            policy: Policy | None = None,
+            policy: KeyPolicy | None = None,
             settings: dict[str, Any] | None = None,
             service_changes: dict[str, Any] | None = None,
             **options: Any,
@@ -94,7 +94,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
             service = dataclasses.replace(service, **(service_changes or {}))
             stack.callback(service.index.close)
             stack.callback(loader.close)
-            needed: Policy = policy or ("on" if keys else "auto")
+            needed: KeyPolicy = policy or ("on" if keys else "auto")
             app = create_app(service, Options(**options), keys=needed)
             thread = Thread(app)
             stack.callback(thread.stop)

@@ -22,14 +22,14 @@ folder = Path(sys.argv[1])
 share_metrics(folder)
 
 from facsimile.ingest.item import Item, Outcome
-from facsimile.ingest.pipeline import Timings
+from facsimile.ingest.pipeline import StageTimings
 from facsimile.search.index.base import Status
 from facsimile.workers import metrics
 
 def child(dies):
     good = [Outcome(Item("/a"), Status.ADDED), Outcome(Item("/b"), Status.UNCHANGED)]
     bad = [Outcome(Item("/c"), Status.FAILED, "x"), Outcome(Item("/d"), Status.FAILED, "x", FetchUnavailable)]
-    metrics.stages(Timings(load=1, decode=2, hash=3, model=4, write=5))
+    metrics.stages(StageTimings(load=1, decode=2, hash=3, model=4, write=5))
     metrics.chunk(good + bad, 0.2, counted=True, tries=2)
     metrics.chunk(good, 0.2, counted=False)
     if dies:

@@ -135,7 +135,7 @@ Time = Annotated[
     str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-21T22:43:48.315+00:00"])
 ]
 
-Address = Annotated[str, BeforeValidator(_address), Field(max_length=8192)]
+WebAddress = Annotated[str, BeforeValidator(_address), Field(max_length=8192)]
 
 #: an id as one segment of a path
 PathId = Annotated[
@@ -157,7 +157,7 @@ class Picture(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: Annotated[Address | None, Field(description="an http or https address to fetch")] = None
+    url: Annotated[WebAddress | None, Field(description="an http or https address to fetch")] = None
     image_base64: Annotated[
         Annotated[Base64Bytes, BeforeValidator(_encoded)] | None,
         Field(description="the bytes of an image file in base64, or a data URL that holds them"),

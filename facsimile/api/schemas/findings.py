@@ -37,7 +37,7 @@ class RecordFacts(BaseModel):
     added_at: Time
 
 
-class Evidence(BaseModel):
+class FindingEvidence(BaseModel):
     """What a finding rests on: the bytes, when they were seen, and the rules of the comparison."""
 
     suspect_sha256: str
@@ -84,7 +84,7 @@ class Finding(BaseModel):
     proof: Proof | None = Field(description="`query` is the suspect, `stored` the work")
     suspect: RecordFacts
     work: RecordFacts
-    evidence: Evidence
+    evidence: FindingEvidence
     reviewer: str = Field(description="of the last decision; empty: none yet")
     history: list[ReviewEvent]
 

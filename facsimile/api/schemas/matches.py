@@ -94,7 +94,7 @@ class Area(BaseModel):
 class Proof(BaseModel):
     """What geometry and pixels say of two images; null is what an earlier version did not measure."""
 
-    finding: proof.Finding = Field(description="the same picture, or what else is known of the two")
+    finding: proof.ProofVerdict = Field(description="the same picture, or what else is known of the two")
     feature: proof.Feature = Field(description="whole pictures, or the local features that agree")
     inliers: int = Field(
         description="features that agree on one transformation; 0 for whole pictures", examples=[162]

@@ -11,7 +11,7 @@ import orjson
 
 from facsimile.imaging.record import ImageRecord, Key
 from facsimile.search.index.base import Known
-from facsimile.search.index.elastic.client import BLOCKED, MISSING, Client, fault
+from facsimile.search.index.elastic.client import BLOCKED, MISSING, ElasticClient, fault
 from facsimile.search.index.elastic.documents import document, document_id
 from facsimile.search.retry import Backoff
 
@@ -26,7 +26,7 @@ BACKOFF = Backoff(first=0.2, longest=2.0)
 _PARTS = ("status", "error.type", "error.reason", "_seq_no", "_primary_term")
 
 #: one write: the lines of its action and its document
-Operation = tuple[bytes, ...]
+BulkOperation = tuple[bytes, ...]
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class Done(NamedTuple):
         return self.status in (429, 503) and not self.blocked
 
 
-def writing(record: ImageRecord, before: Known | None) -> Operation:
+def writing(record: ImageRecord, before: Known | None) -> BulkOperation:
     """Write a record if what is stored is still what was known, None being nothing."""
     action: dict[str, Any] = {"_id": document_id(record.key)}
     if before is not None:
@@ -59,22 +59,22 @@ def writing(record: ImageRecord, before: Known | None) -> Operation:
     return _operation("create" if before is None else "index", action, record)
 
 
-def copying(record: ImageRecord, version: int) -> Operation:
+def copying(record: ImageRecord, version: int) -> BulkOperation:
     """Write a record as this version of it, over whatever is stored but a later one."""
     action = {"_id": document_id(record.key), "version": version, "version_type": "external_gte"}
     return _operation("index", action, record)
 
 
-def deleting(key: Key) -> Operation:
+def deleting(key: Key) -> BulkOperation:
     """Forget a record, whatever it is."""
     return (orjson.dumps({"delete": {"_id": document_id(key)}}),)
 
 
-def _operation(name: str, action: dict[str, Any], record: ImageRecord) -> Operation:
+def _operation(name: str, action: dict[str, Any], record: ImageRecord) -> BulkOperation:
     return orjson.dumps({name: action}), orjson.dumps(document(record))
 
 
-def bulk(client: Client, alias: str, operations: Sequence[Operation]) -> list[Done]:
+def bulk(client: ElasticClient, alias: str, operations: Sequence[BulkOperation]) -> list[Done]:
     """Carry the writes out; the answer has one outcome for each, in their order.
 
     The alias must exist: without that, Elasticsearch would make an index of this name by guessing a mapping.
@@ -101,7 +101,7 @@ def bulk(client: Client, alias: str, operations: Sequence[Operation]) -> list[Do
     return [outcomes[position] for position in range(len(operations))]
 
 
-def _done(client: Client, item: Mapping[str, Any]) -> Done:
+def _done(client: ElasticClient, item: Mapping[str, Any]) -> Done:
     (result,) = item.values()
     error = result.get("error", {})
     status = int(result["status"])
@@ -112,7 +112,7 @@ def _done(client: Client, item: Mapping[str, Any]) -> Done:
     return Done(status, version=(result["_seq_no"], result["_primary_term"]))
 
 
-def _size(operation: Operation) -> int:
+def _size(operation: BulkOperation) -> int:
     return sum(len(line) + 1 for line in operation)
 
 

@@ -45,7 +45,7 @@ BLOCKED = "cluster_block_exception"
 MISSING = "index_not_found_exception"
 
 
-class Client(Elasticsearch):
+class ElasticClient(Elasticsearch):
     """The official client, except that it raises the errors of `facsimile.search.errors` only.
 
     An answer that is not one of Elasticsearch's counts as no answer: a proxy, a load balancer or a captive
@@ -108,7 +108,7 @@ class _Node(Urllib3HttpNode):
             raise
 
 
-def connect(location: ElasticLocation, options: ElasticOptions) -> Client:
+def connect(location: ElasticLocation, options: ElasticOptions) -> ElasticClient:
     """A client for the hosts of the location; nothing is sent yet. Raises InvalidRequest on wrong options."""
     secure: dict[str, Any] = {}
     if location.scheme == "https":
@@ -122,7 +122,7 @@ def connect(location: ElasticLocation, options: ElasticOptions) -> Client:
         secure["api_key"] = options.api_key
     elif options.username:
         secure["basic_auth"] = (options.username, options.password or "")
-    client = Client(
+    client = ElasticClient(
         location.nodes,
         serializer=OrjsonSerializer(),
         node_class=_Node,

@@ -13,9 +13,9 @@ from facsimile.search.index.base import (
     IndexInfo,
     Known,
     Progress,
+    RecordTransform,
     Signatures,
     Status,
-    Transform,
     Written,
 )
 from facsimile.search.index.elastic import lifecycle as life
@@ -29,7 +29,7 @@ from facsimile.search.index.elastic.options import ElasticOptions
 from facsimile.search.index.elastic.reindex import rebuild
 from facsimile.search.index.elastic.state import ElasticState
 from facsimile.search.index.validation import check_texts
-from facsimile.search.query import Filter, IndexQuery, Page
+from facsimile.search.query import Filter, IndexQuery, ListingPage
 
 #: documents fetched by id in one request, light and with thumbnails
 KNOWN_AT_ONCE = 2000
@@ -109,7 +109,7 @@ class ElasticIndex(Index):
         signatures: Signatures | None = None,
         options: ElasticOptions | None = None,
         *,
-        transform: Transform | None = None,
+        transform: RecordTransform | None = None,
         progress: Progress | None = None,
         keep: bool = False,
     ) -> Self:
@@ -266,12 +266,12 @@ class ElasticIndex(Index):
             if cursor is None:
                 return
 
-    def page(self, filter: Filter, *, cursor: str | None, limit: int, full: bool = False) -> Page:
+    def page(self, filter: Filter, *, cursor: str | None, limit: int, full: bool = False) -> ListingPage:
         return self._page(ask_for.query(filter), cursor, limit, thumbnail=full, vector=full)
 
     # -- requests --------------------------------------------------------------------------------------
 
-    def _page(self, query: Mapping[str, Any], cursor: str | None, limit: int, **parts: bool) -> Page:
+    def _page(self, query: Mapping[str, Any], cursor: str | None, limit: int, **parts: bool) -> ListingPage:
         size = max(1, min(limit, ask_for.MOST_HITS))
         after = {} if cursor is None else {"search_after": list(ask_for.key_of(cursor))}
         answer = self._search(
@@ -283,7 +283,7 @@ class ElasticIndex(Index):
             **after,
         )
         records = self._records(answer)
-        return Page(records, ask_for.cursor_of(records[-1].key) if len(records) == size else None)
+        return ListingPage(records, ask_for.cursor_of(records[-1].key) if len(records) == size else None)
 
     def _search(self, **body: Any) -> Mapping[str, Any]:
         answer = self._client.search(index=self._alias, allow_partial_search_results=False, **body)

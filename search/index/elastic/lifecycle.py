@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from facsimile.search.errors import IndexAlreadyExists, IndexMismatch, IndexNotFound
 from facsimile.search.index.base import Signatures
-from facsimile.search.index.elastic.client import Client
+from facsimile.search.index.elastic.client import ElasticClient
 from facsimile.search.index.elastic.location import ElasticLocation
 from facsimile.search.index.elastic.mapping import LAYOUT, made_by, mappings, sealed_name, settings
 from facsimile.search.index.elastic.options import ElasticOptions
@@ -35,7 +35,7 @@ class Physical:
         return int(self.name.rpartition("-v")[2])
 
 
-def find(client: Client, location: ElasticLocation) -> Physical:
+def find(client: ElasticClient, location: ElasticLocation) -> Physical:
     """The physical index behind the name. Raises IndexNotFound, or IndexMismatch where it is not ours."""
     try:
         found = client.indices.get(index=location.name)
@@ -67,7 +67,7 @@ def check(location: ElasticLocation, physical: Physical, signatures: Signatures 
 
 
 def create(
-    client: Client, location: ElasticLocation, signatures: Signatures, options: ElasticOptions
+    client: ElasticClient, location: ElasticLocation, signatures: Signatures, options: ElasticOptions
 ) -> None:
     """Make an empty index. Raises IndexAlreadyExists where the name is taken."""
     if client.indices.exists(index=location.name):
@@ -81,13 +81,13 @@ def create(
     )
 
 
-def destroy(client: Client, location: ElasticLocation) -> None:
+def destroy(client: ElasticClient, location: ElasticLocation) -> None:
     """Remove the index, its state, and whatever rebuilds have left beside it."""
     remove_versions(client, location)
     client.indices.delete(index=state_index(location), ignore_unavailable=True)
 
 
-def remove_versions(client: Client, location: ElasticLocation, *, but: Collection[str] = ()) -> None:
+def remove_versions(client: ElasticClient, location: ElasticLocation, *, but: Collection[str] = ()) -> None:
     """Remove the physical indices of a name, all but these."""
     stored = client.indices.get(index=f"{location.name}-v*", expand_wildcards="open,closed").body
     with client.reading():

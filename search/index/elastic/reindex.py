@@ -10,10 +10,10 @@ import orjson
 
 from facsimile.imaging.record import ImageRecord, Key
 from facsimile.search.errors import InvalidRequest, StoreError
-from facsimile.search.index.base import Progress, Signatures, Transform
+from facsimile.search.index.base import Progress, RecordTransform, Signatures
 from facsimile.search.index.elastic import lifecycle as life
 from facsimile.search.index.elastic.bulk import bulk, copying
-from facsimile.search.index.elastic.client import Client
+from facsimile.search.index.elastic.client import ElasticClient
 from facsimile.search.index.elastic.documents import document_id, record_of
 from facsimile.search.index.elastic.location import ElasticLocation
 from facsimile.search.index.elastic.mapping import mappings, sealed_name, settings
@@ -38,12 +38,12 @@ ROUNDS = 4
 
 
 def rebuild(
-    client: Client,
+    client: ElasticClient,
     location: ElasticLocation,
     signatures: Signatures | None,
     options: ElasticOptions,
     *,
-    transform: Transform | None,
+    transform: RecordTransform | None,
     progress: Progress | None,
     keep: bool,
 ) -> Signatures:
@@ -88,7 +88,7 @@ def rebuild(
 
 
 def _begin(
-    client: Client,
+    client: ElasticClient,
     old: life.Physical,
     target: str,
     building: str,
@@ -116,11 +116,13 @@ def _begin(
     )
 
 
-def _unblock(client: Client, index: str) -> None:
+def _unblock(client: ElasticClient, index: str) -> None:
     client.indices.put_settings(index=index, settings={"index.blocks.write": None})
 
 
-def _swap(client: Client, old: life.Physical, target: str, names: Sequence[str], building: str) -> None:
+def _swap(
+    client: ElasticClient, old: life.Physical, target: str, names: Sequence[str], building: str
+) -> None:
     """Point the names to the target, in one step of the cluster."""
     gone = [{"remove": {"index": old.name, "alias": alias}} for alias in old.aliases]
     come = [{"add": {"index": target, "alias": name}} for name in names]
@@ -137,10 +139,10 @@ class _Copy:
 
     def __init__(
         self,
-        client: Client,
+        client: ElasticClient,
         old: life.Physical,
         building: str,
-        transform: Transform | None,
+        transform: RecordTransform | None,
         progress: Progress | None,
     ) -> None:
         self._client = client

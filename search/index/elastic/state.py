@@ -10,8 +10,8 @@ from typing import Any
 
 from facsimile.imaging.record import Key
 from facsimile.search.errors import IndexAlreadyExists, IndexNotFound
-from facsimile.search.index.elastic.bulk import Done, Operation, bulk, deleting, runs
-from facsimile.search.index.elastic.client import MISSING, Client, fault
+from facsimile.search.index.elastic.bulk import BulkOperation, Done, bulk, deleting, runs
+from facsimile.search.index.elastic.client import MISSING, ElasticClient, fault
 from facsimile.search.index.elastic.documents import document_id
 from facsimile.search.index.elastic.location import ElasticLocation
 from facsimile.search.index.elastic.mapping import settings
@@ -58,7 +58,7 @@ class ElasticState(State):
     Bodies go and come in requests of bounded size, one entry at least. `sums` are exact up to 2**53.
     """
 
-    def __init__(self, client: Client, location: ElasticLocation, options: ElasticOptions) -> None:
+    def __init__(self, client: ElasticClient, location: ElasticLocation, options: ElasticOptions) -> None:
         self._client = client
         self._location = location
         self._options = options
@@ -91,7 +91,7 @@ class ElasticState(State):
             written.append(None if version is None else entry.replaced(version=version))
         return written
 
-    def _bulk(self, operations: Sequence[Operation]) -> list[Done]:
+    def _bulk(self, operations: Sequence[BulkOperation]) -> list[Done]:
         try:
             return bulk(self._client, self._alias, operations)
         except IndexNotFound:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from facsimile.imaging.record import Key
-from facsimile.search.index.elastic.bulk import Operation
+from facsimile.search.index.elastic.bulk import BulkOperation
 from facsimile.search.index.elastic.documents import document_id
 from facsimile.search.index.elastic.location import ElasticLocation
 from facsimile.search.index.state.base import Entry, Wanted
@@ -56,7 +56,7 @@ def state_mappings() -> dict[str, Any]:
     }
 
 
-def writing_entry(entry: Entry, body: bytes, mark: str) -> Operation:
+def writing_entry(entry: Entry, body: bytes, mark: str) -> BulkOperation:
     """Write an entry if what is stored is still of its version; `mark` names the call that does it."""
     action: dict[str, Any] = {"_id": document_id(Key(*entry.ref))}
     if entry.version is not None:

@@ -92,7 +92,7 @@ class ArraysDamaged(Exception):
     """An array file is not as the database says; the database can rebuild it."""
 
 
-class View(NamedTuple):
+class ArrayView(NamedTuple):
     """The rows that counted in one moment; later writes never change them."""
 
     hashes: NDArray[np.uint64]
@@ -177,10 +177,10 @@ class Arrays:
     def __init__(self, folder: Path, dims: int) -> None:
         self._folder = folder
         self._dims = dims
-        self._mapped: tuple[int, View] | None = None
+        self._mapped: tuple[int, ArrayView] | None = None
         self._compared: dict[Path, _Compared] = {}
 
-    def view(self, extent: Extent) -> View:
+    def view(self, extent: Extent) -> ArrayView:
         """The rows of this extent; maps the files anew only where they have grown.
 
         Raises ArraysDamaged where they are not those that were written.
@@ -189,7 +189,7 @@ class Arrays:
         if mapped is None or not self._covers(mapped, extent):
             mapped = (
                 extent.generation,
-                View(
+                ArrayView(
                     self._map(self._hashes(extent), "<u8", extent.hashes, 5),
                     self._map(self._panels(extent), "<u8", extent.panels, 5),
                     self._map(self._vectors(extent), "<f4", extent.slots, self._dims),
@@ -200,7 +200,7 @@ class Arrays:
         self._compare(self._hashes(extent), hashes, extent.checksums.hashes)
         self._compare(self._panels(extent), panels, extent.checksums.panels)
         self._compare(self._vectors(extent), vectors, extent.checksums.vectors)
-        return View(hashes[: extent.hashes], panels[: extent.panels], vectors[: extent.slots])
+        return ArrayView(hashes[: extent.hashes], panels[: extent.panels], vectors[: extent.slots])
 
     def _compare(self, path: Path, rows: NDArray[Any], checksum: Checksum) -> None:
         """Raise ArraysDamaged where rows have another checksum; looks at those alone that it has not seen."""
@@ -227,7 +227,7 @@ class Arrays:
         self._compared = {}
 
     @staticmethod
-    def _covers(mapped: tuple[int, View], extent: Extent) -> bool:
+    def _covers(mapped: tuple[int, ArrayView], extent: Extent) -> bool:
         generation, (hashes, panels, vectors) = mapped
         return (
             generation == extent.generation

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from facsimile.imaging.describe import HashQuery
 from facsimile.imaging.record import ImageRecord
-from facsimile.search.index.embedded.arrays import Near, View, within
-from facsimile.search.index.embedded.filters import Condition, condition_of
+from facsimile.search.index.embedded.arrays import ArrayView, Near, within
+from facsimile.search.index.embedded.filters import FilterCondition, condition_of
 from facsimile.search.index.embedded.rows import COLUMNS, record_of, vector_of
 from facsimile.search.query import IndexQuery
 
 
 def candidates(
-    connection: sqlite3.Connection, view: View, questions: Sequence[IndexQuery]
+    connection: sqlite3.Connection, view: ArrayView, questions: Sequence[IndexQuery]
 ) -> list[list[ImageRecord]]:
     """The candidates of each question, within one read transaction that the view belongs to."""
     found: list[dict[int, ImageRecord]] = [{} for _ in questions]
@@ -38,12 +38,12 @@ def candidates(
     return [list(each.values()) for each in found]
 
 
-def _by_hash(view: View, questions: Sequence[IndexQuery]) -> Iterator[tuple[int, Near, int]]:
+def _by_hash(view: ArrayView, questions: Sequence[IndexQuery]) -> Iterator[tuple[int, Near, int]]:
     asking = [[variant for variant in question.variants if variant.wholes] for question in questions]
     return _near(view.hashes, questions, asking)
 
 
-def _by_panel(view: View, questions: Sequence[IndexQuery]) -> Iterator[tuple[int, Near, int]]:
+def _by_panel(view: ArrayView, questions: Sequence[IndexQuery]) -> Iterator[tuple[int, Near, int]]:
     asking = [[variant for variant in question.variants if variant.panels] for question in questions]
     return _near(view.panels, questions, asking)
 
@@ -58,14 +58,14 @@ def _near(
         yield place, near, questions[place].limit
 
 
-def _by_vector(view: View, questions: Sequence[IndexQuery]) -> Iterator[tuple[int, Near, int]]:
+def _by_vector(view: ArrayView, questions: Sequence[IndexQuery]) -> Iterator[tuple[int, Near, int]]:
     for position, question in enumerate(questions):
         if question.vector is not None and question.nearest > 0:
             yield position, view.cosines(question.vector), question.nearest
 
 
 def _nearest(
-    connection: sqlite3.Connection, near: Near, wanted: int, condition: Condition
+    connection: sqlite3.Connection, near: Near, wanted: int, condition: FilterCondition
 ) -> list[tuple[Any, ...]]:
     """Rows (slot, number, then `COLUMNS`) of the wanted nearest slots that have a record which passes.
 
@@ -91,7 +91,7 @@ def _least(near: Near, wanted: int) -> NDArray[np.int64]:
 
 
 def _rows(
-    connection: sqlite3.Connection, slots: NDArray[np.int64], condition: Condition
+    connection: sqlite3.Connection, slots: NDArray[np.int64], condition: FilterCondition
 ) -> list[tuple[Any, ...]]:
     return connection.execute(
         f"SELECT slot, number, {COLUMNS} FROM (SELECT key AS place, value AS wanted FROM json_each(?)) "

@@ -28,14 +28,14 @@ _PLAIN_FIELDS = frozenset({"id", "sha256", "format"})
 _TERM_FIELDS = frozenset({"source", "tags"})
 
 
-class Condition(NamedTuple):
+class FilterCondition(NamedTuple):
     """A condition on `records`, and the values of its parameters."""
 
     sql: str
     values: tuple[str, ...]
 
 
-def condition_of(filter: Filter) -> Condition:
+def condition_of(filter: Filter) -> FilterCondition:
     """The filter as SQL; true where the filter is empty."""
     parts: list[str] = []
     values: list[str] = []
@@ -60,7 +60,7 @@ def condition_of(filter: Filter) -> Condition:
         values += [filter.under, filter.under + LAST_CHARACTER]
     if len(values) > MAX_FILTER_VALUES:
         raise InvalidRequest(f"the filter holds {len(values)} values; at most {MAX_FILTER_VALUES} are taken")
-    return Condition(" AND ".join(parts) or "true", tuple(values))
+    return FilterCondition(" AND ".join(parts) or "true", tuple(values))
 
 
 def _marks(values: Sequence[str]) -> str:

@@ -24,9 +24,9 @@ from facsimile.search.index.base import (
     IndexInfo,
     Known,
     Progress,
+    RecordTransform,
     Signatures,
     Status,
-    Transform,
     Written,
 )
 from facsimile.search.index.embedded.arrays import ArraysDamaged
@@ -37,9 +37,9 @@ from facsimile.search.index.embedded.reindex import rebuild
 from facsimile.search.index.embedded.rows import COLUMNS, records_of
 from facsimile.search.index.embedded.schema import LAYOUT, create_tables, stored_layout, translated
 from facsimile.search.index.embedded.state import EmbeddedState
-from facsimile.search.index.embedded.store import Store
+from facsimile.search.index.embedded.store import RecordStore
 from facsimile.search.index.validation import check_texts
-from facsimile.search.query import Filter, IndexQuery, Page
+from facsimile.search.query import Filter, IndexQuery, ListingPage
 
 _BY_KEY = "FROM records WHERE collection = ? AND id = ?"
 
@@ -55,7 +55,7 @@ class EmbeddedIndex(Index):
         self.location = str(folder)
         self.signatures = signatures
         self.state: EmbeddedState = EmbeddedState(folder)
-        self._store = Store(folder, signatures)
+        self._store = RecordStore(folder, signatures)
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -101,7 +101,7 @@ class EmbeddedIndex(Index):
         with translated(folder):
             found = (folder / DATABASE).is_file()
         if found:
-            with closing(Store(folder, None)) as store, store.reading() as connection:
+            with closing(RecordStore(folder, None)) as store, store.reading() as connection:
                 stored = stored_layout(connection)
         if stored is None:
             raise IndexNotFound(f"there is no index in {folder}; `facsimile index create` makes one")
@@ -113,7 +113,7 @@ class EmbeddedIndex(Index):
         path: str | Path,
         signatures: Signatures | None = None,
         *,
-        transform: Transform | None = None,
+        transform: RecordTransform | None = None,
         progress: Progress | None = None,
     ) -> Self:
         """Build the index, of this layout or an earlier one, anew while it serves (see
@@ -125,7 +125,7 @@ class EmbeddedIndex(Index):
         layout, made = cls.stored(folder)
         if layout > LAYOUT:
             raise _other_layout(folder, layout)
-        with closing(Store(folder, made)) as store:
+        with closing(RecordStore(folder, made)) as store:
             rebuild(store, made, signatures or made, transform, progress)
         index = cls.open(path)
         with index._store.connection() as connection:
@@ -268,7 +268,7 @@ class EmbeddedIndex(Index):
                 for digest in digests
             }
 
-    def page(self, filter: Filter, *, cursor: str | None, limit: int, full: bool = False) -> Page:
+    def page(self, filter: Filter, *, cursor: str | None, limit: int, full: bool = False) -> ListingPage:
         condition = condition_of(filter)
         after = Key("", "") if cursor is None else key_of(cursor)
         with self._store.reading() as connection:
@@ -278,7 +278,7 @@ class EmbeddedIndex(Index):
                 (*after, *condition.values, limit + 1),
             ).fetchall()
             records = records_of(connection, rows[:limit], full=full)
-        return Page(records, cursor_of(records[-1].key) if len(rows) > limit else None)
+        return ListingPage(records, cursor_of(records[-1].key) if len(rows) > limit else None)
 
 
 def _other_layout(folder: Path, layout: int) -> IndexMismatch:

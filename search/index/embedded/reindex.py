@@ -15,11 +15,11 @@ from typing import Any
 
 from facsimile.imaging.record import ImageRecord
 from facsimile.search.errors import IndexUnavailable, InvalidRequest
-from facsimile.search.index.base import Progress, Signatures, Transform
+from facsimile.search.index.base import Progress, RecordTransform, Signatures
 from facsimile.search.index.embedded.permissions import DATABASE, make_file
 from facsimile.search.index.embedded.rows import COLUMNS, hash_blobs, records_of, vector_blob
 from facsimile.search.index.embedded.schema import LAYOUT, set_made, translated, widen
-from facsimile.search.index.embedded.store import Store
+from facsimile.search.index.embedded.store import RecordStore
 
 NEXT = f"{DATABASE}.next"
 
@@ -39,7 +39,11 @@ _HASHES = "pixels, quality, bits, bits_trimmed, panels"
 
 
 def rebuild(
-    store: Store, old: Signatures, new: Signatures, transform: Transform | None, progress: Progress | None
+    store: RecordStore,
+    old: Signatures,
+    new: Signatures,
+    transform: RecordTransform | None,
+    progress: Progress | None,
 ) -> None:
     """Rebuild the array files from the records, whose signatures `transform` makes anew where it is given,
     and bring an older layout to the present one.
@@ -62,7 +66,7 @@ def rebuild(
                     _describe(gathered, batch, transform)
                 _put_in_place(connection, gathered)
             set_made(connection, new)
-            Store(store.folder, new).rebuild(connection)
+            RecordStore(store.folder, new).rebuild(connection)
 
 
 @contextmanager
@@ -103,7 +107,7 @@ def _is_for(gathered: sqlite3.Connection, plan: tuple[str, str]) -> bool:
 
 
 def _describe_most(
-    store: Store, gathered: sqlite3.Connection, transform: Transform, progress: Progress | None
+    store: RecordStore, gathered: sqlite3.Connection, transform: RecordTransform, progress: Progress | None
 ) -> None:
     """Describe until next to nothing is left; what others write meanwhile is met at the end of the log."""
     with store.reading() as connection:
@@ -139,7 +143,7 @@ def _last(gathered: sqlite3.Connection) -> tuple[int]:
 
 
 def _describe(
-    gathered: sqlite3.Connection, batch: Sequence[tuple[int, ImageRecord]], transform: Transform
+    gathered: sqlite3.Connection, batch: Sequence[tuple[int, ImageRecord]], transform: RecordTransform
 ) -> None:
     made = transform([record for _, record in batch])
     rows: list[tuple[Any, ...]] = [

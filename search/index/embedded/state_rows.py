@@ -33,7 +33,7 @@ COLUMNS = "entries.kind, entries.id, entries.terms, entries.numbers, entries.bod
 BY_REF = "FROM entries WHERE kind = ? AND id = ?"
 
 #: a condition on the entry at `place`, and its values
-Condition = tuple[str, tuple[Any, ...]]
+StateCondition = tuple[str, tuple[Any, ...]]
 
 
 def put_entry(connection: sqlite3.Connection, entry: Entry, body: bytes) -> Entry | None:
@@ -88,7 +88,7 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
     )
 
 
-def of_kind(wanted: Wanted, name: str = "") -> Condition:
+def of_kind(wanted: Wanted, name: str = "") -> StateCondition:
     """The row at `place` is of this kind and, where one is given, name."""
     if name:
         return "place.kind = ? AND place.name = ?", (wanted.kind, name)
@@ -97,12 +97,12 @@ def of_kind(wanted: Wanted, name: str = "") -> Condition:
 
 def conditions_of(
     wanted: Wanted, order: str = "", paged: sqlite3.Connection | None = None
-) -> list[Condition]:
+) -> list[StateCondition]:
     """What an entry at `place` must meet. `order` is the number that `place` has itself.
 
     Whoever stops early hands in a connection to look which way is the faster one.
     """
-    conditions: list[Condition] = []
+    conditions: list[StateCondition] = []
     for name, values in wanted.terms.items():
         sql = "kind = ? AND name = ? AND value IN (SELECT value FROM json_each(?))"
         listed = orjson.dumps(values).decode()
@@ -118,7 +118,7 @@ def conditions_of(
     return conditions
 
 
-def _among(rows: str, values: tuple[Any, ...], paged: sqlite3.Connection | None) -> Condition:
+def _among(rows: str, values: tuple[Any, ...], paged: sqlite3.Connection | None) -> StateCondition:
     """The entry at `place` is among these rows: collected beforehand, or looked for where they are many."""
     if paged is not None:
         found = paged.execute(f"SELECT count(*) FROM (SELECT 1 FROM {rows} LIMIT {FEW})", values)
@@ -138,7 +138,7 @@ def summed(connection: sqlite3.Connection, wanted: Wanted, name: str) -> int:
 
 
 def select(
-    connection: sqlite3.Connection, what: str, conditions: Sequence[Condition], end: str = ""
+    connection: sqlite3.Connection, what: str, conditions: Sequence[StateCondition], end: str = ""
 ) -> sqlite3.Cursor:
     """The rows of a SELECT that meet all the conditions; `end` says in which order and how many."""
     sql = " AND ".join(sql for sql, _ in conditions)

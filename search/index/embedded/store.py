@@ -14,10 +14,10 @@ from facsimile.search.index.embedded import rows
 from facsimile.search.index.embedded.arrays import (
     Arrays,
     ArraysDamaged,
+    ArrayView,
     Checksum,
     Checksums,
     Extent,
-    View,
     array_files,
 )
 from facsimile.search.index.embedded.connections import Connections
@@ -34,7 +34,7 @@ REBUILD_ROWS = 4096
 VIEW_ATTEMPTS = 5
 
 
-class Store:
+class RecordStore:
     """The folder of an embedded index.
 
     `signatures` are those that its user computes: every transaction begins with a look whether the index
@@ -71,7 +71,7 @@ class Store:
             )
 
     @contextmanager
-    def viewing(self) -> Iterator[tuple[sqlite3.Connection, View]]:
+    def viewing(self) -> Iterator[tuple[sqlite3.Connection, ArrayView]]:
         """A snapshot with the arrays that belong to it; damaged array files are rebuilt first."""
         for _ in range(VIEW_ATTEMPTS):
             with self.reading() as connection:
