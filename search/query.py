@@ -27,16 +27,17 @@ class Filter:
     `collections`: any of them. `terms`: for each key, the record has at least one of the values. A key is
     one of `FIELDS` or a dotted path into the metadata (`camera.model`, also spelled `metadata.camera.model`);
     values compare as text, numbers as JSON writes them, true and false in small letters. `under`: a
-    prefix of one of the places that the record has or had.
+    prefix of one of the places that the record has or had. `id_prefix`: how its id begins.
     """
 
     collections: tuple[str, ...] = ()
     terms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     under: str = ""
+    id_prefix: str = ""
 
     @property
     def is_empty(self) -> bool:
-        return not (self.collections or self.terms or self.under)
+        return not (self.collections or self.terms or self.under or self.id_prefix)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

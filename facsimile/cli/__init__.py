@@ -15,6 +15,7 @@ from facsimile.cli import (
     ingest,
     keys,
     queue,
+    records,
     scan,
     search,
     serve,
@@ -43,7 +44,8 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Find every copy of an image, even edited.
@@ -53,7 +55,21 @@ def options(
     """
 
 
-for module in (ingest, watch, search, duplicates, status, export, index, scan, queue, serve, keys, demo):
+for module in (
+    ingest,
+    watch,
+    search,
+    duplicates,
+    records,
+    status,
+    export,
+    index,
+    scan,
+    queue,
+    serve,
+    keys,
+    demo,
+):
     module.register(app)
 
 

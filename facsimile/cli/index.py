@@ -18,7 +18,25 @@ def register(app: typer.Typer) -> None:
     group.command("create")(create)
     group.command("reindex")(reindex)
     group.command("info")(info)
+    group.command("delete")(delete)
     app.add_typer(group, name="index")
+
+
+def delete(
+    index: IndexOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Delete an index with all its records, jobs, scans and keys."""
+    with open_library(index) as library:
+        number, location = library.count(), library.index.location
+        if not yes:
+            typer.confirm(f"Delete {location} with {number:,} images?", abort=True, err=True)
+        library.index.destroy()
+    if json:
+        emit({"deleted": number})
+    else:
+        say(f"deleted the index {location} with {number:,} images")
 
 
 ModelOption = Annotated[

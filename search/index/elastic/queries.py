@@ -61,6 +61,9 @@ def conditions(filter: Filter) -> list[dict[str, Any]]:
     if filter.under:
         begins = [{"prefix": {field: filter.under}} for field in ("sources", "gone")]
         clauses.append({"bool": {"should": begins, "minimum_should_match": 1}})
+    if filter.id_prefix:
+        check_texts([filter.id_prefix])
+        clauses.append({"prefix": {"id": filter.id_prefix}})
     return clauses
 
 

@@ -58,6 +58,9 @@ def condition_of(filter: Filter) -> FilterCondition:
             "WHERE terms.path IN ('source', 'gone') AND terms.value >= ? AND terms.value < ?)"
         )
         values += [filter.under, filter.under + LAST_CHARACTER]
+    if filter.id_prefix:
+        parts.append("records.id >= ? AND records.id < ?")
+        values += [filter.id_prefix, filter.id_prefix + LAST_CHARACTER]
     if len(values) > MAX_FILTER_VALUES:
         raise InvalidRequest(f"the filter holds {len(values)} values; at most {MAX_FILTER_VALUES} are taken")
     return FilterCondition(" AND ".join(parts) or "true", tuple(values))
