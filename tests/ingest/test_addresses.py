@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facsimile.ingest.addresses import SPECIAL, checked, is_public
+from facsimile.ingest.addresses import SPECIAL, checked, is_public, resolve
 from facsimile.ingest.errors import FetchRejected, FetchUnavailable, SourceNotAllowed
 
 #: https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry: the rows that
@@ -142,3 +142,12 @@ def test_a_name_without_addresses_may_have_some_later() -> None:
     with pytest.raises(FetchUnavailable) as unavailable:
         checked("a.example", 80, allow_private=False, resolver=lambda host, port: [])
     assert unavailable.value.transient
+
+
+def test_every_bit_of_an_address_within_another_counts() -> None:
+    assert not is_public(ipaddress.ip_address("64:ff9b::168.63.129.16"))
+    assert is_public(ipaddress.ip_address("64:ff9b::168.63.129.17"))
+
+
+def test_the_resolver_gives_addresses() -> None:
+    assert resolve("127.0.0.1", 80) == ["127.0.0.1"]

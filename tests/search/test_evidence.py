@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
@@ -226,3 +227,22 @@ def test_captions_of_two_on_one_picture_are_not_copies_of_each_other() -> None:
     second = captioned(base, "NOBODY KNOWS", "", "WHO DID IT")
     assert finding(first, second) != "copy"
     assert finding(first, base) == finding(second, base) == "copy"
+
+
+def second_shot(picture: Picture, pixels: float) -> Picture:
+    """Turned by 4 degrees, with parts that moved against each other by so many pixels."""
+    size = picture.size
+    rows, columns = np.mgrid[: size[1], : size[0]].astype(np.float32)
+    turn = cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), 4, 1).astype(np.float32)
+    across, down = columns / size[0] * 3 * np.pi, rows / size[1] * 3 * np.pi
+    x = turn[0, 0] * columns + turn[0, 1] * rows + turn[0, 2] + pixels * np.sin(across) * np.cos(down)
+    y = turn[1, 0] * columns + turn[1, 1] * rows + turn[1, 2] + pixels * np.cos(across + 1) * np.sin(down)
+    pixels_of = np.asarray(picture.convert("RGB"))
+    return Image.fromarray(np.asarray(cv2.remap(pixels_of, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_REFLECT)))
+
+
+@pytest.mark.parametrize("name", ["rocket.jpg", "coffee.png"])
+def test_parts_that_moved_make_another_shot_though_their_pixels_agree(name: str) -> None:
+    picture = photograph(name, 600)
+    assert finding(second_shot(picture, 0), picture) == "copy"
+    assert finding(second_shot(picture, 2), picture) == "same scene"

@@ -151,3 +151,22 @@ def test_a_similar_match_scores_half_of_what_a_copy_at_its_distance_would() -> N
     (as_copy,) = judge(QUERY, [UPRIGHT], [candidate], Thresholds(copy=60))
     assert found is not None and (found.verdict, as_copy.verdict) == (Verdict.SIMILAR, Verdict.COPY)
     assert found.score == pytest.approx(as_copy.score / 2)
+
+
+def test_fusion_adds_reciprocal_ranks() -> None:
+    """1 / 60 + 1 / 62 is more than 2 / 61: the sum is convex in the ranks."""
+    ends, middle, last, first = (matched(id, Verdict.COPY) for id in ("ends", "middle", "last", "first"))
+    by_words = [first.record, middle.record, ends.record]
+    found = [match.record.id for match in fused([ends, middle, last], by_words)]
+    assert found.index("ends") < found.index("middle")
+
+
+def test_a_whole_picture_within_the_threshold_counts_before_a_nearer_panel() -> None:
+    far = flipped(QUERY.bits, Thresholds().similar, RNG)
+    found = judged(record("page", RNG, bits=far, panels=flipped(QUERY.bits, 3, RNG)[None]), UPRIGHT)
+    assert found is not None and (found.hamming, found.transform) == (Thresholds().similar, {})
+
+
+def test_the_same_bytes_are_certain() -> None:
+    found = judged(record("same", RNG, sha256=QUERY.sha256), UPRIGHT)
+    assert found is not None and (found.verdict, found.score) == (Verdict.IDENTICAL, 1.0)

@@ -194,3 +194,29 @@ def test_letters_are_put_back_once() -> None:
         assert len(published) == 1
         job = world.jobs.get("job")
         assert (job.state, job.failed, job.pending) == ("closed", 0, 2)
+
+
+def test_every_try_of_a_chunk_has_an_id_of_its_own() -> None:
+    with state() as kept:
+        world = World(kept, ["flaky"], 1)
+        ids = []
+        for _ in range(TRIES):
+            (entry,) = world.open()
+            ids.append(entry.id)
+            world.end_leases()
+            world.deliver(0) if len(ids) == 1 else world.claim(entry)
+            world.work(0)
+        assert ids == ["job/0", *(f"job/0~{tries}" for tries in range(2, TRIES + 1))]
+        assert world.open() == [] and world.jobs.get("job").failed == 1
+
+
+def test_a_lease_keeps_others_away_and_only_its_holder_loses_it() -> None:
+    with state() as kept:
+        world = World(kept, ["good"], 1)
+        assert isinstance(world.chunks.claim("job/0", "first"), ChunkLease)
+        assert world.chunks.claim("job/0", "second") == []
+        for other in ("early", "zebra"):
+            assert world.chunks.reclaim("job/0", other) == []
+        (taken,) = world.chunks.reclaim("job/0", "first")
+        assert taken.id == "job/0"
+        assert isinstance(world.chunks.claim("job/0", "second"), ChunkLease)
