@@ -115,7 +115,7 @@ class Ingestion:
         work = IngestSetup(
             open_index=self._open_index,
             open_loader=partial(Loader, settings.fetching),
-            open_model=partial(model_of, wanted=settings.model, options=settings.running),
+            open_model=partial(model_of, requested=settings.model, options=settings.running),
             limits=settings.limits,
             recheck=recheck,
         )

@@ -63,7 +63,7 @@ class JobQueue:
     ) -> str:
         """Hand all images of the sources to the workers, no faster than they take them; the id of the job.
 
-        With the id of a job that an interruption left open, this goes on with it. `on_missing` is told how
+        With the id of a job that an interruption left open, this continues it. `on_missing` receives how
         many places of the folders are gone, which their records lose. Raises BrokerUnavailable,
         JobClosed, and the errors of sources and of the index.
         """
@@ -155,7 +155,7 @@ def worker_app(location: str, chosen: Settings) -> Celery:
         open_index=partial(open_index, location, options),
         open_loader=lambda trusted: Loader(chosen.fetching, files=trusted),
         handlers=HANDLERS,
-        open_model=partial(model_of, wanted=chosen.model, options=chosen.running),
+        open_model=partial(model_of, requested=chosen.model, options=chosen.running),
         limits=chosen.limits,
         item_seconds=chosen.image_timeout,
         lease=chosen.queue_lease,

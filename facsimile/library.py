@@ -53,7 +53,7 @@ class Facsimile(ScansAndJobs):
         self._open_index = partial(open_index, location, settings.elastic)
         new = signatures_of(settings.new_model()) if create else None
         self.index: Index = open_index(location, settings.elastic, create=new)
-        self._model = model_of(self.index, wanted=settings.model, options=settings.running)
+        self._model = model_of(self.index, requested=settings.model, options=settings.running)
         self.finder = Finder(
             self.index,
             settings.thresholds,

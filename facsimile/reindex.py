@@ -1,4 +1,4 @@
-"""A change of model, of hash or of layout: an index built anew while it serves."""
+"""Rebuilds an index for another model, hash or layout while it serves."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def reindex(
     panels: bool = False,
     progress: Progress | None = None,
 ) -> tuple[IndexInfo, Redescribed]:
-    """Build an index anew with the present layout and settings, and say what it is now.
+    """Rebuild an index with the current layout and settings; returns its new description.
 
     `model` names the one whose vectors it shall keep ("none": hashes alone). Without it the model stays;
-    signatures are made anew only where this program has another version of the hash or of its own network.
+    signatures are recomputed only where this program has another version of the hash or of its own network.
     They are made from the pictures where those still lie (those on the network only with `fetch`), else
-    from the thumbnails. `panels` finds the pictures within each picture anew. The same call continues what
+    from the thumbnails. `panels` finds the pictures within each picture again. The same call continues what
     an interruption left. Raises StoreError and ModelError.
     """
     options = chosen.elastic

@@ -46,7 +46,7 @@ class Scanned:
     """What a scan did: the suspects it read (None where it read none), and what it compared.
 
     `left_out` counts the matches in which geometry found a work, though not as a copy, and which became no
-    findings, since only proven copies were wanted.
+    findings, since only proven copies were requested.
     """
 
     scan: Scan
@@ -78,7 +78,7 @@ class Scanning:
     """The scans and findings of an index.
 
     `open_index` opens the index in another process, `ingest` is that of `Facsimile`, and `queue` is called
-    when workers are wanted.
+    when workers run the scan.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Scanning:
         for collection in (catalogue, *(() if sources else (suspects,))):
             if not self._index.count(Filter((collection,))):
                 raise InvalidRequest(f"there is no collection {collection} in {self._index.location}")
-        wanted = Scan(
+        requested = Scan(
             name=name,
             catalogue=catalogue,
             suspects=suspects,
@@ -125,7 +125,7 @@ class Scanning:
             similar=include_similar,
             recheck=recheck,
         )
-        return self.scans.create_or_update(wanted)
+        return self.scans.create_or_update(requested)
 
     def allow(self, where: Mapping[str, str], *, scan: str = "", note: str = "") -> Allowance:
         """Allow what meets all of these conditions, such as `{"site": HOST, "work": ID}`.
@@ -190,7 +190,7 @@ class Scanning:
             open_index=self._open_index,
             open_loader=partial(_loader, chosen.fetching),
             handlers=HANDLERS,
-            open_model=partial(model_of, wanted=chosen.model, options=chosen.running),
+            open_model=partial(model_of, requested=chosen.model, options=chosen.running),
             limits=chosen.limits,
             lease=chosen.queue_lease,
         )

@@ -56,19 +56,19 @@ class Caller:
         """Whether this caller may see a collection."""
         return not self.collections or collection in self.collections
 
-    def within(self, asked: Sequence[str] = ()) -> tuple[str, ...]:
+    def within(self, requested: Sequence[str] = ()) -> tuple[str, ...]:
         """The collections to search for a caller who names these (none: all that it may see)."""
-        if not asked:
+        if not requested:
             return self.collections
-        return tuple(each for each in asked if self.sees(each)) or NO_COLLECTION
+        return tuple(each for each in requested if self.sees(each)) or NO_COLLECTION
 
-    def target(self, asked: str | None) -> str:
+    def target(self, requested: str | None) -> str:
         """The collection to write to; by default `default`, or the first that the caller may see."""
-        if asked is None:
+        if requested is None:
             return DEFAULT_COLLECTION if self.sees(DEFAULT_COLLECTION) else self.collections[0]
-        if not self.sees(asked):
+        if not self.sees(requested):
             raise Problem(FORBIDDEN, "this key may not write to that collection")
-        return asked
+        return requested
 
 
 class Authenticator:
@@ -101,7 +101,9 @@ class Authenticator:
         stages.metrics.cache("keys", hit=cached)
         if key is not None and cached:
             return key
-        if key is None:  # else it was valid before: nobody behind the same address can lock its owner out
+        if (
+            key is None
+        ):  # else it was valid before: other clients of the same address cannot lock its owner out
             self._failures.check(address, "invalid API keys come from this address too often")
         key = await stages.ask(self._keys.verified, text)
         if key is None:
@@ -145,7 +147,7 @@ _HEADER = APIKeyHeader(name="X-Api-Key", auto_error=False, description="the same
 async def _caller(
     request: Request,
     stages: Stages,
-    wanted: SecurityScopes,
+    required: SecurityScopes,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     header: Annotated[str | None, Depends(_HEADER)],
 ) -> Caller:
@@ -154,7 +156,7 @@ async def _caller(
     address = request.client.host if request.client else "unknown"
     caller = await door.caller(text, address, stages)
     request.state.caller = caller.name
-    for scope in wanted.scopes:
+    for scope in required.scopes:
         if not caller.may(scope):
             raise Problem(FORBIDDEN, f"this requires a key with the scope {scope!r}")
     try:

@@ -43,8 +43,8 @@ async def list_images(
     cursor: Annotated[str | None, Query(max_length=4096, description="from the page before")] = None,
 ) -> ImagePage:
     """List the stored images; a cursor stays valid whatever is written meanwhile."""
-    wanted = Filter(caller.within(collection), terms_of(filter))
-    page = await stages.ask(_page, stages, wanted, cursor, limit)
+    selected = Filter(caller.within(collection), terms_of(filter))
+    page = await stages.ask(_page, stages, selected, cursor, limit)
     return ImagePage(images=[Image.of(record) for record in page.records], cursor=page.cursor)
 
 
@@ -122,8 +122,8 @@ async def _record(stages: ServiceStages, key: Key, *, full: bool = False) -> Ima
     return found[key]
 
 
-def _page(stages: ServiceStages, wanted: Filter, cursor: str | None, limit: int) -> ListingPage:
-    return stages.service.index.page(wanted, cursor=cursor, limit=limit)
+def _page(stages: ServiceStages, selected: Filter, cursor: str | None, limit: int) -> ListingPage:
+    return stages.service.index.page(selected, cursor=cursor, limit=limit)
 
 
 def _deleted(stages: ServiceStages, key: Key) -> int:

@@ -71,7 +71,7 @@ class NewImages(BaseModel):
 
 
 class ImageChanges(BaseModel):
-    """What is said of an image; what is left out keeps its stored value, and metadata is replaced whole."""
+    """Changes of the fields of an image; what is left out keeps its stored value, and metadata is replaced whole."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -150,8 +150,8 @@ async def add_image(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Store an image; the same bytes in the same collection are one image."""
-    wanted, files = await read(request, NewImage)
-    return await _store_one(request, caller, stages, wanted, files, wait, idempotency_key)
+    requested, files = await read(request, NewImage)
+    return await _store_one(request, caller, stages, requested, files, wait, idempotency_key)
 
 
 @router.post(
@@ -172,19 +172,21 @@ async def add_images(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Store several images; one that cannot be read does not stop the others."""
-    wanted, files = await read(request, NewImages)
+    requested, files = await read(request, NewImages)
     uploads = files.get("image", [])
-    number = len(wanted.images) + len(uploads)
+    number = len(requested.images) + len(uploads)
     if not 1 <= number <= stages.options.max_batch:
         raise InvalidRequest(f"a batch has 1 to {stages.options.max_batch} images, not {number}")
     charge(request, caller, number)
-    within = caller.target(wanted.collection)
-    targets = [caller.target(each.collection) if each.collection else within for each in wanted.images]
+    within = caller.target(requested.collection)
+    targets = [caller.target(each.collection) if each.collection else within for each in requested.images]
 
     async def write() -> tuple[int, Any, str]:
         items: list[Item | FacsimileError] = [Item("", collection=within, data=data) for data in uploads]
-        fetched = iter(await stages.fetch_all([each.url for each in wanted.images if each.url is not None]))
-        for each, target in zip(wanted.images, targets, strict=True):
+        fetched = iter(
+            await stages.fetch_all([each.url for each in requested.images if each.url is not None])
+        )
+        for each, target in zip(requested.images, targets, strict=True):
             items.append(await _given(stages, each, target, fetched))
         ready = [item for item in items if isinstance(item, Item)]
         if (submit := _queue(stages, wait)) and ready:
@@ -205,7 +207,7 @@ async def add_images(
         counts = {str(status): sum(one.status is status for one in results) for status in Status}
         return 200, BatchOutcome(outcomes=results, **counts).model_dump(mode="json"), ""
 
-    identity = [_mark(each, []) for each in wanted.images] + [_sha256(data) for data in uploads] + [within]
+    identity = [_mark(each, []) for each in requested.images] + [_sha256(data) for data in uploads] + [within]
     return await once(request, caller, stages, idempotency_key, identity, write)
 
 
@@ -227,8 +229,8 @@ async def put_image(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Store an image under an id; other bytes replace those that were there."""
-    wanted, files = await read(request, PutImage)
-    new = NewImage.model_construct(**dict(wanted), id=id, collection=collection)
+    requested, files = await read(request, PutImage)
+    new = NewImage.model_construct(**dict(requested), id=id, collection=collection)
     return await _store_one(request, caller, stages, new, files, wait, idempotency_key)
 
 
@@ -246,10 +248,10 @@ async def change_image(
 
 
 def _changed(stages: ServiceStages, key: Key, changes: ImageChanges) -> ImageRecord:
-    said = {name: value for name, value in dict(changes).items() if value is not None}
-    if "tags" in said:
-        said["tags"] = tuple(said["tags"])
-    record = stages.service.index.amend(key, lambda stored: stored.replaced(**said))
+    changed = {name: value for name, value in dict(changes).items() if value is not None}
+    if "tags" in changed:
+        changed["tags"] = tuple(changed["tags"])
+    record = stages.service.index.amend(key, lambda stored: stored.replaced(**changed))
     stages.service.index.refresh()
     stages.metrics.changed()
     return record
@@ -259,15 +261,15 @@ async def _store_one(
     request: Request,
     caller: Caller,
     stages: ServiceStages,
-    wanted: NewImage,
+    requested: NewImage,
     files: dict[str, list[bytes]],
     wait: bool | None,
     key: str | None,
 ) -> Response:
-    target = caller.target(wanted.collection)
+    target = caller.target(requested.collection)
 
     async def write() -> tuple[int, Any, str]:
-        item = _item(wanted, await bytes_of(stages, wanted, files.get("image", [])), target)
+        item = _item(requested, await bytes_of(stages, requested, files.get("image", [])), target)
         if submit := _queue(stages, wait):
             return await _submitted(stages, submit, [item])
         (outcome,) = await stages.write([item])
@@ -281,31 +283,33 @@ async def _store_one(
         status = 201 if outcome.status is Status.ADDED else 200
         return status, stored.model_dump(mode="json"), path_of(named)
 
-    identity = [_mark(wanted, files.get("image", [])), target]
+    identity = [_mark(requested, files.get("image", [])), target]
     return await once(request, caller, stages, key, identity, write)
 
 
-async def _given(stages: ServiceStages, wanted: NewImage, target: str, fetched: Any) -> Item | FacsimileError:
+async def _given(
+    stages: ServiceStages, requested: NewImage, target: str, fetched: Any
+) -> Item | FacsimileError:
     """The item of an image of a batch, or why there is none; `fetched` has the bytes behind the URLs."""
-    if wanted.url is None:
+    if requested.url is None:
         try:
-            return _item(wanted, await bytes_of(stages, wanted), target)
+            return _item(requested, await bytes_of(stages, requested), target)
         except InvalidRequest as error:
             return error
     data = next(fetched)
-    if wanted.image_base64 is not None:
+    if requested.image_base64 is not None:
         return InvalidRequest("give one image: `image_base64` or `url`")
-    return _item(wanted, data, target) if isinstance(data, bytes) else data
+    return _item(requested, data, target) if isinstance(data, bytes) else data
 
 
-def _item(wanted: NewImage, data: bytes, target: str) -> Item:
+def _item(requested: NewImage, data: bytes, target: str) -> Item:
     return Item(
-        wanted.source or wanted.url or "",
-        id=wanted.id,
+        requested.source or requested.url or "",
+        id=requested.id,
         collection=target,
-        title=wanted.title,
-        tags=tuple(wanted.tags),
-        metadata=wanted.metadata,
+        title=requested.title,
+        tags=tuple(requested.tags),
+        metadata=requested.metadata,
         data=data,
     )
 
@@ -340,10 +344,10 @@ async def _submitted(stages: ServiceStages, submit: Submit, items: Sequence[Item
     return 202, QueuedImages(job=job, status_url=url).model_dump(), url
 
 
-def _mark(wanted: NewImage, files: Sequence[bytes]) -> Any:
+def _mark(requested: NewImage, files: Sequence[bytes]) -> Any:
     """The identity of a request as JSON; bytes are represented by their digest."""
-    given = wanted.model_dump(exclude={"image_base64"})
-    data = [wanted.image_base64] if wanted.image_base64 is not None else []
+    given = requested.model_dump(exclude={"image_base64"})
+    data = [requested.image_base64] if requested.image_base64 is not None else []
     return [given, [_sha256(each) for each in [*files, *data]]]
 
 

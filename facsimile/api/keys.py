@@ -56,8 +56,8 @@ class Keys:
         self, name: str, scopes: Iterable[str] = ("read",), collections: Sequence[str] = ()
     ) -> tuple[ApiKey, str]:
         """A new key, and its text, which cannot be had again. Raises InvalidRequest."""
-        wanted = set(scopes)
-        if not wanted or not wanted <= set(SCOPES):
+        requested = set(scopes)
+        if not requested or not requested <= set(SCOPES):
             raise InvalidRequest(f"the scopes of a key are some of {', '.join(SCOPES)}")
         if faulty := [each for each in collections if not COLLECTION.fullmatch(each)]:
             raise InvalidRequest(f"{faulty[0]!r} is no name for a collection")
@@ -65,7 +65,7 @@ class Keys:
         key = ApiKey(
             id=secrets.token_hex(6),
             name=name,
-            scopes=tuple(scope for scope in SCOPES if scope in wanted),
+            scopes=tuple(scope for scope in SCOPES if scope in requested),
             collections=tuple(dict.fromkeys(collections)),
             created_at=time.time_ns() // 1_000_000,
         )

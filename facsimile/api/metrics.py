@@ -1,4 +1,4 @@
-"""What the API tells Prometheus."""
+"""Prometheus metrics of the API."""
 
 from __future__ import annotations
 
@@ -65,15 +65,15 @@ class Metrics:
         )
 
     def _histogram(
-        self, name: str, told: str, labels: list[str], buckets: Sequence[float] = _SECONDS
+        self, name: str, description: str, labels: list[str], buckets: Sequence[float] = _SECONDS
     ) -> Histogram:
-        return Histogram(name, told, labels, buckets=buckets, registry=self._registry)
+        return Histogram(name, description, labels, buckets=buckets, registry=self._registry)
 
-    def _counter(self, name: str, told: str, labels: list[str]) -> Counter:
-        return Counter(name, told, labels, registry=self._registry)
+    def _counter(self, name: str, description: str, labels: list[str]) -> Counter:
+        return Counter(name, description, labels, registry=self._registry)
 
-    def _gauge(self, name: str, told: str, labels: list[str], mode: Any) -> Gauge:
-        return Gauge(name, told, labels, registry=self._registry, multiprocess_mode=mode)
+    def _gauge(self, name: str, description: str, labels: list[str], mode: Any) -> Gauge:
+        return Gauge(name, description, labels, registry=self._registry, multiprocess_mode=mode)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer."""
@@ -104,7 +104,7 @@ class Metrics:
         self._images.labels(outcome).inc()
 
     def cache(self, name: Literal["keys", "thumbnails"], hit: bool) -> None:
-        """Count what did not have to be asked or sent again."""
+        """Count responses that were saved by conditional requests."""
         self._cache.labels(name, "hit" if hit else "miss").inc()
 
     def changed(self) -> None:

@@ -22,25 +22,25 @@ async def bytes_of(stages: ServiceStages, picture: Picture, files: Sequence[byte
 
 
 async def query_of(
-    stages: ServiceStages, caller: Caller, asked: ImageQuery, files: Sequence[bytes] = ()
+    stages: ServiceStages, caller: Caller, requested: ImageQuery, files: Sequence[bytes] = ()
 ) -> QueryImage:
-    """The image that is asked about. Raises the errors of reading it."""
-    if asked.id is None:
-        return QueryImage(await stages.describe(await bytes_of(stages, asked, files)))
-    if files or asked.url is not None or asked.image_base64 is not None:
+    """The query image. Raises the errors of reading it."""
+    if requested.id is None:
+        return QueryImage(await stages.describe(await bytes_of(stages, requested, files)))
+    if files or requested.url is not None or requested.image_base64 is not None:
         raise InvalidRequest("give one image: a file `image`, `image_base64`, `url` or `id`")
-    within = caller.within([asked.collection] if asked.collection else ())
-    return await stages.ask(stages.finder.stored_query, asked.id, within)
+    within = caller.within([requested.collection] if requested.collection else ())
+    return await stages.ask(stages.finder.stored_query, requested.id, within)
 
 
 async def queries_of(
-    stages: ServiceStages, caller: Caller, asked: Sequence[ImageQuery], files: Sequence[bytes] = ()
+    stages: ServiceStages, caller: Caller, requested: Sequence[ImageQuery], files: Sequence[bytes] = ()
 ) -> list[QueryImage | FacsimileError]:
     """The images of a batch, each with its error in its place; those with bytes are described together."""
     found: list[QueryImage | FacsimileError | bytes] = [*files]
-    urls = [each.url for each in asked if each.url is not None and each.id is None]
+    urls = [each.url for each in requested if each.url is not None and each.id is None]
     fetched = iter(await stages.fetch_all(urls))
-    for each in asked:
+    for each in requested:
         try:
             if each.id is not None:
                 found.append(await query_of(stages, caller, each))

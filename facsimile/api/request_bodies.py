@@ -107,9 +107,11 @@ def form_body(
     fields: dict[str, str], files: dict[str, str] | None = None, required: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The same for a route that takes a form alone: what each field and each file is."""
-    properties = {name: {"type": "string", "description": told} for name, told in fields.items()} | {
-        name: {"type": "string", "format": "binary", "description": told}
-        for name, told in (files or {}).items()
+    properties = {
+        name: {"type": "string", "description": description} for name, description in fields.items()
+    } | {
+        name: {"type": "string", "format": "binary", "description": description}
+        for name, description in (files or {}).items()
     }
     schema = {"type": "object", "properties": properties, "required": list(required)}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}

@@ -65,7 +65,7 @@ class How(BaseModel):
 class SearchRequest(ImageQuery, How):
     """One image, or words alone, and how to search."""
 
-    preview: bool = Field(False, description="tell the thumbnail of the image that was asked about, too")
+    preview: bool = Field(False, description="return the thumbnail of the query image, too")
 
 
 class BatchRequest(How):
@@ -85,14 +85,14 @@ class QueryInfo(BaseModel):
     format: str
     quality: int
     thumbnail: str | None = Field(
-        None, description="a data URL of a JPEG of at most 320 pixels a side, where `preview` asked for it"
+        None, description="a data URL of a JPEG of at most 320 pixels a side, where `preview` is true"
     )
 
 
 class SearchAnswer(BaseModel):
     """The matches of one image, best first."""
 
-    query: QueryInfo | None = Field(description="null where only words were asked for")
+    query: QueryInfo | None = Field(description="null for a search by words alone")
     matches: list[FoundImage]
     took_ms: float = Field(examples=[21.4])
 
@@ -155,17 +155,17 @@ async def search(request: Request, caller: Reader, stages: Stages) -> SearchAnsw
     Words alone search titles and tags; words with an image join both rankings.
     """
     start = time.perf_counter()
-    wanted, files = await read(request, SearchRequest)
+    requested, files = await read(request, SearchRequest)
     images = files.get("image", [])
-    if wanted.text and not images and not wanted.names_an_image:
-        found = await stages.ask(stages.finder.search_text, wanted.params(caller))
+    if requested.text and not images and not requested.names_an_image:
+        found = await stages.ask(stages.finder.search_text, requested.params(caller))
         return SearchAnswer(
             query=None, matches=[FoundImage.of_match(match) for match in found], took_ms=_since(start)
         )
-    query = await query_of(stages, caller, wanted, images)
-    (matches,) = await _matches(stages, [query], wanted, caller)
+    query = await query_of(stages, caller, requested, images)
+    (matches,) = await _matches(stages, [query], requested, caller)
     subject = _subject(query)
-    if wanted.preview:
+    if requested.preview:
         subject.thumbnail = f"data:image/jpeg;base64,{b64encode(query.description.thumbnail).decode()}"
     return SearchAnswer(query=subject, matches=matches, took_ms=_since(start))
 
@@ -182,15 +182,15 @@ async def search(request: Request, caller: Reader, stages: Stages) -> SearchAnsw
 async def search_batch(request: Request, caller: Reader, stages: Stages) -> BatchAnswer:
     """Where each of several images occurs, by one question to the index."""
     start = time.perf_counter()
-    wanted, files = await read(request, BatchRequest)
+    requested, files = await read(request, BatchRequest)
     images = files.get("image", [])
-    number = len(wanted.queries) + len(images)
+    number = len(requested.queries) + len(images)
     if not 1 <= number <= stages.options.max_batch:
         raise InvalidRequest(f"a batch has 1 to {stages.options.max_batch} images, not {number}")
     charge(request, caller, number)
-    queries = await queries_of(stages, caller, wanted.queries, images)
+    queries = await queries_of(stages, caller, requested.queries, images)
     readable = [query for query in queries if isinstance(query, QueryImage)]
-    matches = iter(await _matches(stages, readable, wanted, caller) if readable else [])
+    matches = iter(await _matches(stages, readable, requested, caller) if readable else [])
     problems: Problems = request.app.state.problems
     answers = [
         BatchItem(query=_subject(query), matches=next(matches), error=None)
@@ -213,10 +213,10 @@ async def search_batch(request: Request, caller: Reader, stages: Stages) -> Batc
 )
 async def compare_two(request: Request, caller: Reader, stages: Stages) -> Comparison:
     """Every distance of two images, and the verdict that a search would give."""
-    wanted, files = await read(request, CompareRequest)
+    requested, files = await read(request, CompareRequest)
     first, second = [
-        await query_of(stages, caller, asked or ImageQuery(), files.get(name, []))
-        for name, asked in (("first", wanted.first), ("second", wanted.second))
+        await query_of(stages, caller, image or ImageQuery(), files.get(name, []))
+        for name, image in (("first", requested.first), ("second", requested.second))
     ]
     compared = await stages.ask(stages.finder.compare, first, second)
     return Comparison(**compared.as_json())

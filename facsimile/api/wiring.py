@@ -36,7 +36,7 @@ def open_service(location: str, chosen: Settings, *, create: bool = False) -> tu
     """
     elastic = chosen.elastic
     index = open_index(location, elastic, create=signatures_of(chosen.new_model()) if create else None)
-    model = model_of(index, wanted=chosen.model, options=chosen.running)
+    model = model_of(index, requested=chosen.model, options=chosen.running)
     loader = Loader(chosen.fetching, files=False)
 
     reader = IsolatedReader(

@@ -169,9 +169,9 @@ def letters(
         if retry:
             say(f"{queue.redrive(found)} images are retried")
         elif drop:
-            wanted = [letter.id for letter in found]
-            queue.letters.drop(wanted)
-            say(f"{len(wanted)} dead letters deleted")
+            deleted = [letter.id for letter in found]
+            queue.letters.drop(deleted)
+            say(f"{len(deleted)} dead letters deleted")
         else:
             count = 0
             for letter in found:

@@ -216,8 +216,8 @@ def scans(index: IndexOption = None, json: JsonOption = False) -> None:
         if json:
             emit({**scan.as_json(), "findings": states, "webhook": told_last})
             continue
-        told = ", ".join(f"{count} {state}" for state, count in states.items()) or "no findings"
-        say(f"{scan.name}  {scan.suspects} with {scan.catalogue}, {scan.status}: {told}")
+        counts_text = ", ".join(f"{count} {state}" for state, count in states.items()) or "no findings"
+        say(f"{scan.name}  {scan.suspects} with {scan.catalogue}, {scan.status}: {counts_text}")
     if not found and not json:
         say("no scans")
 
@@ -247,8 +247,8 @@ def findings(
     if by not in ("", "work", "site", "cluster"):
         raise InvalidRequest(f"findings are grouped by work, site or cluster, not {by!r}")
     with open_library(index) as library:
-        wanted = library.scanning.findings.all(scan=scan, states=state or (), work=work, site=site)
-        found = list(library.scanning.allowances.reported(wanted))
+        selected = library.scanning.findings.all(scan=scan, states=state or (), work=work, site=site)
+        found = list(library.scanning.allowances.reported(selected))
     names = clusters(found)
     if by:
         _say_groups(found, by, names, json=json)

@@ -84,16 +84,16 @@ def _any(location: str, options: ElasticOptions | None) -> Index:
     return EmbeddedIndex.open(location)
 
 
-def model_of(index: Index, wanted: str = "", options: ModelOptions | None = None) -> Model | None:
+def model_of(index: Index, requested: str = "", options: ModelOptions | None = None) -> Model | None:
     """The model that made the vectors of an index; None where it keeps none.
 
-    `wanted` names the model of the settings; it counts where the index does not tell enough by itself (the
+    `requested` names the model of the settings; it counts where the index alone does not suffice (the
     file of a TorchScript model). Raises IndexMismatch where this program has another version of the model.
     """
     identity = index.signatures.model
     if not identity:
         return None
-    name = wanted if family(wanted) == family(identity) else identity
+    name = requested if family(requested) == family(identity) else identity
     if family(identity) in ("facsimile", "augnet"):
         name = family(identity)
     elif family(identity) == "torchscript" and name == identity:
@@ -105,7 +105,7 @@ def model_of(index: Index, wanted: str = "", options: ModelOptions | None = None
     if (found.identity, found.dims) != (identity, index.signatures.dims):
         raise IndexMismatch(
             f"{index.location} keeps vectors of {identity}, this program computes {found.identity}: "
-            f"`facsimile index reindex --model {name}` computes them anew"
+            f"`facsimile index reindex --model {name}` recomputes them"
         )
     return found
 
