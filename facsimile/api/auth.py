@@ -103,7 +103,7 @@ class Authenticator:
             return key
         if (
             key is None
-        ):  # else it was valid before: other clients of the same address cannot lock its owner out
+        ):  # else it was valid before: its owner cannot be locked out
             self._failures.check(address, "invalid API keys come from this address too often")
         key = await stages.ask(self._keys.verified, text)
         if key is None:

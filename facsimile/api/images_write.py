@@ -71,7 +71,7 @@ class NewImages(BaseModel):
 
 
 class ImageChanges(BaseModel):
-    """Changes of the fields of an image; what is left out keeps its stored value, and metadata is replaced whole."""
+    """Changes of an image; fields left out keep their values, and metadata is replaced as a whole."""
 
     model_config = ConfigDict(
         extra="forbid",

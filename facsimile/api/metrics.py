@@ -104,7 +104,7 @@ class Metrics:
         self._images.labels(outcome).inc()
 
     def cache(self, name: Literal["keys", "thumbnails"], hit: bool) -> None:
-        """Count responses that were saved by conditional requests."""
+        """Count a hit or a miss of a cache."""
         self._cache.labels(name, "hit" if hit else "miss").inc()
 
     def changed(self) -> None:
