@@ -1,4 +1,4 @@
-"""`index create`, `index reindex`, `index info`."""
+"""`index create`, `index reindex`, `index optimize`, `index info`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Create, rebuild and inspect an index.", no_args_is_help=True)
     group.command("create")(create)
     group.command("reindex")(reindex)
+    group.command("optimize")(optimize)
     group.command("info")(info)
     group.command("delete")(delete)
     app.add_typer(group, name="index")
@@ -109,6 +110,24 @@ def reindex(
     if tally.without:
         complain(f"{tally.without:,} images have none: neither their source nor a thumbnail can be read")
         raise typer.Exit(1)
+
+
+def optimize(index: IndexOption = None, json: JsonOption = False) -> None:
+    """Merge the segments of an index after many writes, so that searches take less time.
+
+    Searches and writes go on meanwhile. An embedded index has nothing to merge.
+    """
+    from facsimile.search.index.opening import open_index
+    from facsimile.settings import settings
+
+    chosen = settings()
+    with open_index(index or chosen.index, chosen.elastic) as opened, progress(quiet=json) as bar:
+        task = bar.add_task("merge", total=None)
+        before, after = opened.optimize(lambda done, total: bar.update(task, completed=done, total=total))
+    if json:
+        emit({"location": opened.location, "segments_before": before, "segments": after})
+    else:
+        say(f"{opened.location}: {before:,} segments before, {after:,} now")
 
 
 def info(index: IndexOption = None, json: JsonOption = False) -> None:

@@ -314,6 +314,14 @@ class Index(ABC):
         """Make every write that has returned visible to `ask`, `count`, `scan`."""
 
     @abstractmethod
+    def optimize(self, progress: Progress | None = None) -> tuple[int, int]:
+        """Merge the segments that many writes have left, for a search to look into fewer of them.
+
+        The answer is their number before and after. Reads and writes go on meanwhile. `progress` receives how
+        many of how many were merged away.
+        """
+
+    @abstractmethod
     def info(self) -> IndexInfo:
         """Versions, counts, bytes and health."""
 

@@ -7,7 +7,7 @@ import pytest
 
 from facsimile.search.index.base import Index
 from facsimile.search.query import Filter
-from tests.support.records import digest, filled, ids, record
+from tests.support.records import digest, filled, ids, look, question, random_vector, record
 
 
 @pytest.fixture
@@ -70,3 +70,25 @@ def test_records_are_found_by_the_digest_of_bytes_or_pixels(index: Index, rng: n
     assert not found.get(unknown)
     limited = index.ask_bytes([same], Filter(collections=("other",)))
     assert ids(limited[same]) == {"2"}
+
+
+def test_records_with_a_digest_of_the_question_are_candidates(index: Index, rng: np.random.Generator) -> None:
+    far = record("far", rng, collection="a", vector=random_vector(rng))
+    filled(index, far, far.replaced(collection="b"), *(record(str(n), rng) for n in range(5)))
+    for digest_ in (far.sha256, far.pixels):
+        (found,) = index.ask([question(digests=(digest_, digest("unknown")))])
+        assert sorted(each.key for each in found) == [("a", "far"), ("b", "far")]
+    (found,) = index.ask(
+        [question(digests=(far.sha256,), vector=far.vector, nearest=0, filter=Filter(collections=("b",)))]
+    )
+    assert [each.key for each in found] == [("b", "far")]
+    assert found[0].vector is not None
+
+
+def test_an_optimized_index_answers_as_before(index: Index, rng: np.random.Generator) -> None:
+    records = [record(str(n), rng) for n in range(5)]
+    for each in records:
+        filled(index, each)
+    before, after = index.optimize()
+    assert before >= after >= 1
+    assert ids(index.ask([question(look(records[2].bits), radius=0)])[0]) == {"2"}

@@ -139,6 +139,15 @@ def test_an_index_of_layout_2_gets_digests_of_the_whole_content(plain: Shell, ph
     assert best(plain, photos / "gone" / "rocket.jpg")["verdict"] == "identical", "by its bytes"
 
 
+def test_an_index_is_optimized_and_found_in_as_before(plain: Shell, photos: Path) -> None:
+    told = plain.json("index", "optimize")
+    assert told["location"] == plain.index
+    assert told["segments_before"] >= told["segments"] >= 1
+    assert best(plain, photos / "coffee.png")["verdict"] == "identical"
+    missing = plain.on(plain.index.rstrip("/") + "-elsewhere")("index", "optimize")
+    assert (missing.code, "no index" in missing.complaint) == (2, True)
+
+
 def test_what_is_not_there_or_not_known_is_told(plain: Shell) -> None:
     unknown = plain("index", "reindex", "--model", "nonesuch")
     assert (unknown.code, "no model 'nonesuch'" in unknown.complaint) == (2, True)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Self, TypeVar
 
+import orjson
+
 from facsimile.imaging.record import ImageRecord, Key
 from facsimile.search.errors import IndexReadOnly, IndexUnavailable, InvalidRequest
 from facsimile.search.index.base import (
@@ -129,6 +131,10 @@ class ElasticIndex(Index):
 
     def refresh(self) -> None:
         self._client.indices.refresh(index=self._alias)
+
+    def optimize(self, progress: Progress | None = None) -> tuple[int, int]:
+        physical = life.find(self._client, self._place)
+        return life.merge(self._client, physical, progress)
 
     def info(self) -> IndexInfo:
         physical = life.find(self._client, self._place)
@@ -291,7 +297,8 @@ class ElasticIndex(Index):
 
     def _searches(self, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         header = {"index": self._alias, "allow_partial_search_results": False}
-        lines = [line for body in bodies for line in (header, body)]
+        # the client would encode lines by the slower json of the standard library
+        lines: list[Any] = [orjson.dumps(line) for body in bodies for line in (header, body)]
         answer = self._client.msearch(searches=lines)
         with self._client.reading():
             answers = [each for _, each in zip(bodies, answer["responses"], strict=True)]

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from facsimile.search.errors import IndexAlreadyExists, IndexMismatch, IndexNotFound
-from facsimile.search.index.base import Signatures
+from facsimile.search.index.base import Progress, Signatures
 from facsimile.search.index.elastic.client import ElasticClient
 from facsimile.search.index.elastic.location import ElasticLocation
 from facsimile.search.index.elastic.mapping import LAYOUT, made_by, mappings, sealed_name, settings
 from facsimile.search.index.elastic.options import ElasticOptions
 from facsimile.search.index.elastic.state_documents import state_index
+
+#: seconds that a merge of all segments may take
+LONGEST_MERGE = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,32 @@ def create(
         settings=settings(options),
         wait_for_active_shards=1,
     )
+
+
+def merge(client: ElasticClient, physical: Physical, progress: Progress | None) -> tuple[int, int]:
+    """Merge each shard into one segment; the answer is the number of segments before and after.
+
+    The server goes on where this program ends early.
+    """
+    before = _segments(client, physical)
+    left = max(before - physical.shards, 0)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        patient = client.options(request_timeout=LONGEST_MERGE, max_retries=0)
+        patient.server = client.server
+        merging = pool.submit(patient.indices.forcemerge, index=physical.name, max_num_segments=1)
+        while not wait([merging], timeout=1).done:
+            if progress:
+                progress(min(max(before - _segments(client, physical), 0), left), left)
+        merging.result()
+    client.indices.refresh(index=physical.name)
+    return before, _segments(client, physical)
+
+
+def _segments(client: ElasticClient, physical: Physical) -> int:
+    """The number of segments over the primary shards."""
+    stats = client.indices.stats(index=physical.name, metric="segments")
+    with client.reading():
+        return int(stats["_all"]["primaries"]["segments"]["count"])
 
 
 def destroy(client: ElasticClient, location: ElasticLocation) -> None:

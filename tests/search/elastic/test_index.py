@@ -83,6 +83,33 @@ def test_a_question_for_very_many_loses_none_of_them(index: ElasticIndex, rng):
     assert len(found) == 300
 
 
+def test_optimizing_merges_what_many_writes_left_and_loses_nothing(index: ElasticIndex, rng):
+    records = [record(str(n), rng, vector=random_vector(rng), thumbnail=b"jpeg") for n in range(6)]
+    for each in records:
+        index.put([each])
+        index.refresh()
+    index.delete([records[0].key])
+    index.refresh()
+    seen: list[tuple[int, int]] = []
+    before, after = index.optimize(lambda done, total: seen.append((done, total)))
+    assert before > after == 1
+    assert all(done <= total for done, total in seen)
+    assert index.optimize() == (1, 1)
+    assert index.get([each.key for each in records]).keys() == {each.key for each in records[1:]}
+    (found,) = index.ask([question(look(records[3].bits), radius=0)])
+    assert [each.id for each in found] == ["3"]
+
+
+def test_more_of_the_same_bytes_than_one_answer_holds(index: ElasticIndex, rng):
+    same = record("1", rng, vector=random_vector(rng))
+    index.put([same.replaced(id=str(n)) for n in range(150)])
+    index.refresh()
+    (found,) = index.ask([question(limit=5, digests=(same.sha256,), vector=same.vector, nearest=1)])
+    assert {each.id for each in found} == set(map(str, range(150)))
+    assert all(each.vector is not None for each in found)
+    assert not any(index.ask([question(digests=("0" * 64,)), question(digests=())]))
+
+
 def test_words_are_words_and_never_syntax(index: ElasticIndex, rng):
     index.put(
         [record("1", rng, title='the "red" car', tags=("sports/race",)), record("2", rng, title="a boat")]
