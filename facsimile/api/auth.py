@@ -101,9 +101,7 @@ class Authenticator:
         stages.metrics.cache("keys", hit=cached)
         if key is not None and cached:
             return key
-        if (
-            key is None
-        ):  # else it was valid before: its owner cannot be locked out
+        if key is None:  # else it was valid before: its owner cannot be locked out
             self._failures.check(address, "invalid API keys come from this address too often")
         key = await stages.ask(self._keys.verified, text)
         if key is None:
