@@ -15,7 +15,7 @@ from facsimile.ingest.open_source import is_remote
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Index
 from facsimile.search.index.opening import model_of
-from facsimile.search.index.state.base import Wanted
+from facsimile.search.index.state.base import EntryFilter
 from facsimile.search.index.validation import check_collection
 from facsimile.search.query import Filter
 from facsimile.settings import Settings
@@ -211,7 +211,7 @@ class Scanning:
 
     def _scanned(self, scan: Scan, runs: Sequence[Run], jobs: Sequence[Job], read: Tally | None) -> Scanned:
         self._index.state.refresh()
-        new = sum(self._index.state.count(Wanted(kind=KIND, terms={"run": (run.id,)})) for run in runs)
+        new = sum(self._index.state.count(EntryFilter(kind=KIND, terms={"run": (run.id,)})) for run in runs)
         left_out = sum(LeftOut(self._index.state).count(run.id) for run in runs)
         return Scanned(scan=scan, run=runs[-1], jobs=tuple(jobs), new=new, left_out=left_out, read=read)
 

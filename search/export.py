@@ -21,7 +21,7 @@ from facsimile.imaging.errors import ImageError
 from facsimile.imaging.record import BITS, PIXELS_VERSION, ImageRecord, encoded
 from facsimile.search.errors import IndexMismatch, InvalidRequest
 from facsimile.search.index.base import Signatures
-from facsimile.search.index.state.base import Entry, State, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, State
 
 FORMAT = "facsimile-records"
 
@@ -43,7 +43,7 @@ def exported_entries(state: State) -> Iterator[Entry]:
     state.refresh()
     for kind in state.kinds():
         if kind not in TRANSIENT:
-            yield from state.all(Wanted(kind=kind))
+            yield from state.all(EntryFilter(kind=kind))
 
 
 def save(

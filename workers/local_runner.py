@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from typing import Protocol
 
 from facsimile.ingest.subprocesses import clean
-from facsimile.search.index.state.base import State, Wanted
+from facsimile.search.index.state.base import EntryFilter, State
 from facsimile.workers.chunk_worker import ChunkWorker, Flag, Stopping, WorkerDeps
 from facsimile.workers.errors import QueueError
 from facsimile.workers.ledger.chunks import Chunks, ChunkState, now
@@ -155,5 +155,5 @@ def _is_dead(holder: str) -> bool:
     return False
 
 
-def _of(job: str, *states: ChunkState) -> Wanted:
-    return Wanted(kind=CHUNK, terms={"job": (job,), "state": tuple(state.value for state in states)})
+def _of(job: str, *states: ChunkState) -> EntryFilter:
+    return EntryFilter(kind=CHUNK, terms={"job": (job,), "state": tuple(state.value for state in states)})

@@ -21,7 +21,7 @@ from facsimile.ingest.item import Outcome
 from facsimile.ingest.pipeline import StageTimings
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Status
-from facsimile.search.index.state.base import State, Wanted
+from facsimile.search.index.state.base import EntryFilter, State
 from facsimile.workers.ledger.chunks import ChunkState, now
 from facsimile.workers.ledger.dead_letters import DeadLetters
 from facsimile.workers.ledger.kinds import CHUNK
@@ -93,7 +93,7 @@ def observe(broker: Broker, state: State) -> None:
     for chunk_state in ChunkState:
         if chunk_state is ChunkState.DONE:
             continue
-        query = Wanted(kind=CHUNK, terms={"state": (chunk_state.value,)})
+        query = EntryFilter(kind=CHUNK, terms={"state": (chunk_state.value,)})
         oldest = state.find(query, order="due", limit=1).entries
         _ledger.labels(chunk_state.value).set(state.count(query))
         _overdue.labels(chunk_state.value).set(

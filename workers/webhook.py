@@ -19,7 +19,7 @@ from facsimile.imaging.errors import FacsimileError
 from facsimile.ingest.fetch import Fetcher
 from facsimile.ingest.fetch_limits import FetchLimits
 from facsimile.search.errors import InvalidRequest
-from facsimile.search.index.state.base import Entry, State, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, State
 from facsimile.search.retry import Backoff
 from facsimile.workers.ledger.chunks import now
 from facsimile.workers.logging import logger
@@ -105,14 +105,15 @@ class Webhooks:
             return 0
         self._state.refresh()
         due = self._state.find(
-            Wanted(kind=KIND, terms={"state": (PENDING,)}, between={"due": (None, now() + 1)}), order="due"
+            EntryFilter(kind=KIND, terms={"state": (PENDING,)}, between={"due": (None, now() + 1)}),
+            order="due",
         )
         with Fetcher(FetchLimits(total_seconds=20, allow_private=self._endpoint.allow_private)) as fetcher:
             return sum(self._send(entry, self._endpoint, fetcher) for entry in due.entries)
 
     def last(self, about: str) -> dict[str, Any] | None:
         """The delivery state of the latest event of a scan."""
-        query = Wanted(kind=KIND, terms={"about": (about,)})
+        query = EntryFilter(kind=KIND, terms={"about": (about,)})
         for entry in self._state.find(query, order="at", descending=True, limit=1).entries:
             return {
                 "state": entry.term("state"),

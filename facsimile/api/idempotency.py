@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from facsimile.api.auth import Caller
 from facsimile.api.problems import IN_PROGRESS, KEY_REUSED, Problem
 from facsimile.api.stages import ServiceStages
-from facsimile.search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, Ref, State
 
 KIND = "idempotency"
 
@@ -96,7 +96,7 @@ def _take(state: State, began: Entry) -> Entry:
 
 def sweep(state: State) -> None:
     """Forget the answers that have been kept for long enough."""
-    old = Wanted(kind=KIND, between={"at": (None, _now() - KEPT)})
+    old = EntryFilter(kind=KIND, between={"at": (None, _now() - KEPT)})
     while refs := [Ref(KIND, entry.id) for entry in state.find(old).entries]:
         state.delete(refs)
         state.refresh()

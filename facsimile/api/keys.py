@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from facsimile.search.errors import InvalidRequest, RecordNotFound
-from facsimile.search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, Ref, State
 from facsimile.search.index.validation import COLLECTION
 
 Scope = Literal["read", "write", "admin"]
@@ -84,11 +84,11 @@ class Keys:
 
     def all(self) -> list[ApiKey]:
         """Every key, the oldest first."""
-        return [_key(entry) for entry in self._state.all(Wanted(kind=KIND), order="created_at")]
+        return [_key(entry) for entry in self._state.all(EntryFilter(kind=KIND), order="created_at")]
 
     def required(self) -> bool:
         """Whether callers need a key: there is one, or there was one. Nobody is let in by a revocation."""
-        return bool(self._state.get([_REQUIRED])) or self._state.count(Wanted(kind=KIND)) > 0
+        return bool(self._state.get([_REQUIRED])) or self._state.count(EntryFilter(kind=KIND)) > 0
 
     def _require(self) -> None:
         """Remember that this index has had keys."""

@@ -11,7 +11,7 @@ import pytest
 from facsimile.imaging.record import Key
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Index, Status
-from facsimile.search.index.state.base import Ref, Wanted
+from facsimile.search.index.state.base import EntryFilter, Ref
 from facsimile.search.index.state.validation import Place, cursor_of
 from facsimile.search.query import Filter
 from tests.support.records import record
@@ -125,9 +125,9 @@ def test_what_is_just_within_the_limits_is_kept_by_both(
         lambda index: index.ask_bytes(["\ud800"], Filter()),
         lambda index: index.state.get([Ref("kind", "\ud800")]),
         lambda index: index.state.find(
-            Wanted(kind="kind"),
+            EntryFilter(kind="kind"),
             order="n",
-            cursor=cursor_of(Wanted(kind="kind"), "n", False, Place(2**63, "a")),
+            cursor=cursor_of(EntryFilter(kind="kind"), "n", False, Place(2**63, "a")),
         ),
     ],
 )

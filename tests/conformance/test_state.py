@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from facsimile.search.errors import IndexNotFound, InvalidRequest
 from facsimile.search.index.base import Index
 from facsimile.search.index.opening import rebuild_index
-from facsimile.search.index.state.base import Entry, Listing, Ref, State, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, Listing, Ref, State
 from tests.conformance.conftest import Place
 from tests.support.records import random_vector, record
 
 ROOT = Path(__file__).parents[2]
 
-JOBS = Wanted(kind="job")
+JOBS = EntryFilter(kind="job")
 
 
 def job(id: str, state: str = "open", **fields: Any) -> Entry:
@@ -42,7 +42,7 @@ def ids(listing: Listing) -> list[str]:
     return [entry.id for entry in listing.entries]
 
 
-def pages(state: State, wanted: Wanted, limit: int, **order: Any) -> list[str]:
+def pages(state: State, wanted: EntryFilter, limit: int, **order: Any) -> list[str]:
     """The ids of a listing, page by page."""
     found: list[str] = []
     cursor = None
@@ -116,7 +116,7 @@ def test_kinds_do_not_meet(state: State) -> None:
     assert state.count(JOBS) == 1
     state.delete([Ref("job", "1")])
     state.refresh()
-    assert (state.count(JOBS), state.count(Wanted(kind="key"))) == (0, 1)
+    assert (state.count(JOBS), state.count(EntryFilter(kind="key"))) == (0, 1)
 
 
 def test_deleting_forgets_all_of_an_entry(state: State) -> None:
@@ -217,7 +217,7 @@ def test_the_longest_that_is_kept(state: State) -> None:
     first, second = job("ü" * 256, "ü" * 512), job("ü" * 255 + "xy", "")
     stored(state, first, second)
     assert state.get([first.ref, second.ref]) == {first.ref: first, second.ref: second}
-    assert ids(state.find(Wanted(kind="job", terms={"state": ("ü" * 512,)}))) == [first.id]
+    assert ids(state.find(EntryFilter(kind="job", terms={"state": ("ü" * 512,)}))) == [first.id]
     assert state.counts(JOBS, "state") == {"ü" * 512: 1, "": 1}
 
 
@@ -244,7 +244,7 @@ def test_terms_are_any_of_the_values_and_all_of_the_names(state: State) -> None:
     )
 
     def listed(**terms: tuple[str, ...]) -> list[str]:
-        wanted = Wanted(kind="job", terms=terms)
+        wanted = EntryFilter(kind="job", terms=terms)
         assert state.count(wanted) == len(ids(state.find(wanted)))
         return ids(state.find(wanted))
 
@@ -258,7 +258,7 @@ def test_numbers_between_bounds(state: State) -> None:
     stored(state, *(job(str(n), numbers={"n": n - 2, "big": 2**62 + n}) for n in range(5)), job("x"))
 
     def listed(**between: tuple[int | None, int | None]) -> list[str]:
-        return ids(state.find(Wanted(kind="job", between=between)))
+        return ids(state.find(EntryFilter(kind="job", between=between)))
 
     assert listed(n=(-1, 1)) == ["1", "2"]
     assert listed(n=(None, 0)) == ["0", "1"]
@@ -266,7 +266,7 @@ def test_numbers_between_bounds(state: State) -> None:
     assert listed(n=(None, None)) == ["0", "1", "2", "3", "4"]
     assert listed(big=(2**62 + 1, 2**62 + 2), n=(-5, 5)) == ["1"]
     assert listed(other=(None, None)) == listed(n=(3, 3)) == []
-    assert ids(state.find(Wanted(kind="job", between={"n": (0, None)}), order="n", descending=True)) == [
+    assert ids(state.find(EntryFilter(kind="job", between={"n": (0, None)}), order="n", descending=True)) == [
         *"432"
     ]
 
@@ -296,7 +296,7 @@ def test_a_cursor_survives_writes_and_another_process(place: Place) -> None:
     assert rest.cursor is None
 
 
-@pytest.mark.parametrize("other", [{"descending": True}, {"order": ""}, {"wanted": Wanted(kind="key")}])
+@pytest.mark.parametrize("other", [{"descending": True}, {"order": ""}, {"wanted": EntryFilter(kind="key")}])
 def test_a_cursor_of_another_listing_is_refused(state: State, other: dict[str, Any]) -> None:
     stored(state, job("1", numbers={"n": 1}), job("2", numbers={"n": 2}))
     cursor = state.find(JOBS, order="n", limit=1).cursor
@@ -314,10 +314,10 @@ def test_what_is_no_cursor_is_refused(state: State, cursor: str) -> None:
 def test_what_cannot_be_wanted_is_refused(state: State) -> None:
     stored(state, job("1"))
     for ask in (
-        lambda: state.find(Wanted(kind="job", terms={"st*": ("a",)})),
+        lambda: state.find(EntryFilter(kind="job", terms={"st*": ("a",)})),
         lambda: state.find(JOBS, order="n.m"),
-        lambda: state.count(Wanted(kind="job", terms={"state": ("\udc80",)})),
-        lambda: state.count(Wanted(kind="job", between={"n": (2**63, None)})),
+        lambda: state.count(EntryFilter(kind="job", terms={"state": ("\udc80",)})),
+        lambda: state.count(EntryFilter(kind="job", between={"n": (2**63, None)})),
         lambda: state.counts(JOBS, "state.x"),
         lambda: state.sums(JOBS, ["*"]),
         lambda: state.get([Ref("job", "\udc80")]),
@@ -340,7 +340,7 @@ def test_counts_and_sums(state: State) -> None:
     assert state.counts(JOBS, "tag") == {"y": 2, "x": 1}
     assert state.counts(JOBS, "other") == {}
     assert state.sums(JOBS, ["n", "m", "other"]) == {"n": 2**52 + 3, "m": -4, "other": 0}
-    some = Wanted(kind="job", terms={"state": ("a",)}, between={"m": (None, 10)})
+    some = EntryFilter(kind="job", terms={"state": ("a",)}, between={"m": (None, 10)})
     assert state.counts(some, "tag") == {"y": 1}
     assert state.sums(some, ["n", "m"]) == {"n": 3, "m": -5}
     assert state.sums(JOBS, []) == {}
@@ -353,7 +353,7 @@ def test_a_long_listing_in_pages(state: State) -> None:
     for start in range(0, many, 5000):
         state.put(entries[start : start + 5000])
     state.refresh()
-    wanted = Wanted(kind="job", terms={"state": ("open",)}, between={"n": (None, 0)})
+    wanted = EntryFilter(kind="job", terms={"state": ("open",)}, between={"n": (None, 0)})
     expected = [f"{n:05}" for n in range(1, many, 2)]
     assert [entry.id for entry in state.all(wanted)] == expected
     by_number = sorted(expected, key=lambda id: (-int(id) // 3, id))
@@ -389,7 +389,7 @@ def test_any_entry_comes_back_and_is_found(state: State, body: Any, id: str, ter
     stored(state, entry)
     assert state.get([entry.ref])[entry.ref] == entry
     upper = number + 1 if number < 2**63 - 1 else None
-    wanted = Wanted(kind="any", terms={"t": (term,)}, between={"n": (number, upper)})
+    wanted = EntryFilter(kind="any", terms={"t": (term,)}, between={"n": (number, upper)})
     assert entry in state.find(wanted, order="n", descending=True).entries
     assert repr(next(each for each in state.all(wanted) if each.id == id).body) == repr(body)
 

@@ -15,7 +15,7 @@ from facsimile.imaging.phash import HASH_VERSION
 from facsimile.ingest.item import Item
 from facsimile.search.index.base import Signatures
 from facsimile.search.index.embedded.index import EmbeddedIndex
-from facsimile.search.index.state.base import State, Wanted
+from facsimile.search.index.state.base import EntryFilter, State
 from facsimile.workers.ledger.chunks import ChunkMessage
 from facsimile.workers.ledger.dead_letters import DeadLetters
 from facsimile.workers.ledger.jobs import Jobs
@@ -57,7 +57,7 @@ def test_an_item_that_no_index_takes_is_a_dead_letter_at_once(
     Jobs(state).start("job")
     items = [Item("/a.jpg"), Item("/bad.jpg", **fields), Item("/b.jpg")]
     assert producer.produce("job", items) == 3
-    (chunk,) = state.find(Wanted(kind=CHUNK)).entries
+    (chunk,) = state.find(EntryFilter(kind=CHUNK)).entries
     assert [each["source"] for each in chunk.body["items"]] == ["/a.jpg", "/b.jpg"]
     (letter,) = DeadLetters(state).all()
     assert letter.error == "InvalidRequest" and reason in letter.reason
@@ -99,7 +99,7 @@ def test_a_message_that_no_index_takes_is_a_dead_letter_at_once(
     assert take() == 2
     (letter,) = DeadLetters(state).all()
     assert letter.error == "MessageError" and reason in letter.reason
-    (chunk,) = state.find(Wanted(kind=CHUNK)).entries
+    (chunk,) = state.find(EntryFilter(kind=CHUNK)).entries
     assert [each["source"] for each in chunk.body["items"]] == [MESSAGE["source"]]
     assert take() == 0
 
@@ -113,7 +113,7 @@ def test_messages_with_large_images_are_taken_in_several_chunks(redis_url: str, 
         for number in range(4):
             client.rpush(INTAKE, json.dumps({"version": 1, "data": data, "id": str(number)}))
     assert gather(state, broker, published.extend, max_inline_bytes=8_000_000, trusted=False) == 4
-    chunks = list(state.all(Wanted(kind=CHUNK)))
+    chunks = list(state.all(EntryFilter(kind=CHUNK)))
     assert sorted(each["id"] for chunk in chunks for each in chunk.body["items"]) == ["0", "1", "2", "3"]
     assert sum(chunk.number("accepted") for chunk in chunks) == 4
     assert {each.id for each in published} == {chunk.id for chunk in chunks}

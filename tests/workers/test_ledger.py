@@ -17,7 +17,7 @@ from facsimile.ingest.errors import FetchUnavailable
 from facsimile.ingest.item import Item, Outcome
 from facsimile.search.index.base import Signatures, Status
 from facsimile.search.index.embedded.index import EmbeddedIndex
-from facsimile.search.index.state.base import Entry, State, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, State
 from facsimile.workers.ledger.chunks import DEATHS, TRIES, Chunk, ChunkLease, Chunks, ChunkState
 from facsimile.workers.ledger.dead_letters import DeadLetters
 from facsimile.workers.ledger.jobs import Jobs
@@ -66,7 +66,7 @@ class World:
 
     def open(self) -> list[Entry]:
         states = tuple(each.value for each in ChunkState if each is not ChunkState.DONE)
-        return self.state.find(Wanted(kind=CHUNK, terms={"state": states})).entries
+        return self.state.find(EntryFilter(kind=CHUNK, terms={"state": states})).entries
 
     def end_leases(self) -> None:
         """Let so much time pass that every claim has run out, and every pause is over."""
@@ -75,7 +75,7 @@ class World:
 
     def deliver(self, choice: int) -> None:
         """A message comes, perhaps once more than it was sent."""
-        if chunks := self.state.find(Wanted(kind=CHUNK)).entries:
+        if chunks := self.state.find(EntryFilter(kind=CHUNK)).entries:
             self.claim(chunks[choice % len(chunks)])
 
     def claim(self, chunk: Entry) -> None:
@@ -175,7 +175,7 @@ def test_what_follows_from_a_chunk_is_written_though_its_worker_died_over_it() -
         (claim,) = world.claims
         Dying(kept).finish(claim, [world.outcome(item) for item in claim.chunk.items])
         assert world.jobs.get("job").failed == 0
-        (entry,) = kept.find(Wanted(kind=CHUNK)).entries
+        (entry,) = kept.find(EntryFilter(kind=CHUNK)).entries
         kept.put([entry.replaced(numbers={**entry.numbers, "at": entry.number("at") - MINUTE})])
         Sweeper(kept, kept.refresh, lambda published: None, lambda: 0).sweep()
         assert world.jobs.get("job").failed == 1

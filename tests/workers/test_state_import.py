@@ -22,7 +22,7 @@ from facsimile.search.export import TRANSIENT, exported_entries, load, save
 from facsimile.search.index.base import Status
 from facsimile.search.index.elastic.index import ElasticIndex
 from facsimile.search.index.opening import open_index
-from facsimile.search.index.state.base import Entry, State, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, State
 from facsimile.workers.ledger.chunks import Chunk, ChunkKind, Chunks
 from facsimile.workers.ledger.dead_letters import DeadLetters
 from facsimile.workers.ledger.jobs import INTAKE, Jobs
@@ -65,7 +65,7 @@ def entries(state: State) -> list[dict[str, Any]]:
         entry.as_json()
         for kind in state.kinds()
         if kind not in TRANSIENT
-        for entry in state.all(Wanted(kind=kind))
+        for entry in state.all(EntryFilter(kind=kind))
     ]
 
 
@@ -215,15 +215,15 @@ def test_work_under_way_is_halted_and_every_image_is_told(
     with open_index(there.index) as index:
         state = index.state
         for kind_ in ("queued", "running", "delayed"):
-            assert state.count(Wanted(kind="chunk", terms={"state": (kind_,)})) == 0
+            assert state.count(EntryFilter(kind="chunk", terms={"state": (kind_,)})) == 0
         images, intake, scanning = (Jobs(state).get(id) for id in ("images", INTAKE, "scanning"))
         assert (images.accepted, images.failed, images.pending) == (12, 12, 0)
         assert (intake.accepted, intake.failed, intake.pending) == (12, 12, 0)
         assert (scanning.accepted, scanning.cancelled, scanning.pending) == (12, 12, 0)
         assert (images.state.value, intake.state.value) == ("cancelled", "open")
-        (scan,) = state.all(Wanted(kind="scan"))
+        (scan,) = state.all(EntryFilter(kind="scan"))
         assert (scan.term("phase"), scan.number("due"), scan.number("every")) == ("idle", 0, 3600)
-        (event,) = state.all(Wanted(kind="delivery"))
+        (event,) = state.all(EntryFilter(kind="delivery"))
         assert event.term("state") == "given up"
         letters = list(DeadLetters(state).all("images"))
         assert len({letter.item.source for letter in letters if letter.item}) == 12
@@ -245,7 +245,7 @@ def test_an_import_that_was_cut_short_is_repeated(
     there = busy.on(place_of(kind))
     there.json("index", "create")
     with open_index(busy.index) as before, open_index(there.index) as after:
-        chunks = list(before.state.all(Wanted(kind="chunk")))
+        chunks = list(before.state.all(EntryFilter(kind="chunk")))
         # it died between a chunk and its dead letters
         arrivals = StateImporter(_Dying(after.state))  # type: ignore[arg-type]
         with pytest.raises(KeyboardInterrupt):

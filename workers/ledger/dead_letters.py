@@ -10,7 +10,7 @@ from typing import Any
 
 from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.message import format_item, item_of
-from facsimile.search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, Ref, State
 from facsimile.search.secrets import without_url_secrets
 from facsimile.workers.ledger.kinds import DEAD_LETTER
 
@@ -119,8 +119,8 @@ def unreadable_letter(job: str, id: str, raw: bytes, reason: str) -> Entry:
     )
 
 
-def _wanted(job: str) -> Wanted:
-    return Wanted(kind=DEAD_LETTER, terms={"job": (job,)} if job else {})
+def _wanted(job: str) -> EntryFilter:
+    return EntryFilter(kind=DEAD_LETTER, terms={"job": (job,)} if job else {})
 
 
 def _letter(entry: Entry) -> DeadLetter:

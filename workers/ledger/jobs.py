@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from facsimile.search.errors import InvalidRequest
-from facsimile.search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, Ref, State
 from facsimile.search.secrets import without_url_secrets
 from facsimile.workers.errors import JobClosed, JobNotFound
 from facsimile.workers.ledger.chunks import COUNTS, Chunks, ChunkState, now
@@ -173,7 +173,7 @@ class Jobs:
             raise JobClosed(f"job {id} still has chunks in progress: cancel it, and wait for its end")
         self.state.refresh()
         for kind in (CHUNK, DEAD_LETTER):
-            while entries := self.state.find(Wanted(kind=kind, terms={"job": (id,)})).entries:
+            while entries := self.state.find(EntryFilter(kind=kind, terms={"job": (id,)})).entries:
                 self.state.delete([entry.ref for entry in entries])
                 self.state.refresh()
         self.state.delete([Ref(JOB, id)])
@@ -209,7 +209,7 @@ class Jobs:
     def all(self) -> Iterator[Job]:
         """Every job, the latest first."""
         self.state.refresh()
-        for entry in self.state.all(Wanted(kind=JOB), order="created", descending=True):
+        for entry in self.state.all(EntryFilter(kind=JOB), order="created", descending=True):
             yield self._job(entry)
 
     def page(
@@ -224,13 +224,13 @@ class Jobs:
         self.state.refresh()
         terms = {"collection": tuple(collections)} if collections else {}
         terms |= {"state": (state.value,)} if state else {}
-        query = Wanted(kind=JOB, terms=terms)
+        query = EntryFilter(kind=JOB, terms=terms)
         found = self.state.find(query, order="created", descending=True, limit=limit, cursor=cursor)
         return [self._job(entry) for entry in found.entries], found.cursor
 
     def unfinished(self) -> Iterator[Entry]:
         """The jobs that may have chunks."""
-        return self.state.all(Wanted(kind=JOB, terms={"over": ("no",)}))
+        return self.state.all(EntryFilter(kind=JOB, terms={"over": ("no",)}))
 
     def _job(self, entry: Entry) -> Job:
         counts = self.state.sums(_chunks(entry.id), COUNTS)
@@ -316,11 +316,11 @@ def validate_job_id(id: str) -> str:
     return id
 
 
-def _chunks(job: str, *states: ChunkState) -> Wanted:
+def _chunks(job: str, *states: ChunkState) -> EntryFilter:
     terms: dict[str, tuple[str, ...]] = {"job": (job,)}
     if states:
         terms["state"] = tuple(state.value for state in states)
-    return Wanted(kind=CHUNK, terms=terms)
+    return EntryFilter(kind=CHUNK, terms=terms)
 
 
 def _folding(entry: Entry) -> list[Ref]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from facsimile.search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, Ref, State
 from facsimile.workers.ledger.chunks import LEASE, ChunkMessage, Chunks, ChunkState, now
 from facsimile.workers.ledger.jobs import INTAKE, Jobs
 from facsimile.workers.ledger.kinds import CHUNK
@@ -85,7 +85,7 @@ class Sweeper:
         missing = self._state.count(_wanted(ChunkState.QUEUED)) - self._waiting()
         return self._again(_wanted(ChunkState.QUEUED, now()), min(missing, MOST)) if missing > 0 else 0
 
-    def _again(self, query: Wanted, most: int) -> int:
+    def _again(self, query: EntryFilter, most: int) -> int:
         entries = self._state.find(query, order="due", limit=most).entries
         count = 0
         # in batches of 100, so that a broker that fails half way leaves few to be found missing
@@ -96,12 +96,12 @@ class Sweeper:
         return count
 
 
-def _unsettled() -> Wanted:
+def _unsettled() -> EntryFilter:
     """Finished chunks whose worker died before it had written the entries that follow."""
     terms = {"state": (ChunkState.DONE.value,), "unsettled": ("yes",)}
-    return Wanted(kind=CHUNK, terms=terms, between={"at": (None, now() - int(EVERY * 1000))})
+    return EntryFilter(kind=CHUNK, terms=terms, between={"at": (None, now() - int(EVERY * 1000))})
 
 
-def _wanted(state: ChunkState, before: int | None = None) -> Wanted:
+def _wanted(state: ChunkState, before: int | None = None) -> EntryFilter:
     between = {} if before is None else {"due": (None, before)}
-    return Wanted(kind=CHUNK, terms={"state": (state.value,)}, between=between)
+    return EntryFilter(kind=CHUNK, terms={"state": (state.value,)}, between=between)

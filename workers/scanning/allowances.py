@@ -21,7 +21,7 @@ import orjson
 from facsimile.imaging.record import Key
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Index
-from facsimile.search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, Ref, State
 from facsimile.search.query import Filter
 from facsimile.workers.ledger.chunks import now
 from facsimile.workers.scanning.findings import Finding, Findings
@@ -113,7 +113,7 @@ class Allowances:
     def all(self) -> Iterator[Allowance]:
         """The list, oldest first."""
         self._state.refresh()
-        for entry in self._state.all(Wanted(kind=KIND), order="at"):
+        for entry in self._state.all(EntryFilter(kind=KIND), order="at"):
             # entries of an earlier version have one condition
             where = entry.body.get("where") or {entry.body["by"]: entry.body["pattern"]}
             yield Allowance(

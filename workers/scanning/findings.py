@@ -15,7 +15,7 @@ import orjson
 from facsimile.imaging.record import ImageRecord, Key, encoded
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Status
-from facsimile.search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, Ref, State
 from facsimile.search.match import Match, Verdict
 from facsimile.workers.errors import FindingNotFound, QueueError
 from facsimile.workers.ledger.chunks import now
@@ -265,9 +265,11 @@ def _in_order(states: Sequence[str]) -> list[tuple[str, ...]]:
     return [some for some in (open_, decided) if some]
 
 
-def _query(scan: str, states: Sequence[str] = (), work: str = "", site: str = "", run: str = "") -> Wanted:
+def _query(
+    scan: str, states: Sequence[str] = (), work: str = "", site: str = "", run: str = ""
+) -> EntryFilter:
     terms = {"scan": (scan,), "state": tuple(states), "work": (work,), "site": (site,), "run": (run,)}
-    return Wanted(kind=KIND, terms={name: values for name, values in terms.items() if any(values)})
+    return EntryFilter(kind=KIND, terms={name: values for name, values in terms.items() if any(values)})
 
 
 def _id(scan: str, hit: Hit) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facsimile.search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, Ref, State
 
 KIND = "left-out"
 
@@ -31,5 +31,5 @@ class LeftOut:
         self._state.delete([entry.ref for entry in list(self._state.all(_of(run)))])
 
 
-def _of(run: str) -> Wanted:
-    return Wanted(kind=KIND, terms={"run": (run,)})
+def _of(run: str) -> EntryFilter:
+    return EntryFilter(kind=KIND, terms={"run": (run,)})

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from facsimile.search.index.base import Index
-from facsimile.search.index.state.base import Wanted
+from facsimile.search.index.state.base import EntryFilter
 from facsimile.workers.chunk_worker import WorkerDeps
 from facsimile.workers.ledger.jobs import Job
 from facsimile.workers.ledger.kinds import CHUNK
@@ -43,7 +43,7 @@ def run_scan(
         scan = scans.get(name)
         if scan.phase is not Phase.COMPARING:
             return
-        chunks = index.state.count(Wanted(kind=CHUNK, terms={"job": (scan.job,)}))
+        chunks = index.state.count(EntryFilter(kind=CHUNK, terms={"job": (scan.job,)}))
         job = work_off(
             scan.job,
             index.state,

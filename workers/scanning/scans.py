@@ -18,7 +18,7 @@ import orjson
 
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Signatures
-from facsimile.search.index.state.base import Entry, Ref, State, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, Ref, State
 from facsimile.search.proof import Policy
 from facsimile.search.ranking import Thresholds
 from facsimile.search.secrets import without_url_secrets
@@ -207,18 +207,18 @@ class Scans:
     def all(self) -> Iterator[Scan]:
         """Every scan, the oldest first."""
         self._state.refresh()
-        for entry in self._state.all(Wanted(kind=KIND), order="created"):
+        for entry in self._state.all(EntryFilter(kind=KIND), order="created"):
             yield _scan(entry)
 
     def under_way(self) -> Iterator[Scan]:
         """The scans that are not idle."""
         phases = tuple(phase.value for phase in Phase if phase is not Phase.IDLE)
-        for entry in self._state.all(Wanted(kind=KIND, terms={"phase": phases})):
+        for entry in self._state.all(EntryFilter(kind=KIND, terms={"phase": phases})):
             yield _scan(entry)
 
     def due(self) -> Iterator[Scan]:
         """The scans that are due to start."""
-        for entry in self._state.all(Wanted(kind=KIND, between={"due": (1, now())}), order="due"):
+        for entry in self._state.all(EntryFilter(kind=KIND, between={"due": (1, now())}), order="due"):
             yield _scan(entry)
 
     def save(self, scan: Scan) -> Scan | None:

@@ -98,9 +98,9 @@ def _begin(
     as_they_are: bool,
 ) -> None:
     """Make the target, or keep the one that was begun as the same kind of copy of the same index."""
-    wanted = settings(options)
+    new_settings = settings(options)
     mapping = mappings(signatures, options)
-    plan = hashlib.sha256(orjson.dumps([old.uuid, as_they_are, mapping, wanted])).hexdigest()
+    plan = hashlib.sha256(orjson.dumps([old.uuid, as_they_are, mapping, new_settings])).hexdigest()
     begun = client.indices.get(index=target, ignore_unavailable=True).body
     if begun:
         _unblock(client, old.name)
@@ -111,7 +111,7 @@ def _begin(
         index=target,
         aliases={building: {}},
         mappings=mapping | {"_meta": mapping["_meta"] | {"plan": plan}},
-        settings=wanted | {"refresh_interval": "-1"},
+        settings=new_settings | {"refresh_interval": "-1"},
         wait_for_active_shards=1,
     )
 

@@ -26,14 +26,14 @@ from facsimile.search.index.elastic.state_documents import (
     version_of,
     writing_entry,
 )
-from facsimile.search.index.state.base import PAGE, Entry, Listing, Ref, State, Wanted
+from facsimile.search.index.state.base import PAGE, Entry, EntryFilter, Listing, Ref, State
 from facsimile.search.index.state.validation import (
     MOST_ENTRIES,
     MOST_VALUES,
     PAGE_BYTES,
     Place,
     bodies_of,
-    check_wanted,
+    check_filter,
     cursor_of,
     distinct,
     place_of,
@@ -159,14 +159,14 @@ class ElasticState(State):
 
     def find(
         self,
-        wanted: Wanted,
+        where: EntryFilter,
         *,
         order: str = "",
         descending: bool = False,
         limit: int = PAGE,
         cursor: str | None = None,
     ) -> Listing:
-        asked = query(wanted, order)
+        asked = query(where, order)
         size = max(1, min(limit, MOST_ENTRIES))
         direction = "desc" if descending else "asc"
         sort: list[Any] = [{"id": direction}]
@@ -174,7 +174,7 @@ class ElasticState(State):
             sort.insert(0, {f"numbers.{order}": {"order": direction, "unmapped_type": "long"}})
         after: dict[str, Any] = {}
         if cursor is not None:
-            place = place_of(wanted, order, descending, cursor)
+            place = place_of(where, order, descending, cursor)
             after = {"search_after": list(place) if order else [place.id]}
         hits = self._hits(asked, size=size + 1, sort=sort, source={"excludes": _LARGE}, **after)
         if not hits:
@@ -185,7 +185,7 @@ class ElasticState(State):
             if len(page) < len(hits):
                 last = page[-1]["_source"]
                 number = last["numbers"][order] if order else 0
-                more = cursor_of(wanted, order, descending, Place(number, last["id"]))
+                more = cursor_of(where, order, descending, Place(number, last["id"]))
             return Listing([entry_of(hit) for hit in self._whole(asked, page)], more)
 
     def _whole(
@@ -205,21 +205,21 @@ class ElasticState(State):
         with self._client.reading():
             return sorted(bucket["key"] for each in found for bucket in each["buckets"])
 
-    def count(self, wanted: Wanted) -> int:
-        answer = self._client.count(index=self._alias, query=query(wanted), ignore_unavailable=True)
+    def count(self, where: EntryFilter) -> int:
+        answer = self._client.count(index=self._alias, query=query(where), ignore_unavailable=True)
         with self._client.reading():
             return int(answer["count"])
 
-    def counts(self, wanted: Wanted, by: str) -> dict[str, int]:
-        check_wanted(wanted, by)
+    def counts(self, where: EntryFilter, by: str) -> dict[str, int]:
+        check_filter(where, by)
         counting = {"terms": {"field": f"terms.{by}", "size": MOST_VALUES}}
-        found = self._aggregated(query(wanted), [counting])
+        found = self._aggregated(query(where), [counting])
         with self._client.reading():
             return {bucket["key"]: int(bucket["doc_count"]) for each in found for bucket in each["buckets"]}
 
-    def sums(self, wanted: Wanted, names: Sequence[str]) -> dict[str, int]:
-        check_wanted(wanted, *names)
-        found = self._aggregated(query(wanted), [{"sum": {"field": f"numbers.{name}"}} for name in names])
+    def sums(self, where: EntryFilter, names: Sequence[str]) -> dict[str, int]:
+        check_filter(where, *names)
+        found = self._aggregated(query(where), [{"sum": {"field": f"numbers.{name}"}} for name in names])
         with self._client.reading():
             return dict.fromkeys(names, 0) | {
                 name: int(each["value"]) for name, each in zip(names, found, strict=False)

@@ -14,8 +14,8 @@ from facsimile.imaging.record import Key
 from facsimile.search.index.elastic.bulk import BulkOperation
 from facsimile.search.index.elastic.documents import document_id
 from facsimile.search.index.elastic.location import ElasticLocation
-from facsimile.search.index.state.base import Entry, Wanted
-from facsimile.search.index.state.validation import check_wanted
+from facsimile.search.index.state.base import Entry, EntryFilter
+from facsimile.search.index.state.validation import check_filter
 
 #: version of the mapping below
 LAYOUT = 1
@@ -97,12 +97,12 @@ def entry_of(found: Mapping[str, Any]) -> Entry:
     )
 
 
-def query(wanted: Wanted, order: str = "") -> dict[str, Any]:
+def query(where: EntryFilter, order: str = "") -> dict[str, Any]:
     """What an entry must meet, without scores; `order` is a number that it must have."""
-    check_wanted(wanted, *[order] * bool(order))
-    clauses: list[dict[str, Any]] = [{"term": {"kind": wanted.kind}}]
-    clauses += [{"terms": {f"terms.{name}": list(values)}} for name, values in wanted.terms.items()]
-    for name, (least, below) in wanted.between.items():
+    check_filter(where, *[order] * bool(order))
+    clauses: list[dict[str, Any]] = [{"term": {"kind": where.kind}}]
+    clauses += [{"terms": {f"terms.{name}": list(values)}} for name, values in where.terms.items()]
+    for name, (least, below) in where.between.items():
         clauses.append({"range": {f"numbers.{name}": {"gte": least, "lt": below}}})
     if order:
         clauses.append({"exists": {"field": f"numbers.{order}"}})

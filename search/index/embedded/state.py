@@ -24,14 +24,14 @@ from facsimile.search.index.embedded.state_rows import (
     select,
     summed,
 )
-from facsimile.search.index.state.base import PAGE, Entry, Listing, Ref, State, Wanted
+from facsimile.search.index.state.base import PAGE, Entry, EntryFilter, Listing, Ref, State
 from facsimile.search.index.state.validation import (
     MOST_ENTRIES,
     MOST_VALUES,
     PAGE_BYTES,
     Place,
     bodies_of,
-    check_wanted,
+    check_filter,
     cursor_of,
     distinct,
     place_of,
@@ -74,18 +74,18 @@ class EmbeddedState(State):
 
     def find(
         self,
-        wanted: Wanted,
+        where: EntryFilter,
         *,
         order: str = "",
         descending: bool = False,
         limit: int = PAGE,
         cursor: str | None = None,
     ) -> Listing:
-        check_wanted(wanted, *[order] * bool(order))
-        after = None if cursor is None else place_of(wanted, order, descending, cursor)
+        check_filter(where, *[order] * bool(order))
+        after = None if cursor is None else place_of(where, order, descending, cursor)
         size = max(1, min(limit, MOST_ENTRIES))
         columns = ("place.value", "place.id") if order else ("place.id",)
-        conditions = [of_kind(wanted, order)]
+        conditions = [of_kind(where, order)]
         if after:
             sign, marks = "<" if descending else ">", ", ".join("?" for _ in columns)
             conditions.append((f"({', '.join(columns)}) {sign} ({marks})", after[-len(columns) :]))
@@ -95,7 +95,7 @@ class EmbeddedState(State):
         with self._reading() as connection:
             if not connection:
                 return Listing([], None)
-            conditions += conditions_of(wanted, order, paged=connection)
+            conditions += conditions_of(where, order, paged=connection)
             rows = select(
                 connection,
                 f"SELECT {COLUMNS} FROM {'numbers' if order else 'entries'} AS place "
@@ -106,7 +106,7 @@ class EmbeddedState(State):
             for row in rows:
                 if len(entries) == size or weight > PAGE_BYTES:
                     last = Place(entries[-1].number(order), entries[-1].id)
-                    return Listing(entries, cursor_of(wanted, order, descending, last))
+                    return Listing(entries, cursor_of(where, order, descending, last))
                 entries.append(entry_of(row))
                 weight += len(row[4])
         return Listing(entries, None)
@@ -117,16 +117,16 @@ class EmbeddedState(State):
                 return []
             return [kind for (kind,) in connection.execute("SELECT DISTINCT kind FROM entries ORDER BY kind")]
 
-    def count(self, wanted: Wanted) -> int:
-        check_wanted(wanted)
+    def count(self, where: EntryFilter) -> int:
+        check_filter(where)
         with self._reading() as connection:
             if not connection:
                 return 0
-            conditions = [of_kind(wanted), *conditions_of(wanted)]
+            conditions = [of_kind(where), *conditions_of(where)]
             return int(select(connection, "SELECT count(*) FROM entries AS place", conditions).fetchone()[0])
 
-    def counts(self, wanted: Wanted, by: str) -> dict[str, int]:
-        check_wanted(wanted, by)
+    def counts(self, where: EntryFilter, by: str) -> dict[str, int]:
+        check_filter(where, by)
         with self._reading() as connection:
             if not connection:
                 return {}
@@ -134,17 +134,17 @@ class EmbeddedState(State):
                 select(
                     connection,
                     "SELECT place.value, count(*) FROM terms AS place",
-                    [of_kind(wanted, by), *conditions_of(wanted)],
+                    [of_kind(where, by), *conditions_of(where)],
                     f"GROUP BY place.value ORDER BY 2 DESC, 1 LIMIT {MOST_VALUES}",
                 )
             )
 
-    def sums(self, wanted: Wanted, names: Sequence[str]) -> dict[str, int]:
-        check_wanted(wanted, *names)
+    def sums(self, where: EntryFilter, names: Sequence[str]) -> dict[str, int]:
+        check_filter(where, *names)
         with self._reading() as connection:
             if not connection:
                 return dict.fromkeys(names, 0)
-            return {name: summed(connection, wanted, name) for name in names}
+            return {name: summed(connection, where, name) for name in names}
 
     def refresh(self) -> None:
         """Nothing to do: each question sees all that was committed before it."""

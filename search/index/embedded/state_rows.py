@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from facsimile.search.index.state.base import Entry, Ref, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, Ref
 
 #: kept as `user_version`; 0 is a database whose tables nobody finished making
 LAYOUT = 1
@@ -88,33 +88,33 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
     )
 
 
-def of_kind(wanted: Wanted, name: str = "") -> StateCondition:
+def of_kind(where: EntryFilter, name: str = "") -> StateCondition:
     """The row at `place` is of this kind and, where one is given, name."""
     if name:
-        return "place.kind = ? AND place.name = ?", (wanted.kind, name)
-    return "place.kind = ?", (wanted.kind,)
+        return "place.kind = ? AND place.name = ?", (where.kind, name)
+    return "place.kind = ?", (where.kind,)
 
 
 def conditions_of(
-    wanted: Wanted, order: str = "", paged: sqlite3.Connection | None = None
+    where: EntryFilter, order: str = "", paged: sqlite3.Connection | None = None
 ) -> list[StateCondition]:
     """What an entry at `place` must meet. `order` is the number that `place` has itself.
 
     Whoever stops early hands in a connection to look which way is the faster one.
     """
     conditions: list[StateCondition] = []
-    for name, values in wanted.terms.items():
+    for name, values in where.terms.items():
         sql = "kind = ? AND name = ? AND value IN (SELECT value FROM json_each(?))"
         listed = orjson.dumps(values).decode()
-        conditions.append(_among(f"terms WHERE {sql}", (wanted.kind, name, listed), paged))
-    for name, bounds in wanted.between.items():
+        conditions.append(_among(f"terms WHERE {sql}", (where.kind, name, listed), paged))
+    for name, bounds in where.between.items():
         limits = [(sign, bound) for sign, bound in zip((">=", "<"), bounds, strict=True) if bound is not None]
         if name == order:
             conditions += [(f"place.value {sign} ?", (bound,)) for sign, bound in limits]
             continue
         sql = " AND ".join(["kind = ? AND name = ?", *(f"value {sign} ?" for sign, _ in limits)])
         within = (bound for _, bound in limits)
-        conditions.append(_among(f"numbers WHERE {sql}", (wanted.kind, name, *within), paged))
+        conditions.append(_among(f"numbers WHERE {sql}", (where.kind, name, *within), paged))
     return conditions
 
 
@@ -127,12 +127,12 @@ def _among(rows: str, values: tuple[Any, ...], paged: sqlite3.Connection | None)
     return f"place.id IN (SELECT id FROM {rows})", values
 
 
-def summed(connection: sqlite3.Connection, wanted: Wanted, name: str) -> int:
+def summed(connection: sqlite3.Connection, where: EntryFilter, name: str) -> int:
     """The sum of a number, in two halves: SQLite fails where one goes beyond 64 bits."""
     high, low = select(
         connection,
         "SELECT sum(place.value >> 32), sum(place.value & 4294967295) FROM numbers AS place",
-        [of_kind(wanted, name), *conditions_of(wanted, name)],
+        [of_kind(where, name), *conditions_of(where, name)],
     ).fetchone()
     return 0 if high is None else (high << 32) + low
 

@@ -74,7 +74,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class EntryFilter:
     """Which entries of a kind count.
 
     `terms`: for each name, the entry has at least one of the values. `between`: for each name, the entry
@@ -122,7 +122,7 @@ class State(ABC):
     @abstractmethod
     def find(
         self,
-        wanted: Wanted,
+        where: EntryFilter,
         *,
         order: str = "",
         descending: bool = False,
@@ -140,26 +140,26 @@ class State(ABC):
     def kinds(self) -> list[str]:
         """The kinds that there are entries of, in their order; sees what `find` sees."""
 
-    def all(self, wanted: Wanted, *, order: str = "", descending: bool = False) -> Iterator[Entry]:
+    def all(self, where: EntryFilter, *, order: str = "", descending: bool = False) -> Iterator[Entry]:
         """Every entry, in pages; entries written meanwhile may or may not come."""
         cursor: str | None = None
         while True:
-            page = self.find(wanted, order=order, descending=descending, cursor=cursor)
+            page = self.find(where, order=order, descending=descending, cursor=cursor)
             yield from page.entries
             cursor = page.cursor
             if cursor is None:
                 return
 
     @abstractmethod
-    def count(self, wanted: Wanted) -> int:
+    def count(self, where: EntryFilter) -> int:
         """How many entries there are."""
 
     @abstractmethod
-    def counts(self, wanted: Wanted, by: str) -> dict[str, int]:
+    def counts(self, where: EntryFilter, by: str) -> dict[str, int]:
         """How many entries have each value of a term (the 10,000 most frequent values)."""
 
     @abstractmethod
-    def sums(self, wanted: Wanted, names: Sequence[str]) -> dict[str, int]:
+    def sums(self, where: EntryFilter, names: Sequence[str]) -> dict[str, int]:
         """The sum of each of these numbers over the entries, exact up to 2**53; 0 where none has it."""
 
     @abstractmethod

@@ -11,7 +11,7 @@ import orjson
 
 from facsimile.imaging.record import MAX_ID_BYTES
 from facsimile.search.errors import InvalidRequest
-from facsimile.search.index.state.base import Entry, Ref, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, Ref
 from facsimile.search.index.validation import check_texts, json_faults, text_faults
 
 #: most entries of a page, and the bytes of bodies at which it ends even if there are more
@@ -51,21 +51,21 @@ def bodies_of(entries: Sequence[Entry]) -> list[bytes]:
     return bodies
 
 
-def check_wanted(wanted: Wanted, *names: str) -> None:
+def check_filter(where: EntryFilter, *names: str) -> None:
     """Raise InvalidRequest where no index could look for this, or for terms or numbers of these names."""
-    fault = next(_wanted_faults(wanted, names), "")
+    fault = next(_filter_faults(where, names), "")
     if fault:
         raise InvalidRequest(f"nothing can be listed by this: {fault}")
 
 
-def _wanted_faults(wanted: Wanted, names: Sequence[str]) -> Iterator[str]:
-    yield from _name_faults(wanted.kind, *wanted.terms, *wanted.between, *names)
-    for name, values in wanted.terms.items():
+def _filter_faults(where: EntryFilter, names: Sequence[str]) -> Iterator[str]:
+    yield from _name_faults(where.kind, *where.terms, *where.between, *names)
+    for name, values in where.terms.items():
         if len(values) > MOST_ALTERNATIVES:
             yield f"the term {name} has {len(values)} alternatives; at most {MOST_ALTERNATIVES} are taken"
         for value in values:
             yield from text_faults("a term", value, MAX_TERM_BYTES)
-    for name, bounds in wanted.between.items():
+    for name, bounds in where.between.items():
         yield from (fault for bound in bounds if bound is not None for fault in _number_faults(name, bound))
 
 
@@ -111,18 +111,18 @@ class Place(NamedTuple):
     id: str
 
 
-def cursor_of(wanted: Wanted, order: str, descending: bool, place: Place) -> str:
+def cursor_of(where: EntryFilter, order: str, descending: bool, place: Place) -> str:
     """A place in a listing, as opaque text."""
-    return base64.urlsafe_b64encode(orjson.dumps([wanted.kind, order, descending, *place])).decode()
+    return base64.urlsafe_b64encode(orjson.dumps([where.kind, order, descending, *place])).decode()
 
 
-def place_of(wanted: Wanted, order: str, descending: bool, cursor: str) -> Place:
+def place_of(where: EntryFilter, order: str, descending: bool, cursor: str) -> Place:
     """The place of a cursor; raises InvalidRequest on any other text, and on a cursor of another listing."""
     try:
         *listing, number, id = orjson.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
     except (ValueError, TypeError):
         listing, number, id = [], 0, ""
-    ours = listing == [wanted.kind, order, descending]
+    ours = listing == [where.kind, order, descending]
     if not ours or type(number) is not int or number not in _LONG or not isinstance(id, str):
         raise InvalidRequest(f"{cursor[:80]!r} is not a cursor of this listing")
     return Place(number, id)

@@ -10,7 +10,7 @@ from facsimile.api import health
 from facsimile.api.idempotency import KEPT, KIND, sweep
 from facsimile.search.index.base import Signatures
 from facsimile.search.index.opening import create_index, destroy_index
-from facsimile.search.index.state.base import Entry, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter
 from tests.support.pictures import photo_jpeg
 
 
@@ -76,7 +76,7 @@ def test_answers_are_kept_for_a_day(api):
     state.put([Entry(kind=KIND, id=id, numbers={"at": at}) for id, at in times.items()])
     state.refresh()
     sweep(state)
-    assert [entry.id for entry in state.all(Wanted(kind=KIND))] == ["new"]
+    assert [entry.id for entry in state.all(EntryFilter(kind=KIND))] == ["new"]
 
 
 def test_of_the_same_write_at_a_time_one_is_done(api):

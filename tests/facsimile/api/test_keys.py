@@ -11,7 +11,7 @@ import pytest
 from facsimile.api import auth
 from facsimile.api import keys as keys_module
 from facsimile.api.keys import Keys
-from facsimile.search.index.state.base import Wanted
+from facsimile.search.index.state.base import EntryFilter
 from tests.support.pictures import photo_jpeg
 
 
@@ -70,7 +70,7 @@ def test_a_revoked_key_ends_within_seconds(guarded, monkeypatch):
 def test_the_index_holds_no_key_that_could_be_used(guarded):
     text = guarded.key("admin")["Authorization"].removeprefix("Bearer ")
     secret = text.split("_", 2)[2]
-    (entry,) = guarded.service.index.state.all(Wanted(kind="key"))
+    (entry,) = guarded.service.index.state.all(EntryFilter(kind="key"))
     assert secret not in json.dumps([dict(entry.body), dict(entry.terms), entry.id])
 
 

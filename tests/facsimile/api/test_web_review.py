@@ -15,7 +15,7 @@ from facsimile.imaging.record import Key
 from facsimile.ingest.item import Item
 from facsimile.ingest.loader import Loader
 from facsimile.ingest.pipeline import process
-from facsimile.search.index.state.base import Ref, Wanted
+from facsimile.search.index.state.base import EntryFilter, Ref
 from facsimile.workers.ledger.jobs import Jobs
 from facsimile.workers.scanning.allowances import Allowances
 from facsimile.workers.scanning.findings import KIND
@@ -66,7 +66,7 @@ def api(start: Callable[..., Running], scanned: Path) -> Running:
     """A server over that index, with nothing decided."""
     running = start(str(scanned), policy="off")
     state = running.service.index.state
-    entries = sorted(state.all(Wanted(kind=KIND)), key=lambda entry: entry.body["suspect"]["id"])
+    entries = sorted(state.all(EntryFilter(kind=KIND)), key=lambda entry: entry.body["suspect"]["id"])
     state.put(
         [
             replace(
@@ -258,7 +258,7 @@ def test_pictures_that_are_gone_or_replaced_are_told(api: Running, visit: Open) 
 
 def test_many_findings_come_part_by_part(api: Running, visit: Open) -> None:
     state = api.service.index.state
-    one = next(iter(state.all(Wanted(kind=KIND))))
+    one = next(iter(state.all(EntryFilter(kind=KIND))))
     many = [
         replace(one, id=f"copy-{place:03}", terms={**one.terms, "site": ("many.example",)}, version=None)
         for place in range(120)
@@ -360,7 +360,7 @@ def test_a_page_without_scans_has_no_word_of_them(start: Callable[..., Running],
 def test_jobs_tell_which_scan_they_are_for(api: Running, visit: Open) -> None:
     state = api.service.index.state
     job = Jobs(state).start(collections=("works", "crawl"))
-    (entry,) = state.all(Wanted(kind="scan"))
+    (entry,) = state.all(EntryFilter(kind="scan"))
     (held,) = state.put(
         [
             replace(

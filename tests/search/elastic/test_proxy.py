@@ -20,14 +20,14 @@ from facsimile.search.index.base import Signatures
 from facsimile.search.index.elastic.index import ElasticIndex
 from facsimile.search.index.elastic.options import ElasticOptions
 from facsimile.search.index.opening import open_index
-from facsimile.search.index.state.base import Entry, Ref, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, Ref
 from facsimile.search.query import Filter
 from tests.support.records import look, question, record
 
 SIGNATURES = Signatures(HASH_VERSION, "test", 64)
 KEY = Key("default", "1")
 METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD")
-WANTED = Wanted(kind="kind")
+WANTED = EntryFilter(kind="kind")
 
 #: the answer of Elasticsearch, turned into another one
 Wrong = Callable[[Any], bytes]

@@ -15,11 +15,11 @@ from facsimile.search.index.elastic import bulk
 from facsimile.search.index.elastic.index import ElasticIndex
 from facsimile.search.index.elastic.location import ElasticLocation
 from facsimile.search.index.elastic.options import ElasticOptions
-from facsimile.search.index.state.base import Entry, Ref, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, Ref
 from tests.support.elasticsearch_node import ElasticsearchNode
 
 SIGNATURES = Signatures("test-1")
-JOBS = Wanted(kind="job")
+JOBS = EntryFilter(kind="job")
 
 
 def job(id: str, **fields: Any) -> Entry:

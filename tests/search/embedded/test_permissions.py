@@ -16,7 +16,7 @@ import pytest
 
 from facsimile.search.errors import IndexReadOnly, StoreError
 from facsimile.search.index.embedded.index import EmbeddedIndex
-from facsimile.search.index.state.base import Entry, Ref, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, Ref
 from facsimile.search.query import Filter, IndexQuery
 from tests.support.records import SIGNATURES, look, question, random_panels, random_vector, record
 
@@ -57,7 +57,7 @@ def read(folder: Path) -> None:
         assert len(index.ask_words("words", 50, Filter())) == 20
         assert len(list(index.scan(full=True))) == 20
         assert index.state.get([Ref("kind", "1")])
-        assert index.state.count(Wanted(kind="kind")) == 1
+        assert index.state.count(EntryFilter(kind="kind")) == 1
         assert index.info().count == 20
 
 

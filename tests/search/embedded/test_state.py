@@ -14,11 +14,11 @@ import pytest
 
 from facsimile.search.errors import IndexMismatch, StoreError
 from facsimile.search.index.embedded.index import EmbeddedIndex
-from facsimile.search.index.state.base import Entry, Ref, Wanted
+from facsimile.search.index.state.base import Entry, EntryFilter, Ref
 from tests.support.records import SIGNATURES
 
 ROOT = Path(__file__).parents[3]
-JOBS = Wanted(kind="job")
+JOBS = EntryFilter(kind="job")
 
 # each call writes ten entries, and moves all of them on
 WRITER = """
