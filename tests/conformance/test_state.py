@@ -296,11 +296,11 @@ def test_a_cursor_survives_writes_and_another_process(place: Place) -> None:
     assert rest.cursor is None
 
 
-@pytest.mark.parametrize("other", [{"descending": True}, {"order": ""}, {"wanted": EntryFilter(kind="key")}])
+@pytest.mark.parametrize("other", [{"descending": True}, {"order": ""}, {"where": EntryFilter(kind="key")}])
 def test_a_cursor_of_another_listing_is_refused(state: State, other: dict[str, Any]) -> None:
     stored(state, job("1", numbers={"n": 1}), job("2", numbers={"n": 2}))
     cursor = state.find(JOBS, order="n", limit=1).cursor
-    listing: dict[str, Any] = {"wanted": JOBS, "order": "n", "cursor": cursor} | other
+    listing: dict[str, Any] = {"where": JOBS, "order": "n", "cursor": cursor} | other
     with pytest.raises(InvalidRequest, match="not a cursor"):
         state.find(**listing)
 
