@@ -74,7 +74,7 @@ def run(
 
     Memory stays flat for any number of items. A chunk that ends its process or outlasts its time is tried
     again item by item, so that only the image at fault fails. An index that goes away after it has taken a
-    chunk is tried again for `patience` seconds, and `on_wait` is told each time; then its error is raised.
+    chunk is tried again for `patience` seconds, and `on_wait` is called each time; then its error is raised.
     The first Ctrl-C lets the chunks on their way end and returns an interrupted tally, the second raises
     KeyboardInterrupt. Since writes can be repeated, the next run continues where this one ended.
     """

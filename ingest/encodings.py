@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-#: compressions of HTTP that are not decoded here, and were not asked for
+#: compressions of HTTP that are not decoded here, and were not requested
 REFUSED = frozenset(
     {"br", "zstd", "compress", "x-compress", "dcb", "dcz", "pack200-gzip", "exi", "xz", "lzma", "bzip2"}
 )

@@ -49,7 +49,7 @@ def items(
 
     A source is a file, a folder (with the folders in it, without hidden ones), a glob (`**` too), an archive,
     an http(s) URL, any URL that fsspec knows, or a list (see `facsimile.ingest.manifests`). What is no image
-    by its name is passed over, and told to `passed_over`. What cannot be read is a failed outcome.
+    by its name is skipped, and passed to `passed_over`. What cannot be read is a failed outcome.
 
     Raises SourceNotFound, NothingFound, ManifestError, and SourceNotAllowed for an unknown kind of URL.
     """

@@ -27,12 +27,12 @@ SCAN_PAGE = 500
 #: anew: as many as it is given, in their order, under the same keys
 RecordTransform = Callable[[Sequence[ImageRecord]], Sequence[ImageRecord]]
 
-#: hears how many of how many records are done
+#: receives how many of how many records are done
 Progress = Callable[[int, int], None]
 
 
 class Status(enum.StrEnum):
-    """What became of one record."""
+    """The outcome of writing one record."""
 
     ADDED = "added"
     UPDATED = "updated"
@@ -221,12 +221,12 @@ class Index(ABC):
     def mark_gone(self, places: Mapping[Key, Collection[str]]) -> list[Key]:
         """Note that these records are no longer at these places; the answer has those with no place left.
 
-        A place that a record has not is passed over, and so is a record that is not there.
+        Places that a record does not have are ignored, and so are records that do not exist.
         """
         return amending.mark_gone(self, self._write, places)
 
     def amend(self, key: Key, change: Callable[[ImageRecord], ImageRecord]) -> ImageRecord:
-        """Change what people say of a stored image (title, tags, metadata, sources), and return it.
+        """Change the descriptive fields of a stored image (title, tags, metadata, sources), and return it.
 
         `change` is called again where another writer came first. Raises RecordNotFound, and InvalidRequest
         where no index takes the changed record.
@@ -237,10 +237,10 @@ class Index(ABC):
 
     @abstractmethod
     def delete(self, keys: Iterable[Key]) -> int:
-        """Forget these records; the answer is how many there were."""
+        """Delete these records; returns how many existed."""
 
     def delete_where(self, filter: Filter) -> int:
-        """Forget all records that the filter lets through; an empty filter is refused."""
+        """Delete all records that pass the filter; an empty filter is refused."""
         if filter.is_empty:
             raise InvalidRequest("refusing to delete without a filter: name a collection or ids")
         deleted = 0

@@ -115,7 +115,7 @@ class ElasticIndex(Index):
         progress: Progress | None = None,
         keep: bool = False,
     ) -> Self:
-        """Build the index anew beside itself and put it in its place; see `reindex.rebuild`."""
+        """Rebuild the index beside itself and put it in its place; see `reindex.rebuild`."""
         options = options or ElasticOptions()
         place = ElasticLocation.parse(location)
         with closing(connect(place, options)) as client:

@@ -1,4 +1,4 @@
-"""The life of an index on Elasticsearch: made, found, built anew beside itself, removed.
+"""The lifecycle of an index on Elasticsearch: create, find, rebuild beside itself, delete.
 
 `NAME` is an alias of the physical index `NAME-vN`; a second alias names the signatures too (see
 `mapping.sealed_name`).
@@ -57,7 +57,7 @@ def find(client: ElasticClient, location: ElasticLocation) -> Physical:
 
 
 def check(location: ElasticLocation, physical: Physical, signatures: Signatures | None) -> None:
-    """Raise IndexMismatch where the index cannot be asked with these signatures; None asks for no check."""
+    """Raise IndexMismatch where the index cannot be searched with these signatures; None skips the check."""
     if physical.layout != LAYOUT:
         raise IndexMismatch(
             f"{location} has layout {physical.layout}, this version reads {LAYOUT}; "

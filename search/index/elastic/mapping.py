@@ -77,7 +77,8 @@ def mappings(signatures: Signatures, options: ElasticOptions) -> dict[str, Any]:
 
 
 def settings(options: ElasticOptions) -> dict[str, Any]:
-    """The settings of a new index. A refresh interval that is set also holds while nobody searches."""
+    """The settings of a new index. A refresh interval that is set also applies while there are no
+    searches."""
     fixed = {"number_of_shards": options.shards, "refresh_interval": options.refresh_interval}
     if options.replicas is None:
         return fixed | {"auto_expand_replicas": "0-1"}

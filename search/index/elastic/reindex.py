@@ -1,4 +1,4 @@
-"""Build an index anew beside itself, with the layout of this version, and put it in its place."""
+"""Rebuilds an index beside itself, with the layout of this version, and puts it in its place."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def rebuild(
 
     Searches go on all the while. Writes go on too but for the end, when the old index takes none while what
     little changed last is copied: they raise IndexReadOnly, which is transient. Without `transform` records
-    are copied as they are. `progress` hears how many of how many are copied. `keep` leaves the old physical
-    index, blocked, where it was, until the next rebuild. After a crash, the next call opens the old index
-    again for writes first, and continues what was begun if it was for the same signatures, layout and
+    are copied as they are. `progress` receives how many of how many are copied. `keep` leaves the old
+    physical index, blocked, where it was, until the next rebuild. After a crash, the next call opens the old
+    index again for writes first, and continues what was begun if it was for the same signatures, layout and
     settings.
     """
     old = life.find(client, location)

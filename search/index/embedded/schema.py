@@ -164,7 +164,7 @@ def set_made(connection: sqlite3.Connection, signatures: Signatures) -> None:
 
 
 def stored_layout(connection: sqlite3.Connection) -> tuple[int, Signatures] | None:
-    """Layout and signatures that the index was made with; None where nobody finished making one."""
+    """Layout and signatures that the index was made with; None where its creation was not finished."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
         return None
     meta = dict(connection.execute("SELECT name, value FROM meta"))
