@@ -23,7 +23,7 @@ from facsimile.imaging.describe import describe, hash_queries
 from facsimile.imaging.models import model
 from facsimile.imaging.record import Description, ImageRecord
 from facsimile.search.proof import Policy, Proof
-from facsimile.search.ranking import Thresholds, nearest
+from facsimile.search.ranking import nearest
 from facsimile.search.verification import effort_for
 from facsimile.search.verifier import Verifier
 
@@ -50,7 +50,7 @@ def proofs(
     names: list[str], kinds: dict[str, int], described: dict[str, Description], asked: int
 ) -> Iterator[tuple[Names, Proof | None]]:
     """What verification says of each pair within reach."""
-    policy, thresholds = Policy(), Thresholds()
+    policy = Policy()
     records = {name: ImageRecord.of(each, id=name) for name, each in described.items()}
     vectors = np.stack([each.vector for each in described.values() if each.vector is not None])
     for name in names[:asked]:
@@ -68,7 +68,7 @@ def proofs(
             if cosine < policy.cosine and (distance is None or distance > policy.distance):
                 continue
             found += 1
-            effort = effort_for(distance, cosine, thresholds, policy)
+            effort = effort_for(distance, cosine, policy)
             yield (name, other), verifier.proof(records[other], effort=effort)
 
 

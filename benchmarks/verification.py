@@ -24,7 +24,6 @@ from facsimile.imaging.decode import decode
 from facsimile.imaging.geometry.features import features, matched
 from facsimile.imaging.geometry.homography import fit
 from facsimile.search.proof import Policy, Proof
-from facsimile.search.ranking import Thresholds
 from facsimile.search.verification import effort_for
 from facsimile.search.verifier import Verifier
 
@@ -49,7 +48,7 @@ class Seen:
 
 def seen(pair: Pair, policy: Policy) -> Seen:
     """Verify a pair as a search would, whatever its distances."""
-    effort = effort_for(pair.hamming, pair.cosine, Thresholds(), policy)
+    effort = effort_for(pair.hamming, pair.cosine, policy)
     assert pair.stored.thumbnail is not None
     afresh = pair.stored.replaced(thumbnail=pair.stored.thumbnail + b"\0")  # its features are not known
     start = time.process_time()

@@ -123,7 +123,8 @@ class Examiner:
             return None
         if not self._same(found):
             return Evidence("same scene", shared, fine, found, None, negative)
-        moved = parallax(shared.common)
+        # no second shot lies straight on the first, and smooth pictures seem to move there at random
+        moved = None if _is_straight(matrix) else parallax(shared.common)
         finding = "same scene" if self._is_moved(fine, moved) else self._finding(fine, found, negative)
         return Evidence(finding, shared, fine, found, moved, negative)
 
@@ -208,12 +209,8 @@ class Examiner:
         )
 
     def _is_moved(self, common: Common, moved: float | None) -> bool:
-        """Whether parts moved against each other by more than an edited copy explains. Not where the wholes
-        lie
-        straight on each other, as no second shot does: smooth pictures seem to move there at random."""
+        """Whether parts moved against each other by more than an edited copy explains."""
         policy = self._policy
-        if _is_straight(common.matrix):
-            return False
         _, slanted = self._turn_and_slant(common.matrix)
         if self._is_free(common):
             limit = policy.parallax_free

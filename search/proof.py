@@ -31,9 +31,11 @@ class Policy:
     """How much is verified, and what proves; `docs/accuracy.md` says how that was measured.
 
     `candidates`: how many of a query's best are verified. `seconds`: after this time per query no further one
-    is, nor after `vain` in a row that are no copies; after `vain_second` second looks in vain, first looks
-    have to do. `distance`, `cosine`: how far out candidates are verified; beyond the thresholds of the answer
-    only proven ones are kept. `second_cosine`: from there on SIFT looks even where ORB has no sign of a copy.
+    is, nor after `vain` in a row that are no copies, `vain_unlikely` where a candidate is unlikely by its
+    distances: its score is below `likely`, and its hash farther than `near` bits. After `vain_second` second
+    looks in vain, first looks have to do. `distance`, `cosine`: how far out candidates are verified; beyond
+    the thresholds of the answer only proven ones are kept. SIFT looks at likely candidates even where ORB has
+    no sign of a copy.
     `inliers`: features that must agree on one transformation (ORB, SIFT). `hash_alone`: the Hamming distance
     up to which a candidate that was not reached in time is called a copy by its hash.
 
@@ -56,10 +58,12 @@ class Policy:
     candidates: int = 24
     seconds: float = 2.0
     vain: int = 8
+    vain_unlikely: int = 2
+    likely: float = 0.04
+    near: int = 64
     vain_second: int = 2
     distance: int = 90
     cosine: float = 0.35
-    second_cosine: float = 0.45
     inliers_orb: int = 8
     inliers_sift: int = 6
     hash_alone: int = 10

@@ -119,7 +119,8 @@ class Verifier:
                     return
                 self.second_looks += 1
             own = _stored(candidate.thumbnail or b"", kind)
-            for mirrored in (False, True):
+            # where SIFT follows, it looks at the mirrored picture at no cost
+            for mirrored in (False,) if kind == "orb" and effort == "sift" else (False, True):
                 found = fit(*matched(own, self._query(kind, mirrored)))
                 sign = sign or (found is not None and found.inliers >= _SIGN)
                 if found is not None and found.inliers >= self._policy.least(kind):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facsimile.imaging.geometry.cells import median
-
 #: the luma range 0..255 is fitted at so many places, each by at least so many pixels
 _BINS = 32
 _LEAST = 8
+
+#: medians are exact to this part of a level of luma
+_STEPS = 4
 
 
 def match_tone(first: Any, second: Any, inside: Any) -> Any | None:
@@ -23,14 +23,16 @@ def match_tone(first: Any, second: Any, inside: Any) -> Any | None:
     """
     one, other = first[inside], second[inside]
     bins = np.clip((one * (_BINS / 256)).astype(np.intp), 0, _BINS - 1)
-    order = np.argsort(bins, kind="stable")
-    ends = np.searchsorted(bins[order], np.arange(_BINS + 1))
-    groups = [order[start:end] for start, end in itertools.pairwise(ends) if end - start >= _LEAST]
-    if len(groups) < 2:
+    levels = np.clip((other * _STEPS).astype(np.intp), 0, 256 * _STEPS - 1)
+    counts = np.bincount(bins * 256 * _STEPS + levels, minlength=_BINS * 256 * _STEPS)
+    below = counts.reshape(_BINS, 256 * _STEPS).cumsum(axis=1)
+    sizes = below[:, -1]
+    usable = sizes >= _LEAST
+    if usable.sum() < 2:
         return None
-    lumas = [float(one[group].mean()) for group in groups]
-    medians = np.array([median(other[group]) for group in groups])
-    curve = _non_decreasing(medians, np.array([len(group) for group in groups], float))
+    lumas = np.bincount(bins, one, _BINS)[usable] / sizes[usable]
+    medians = ((2 * below >= sizes[:, None]).argmax(axis=1)[usable] + 0.5) / _STEPS
+    curve = _non_decreasing(medians, sizes[usable].astype(float))
     return np.interp(first, lumas, curve).astype(np.float32)
 
 
