@@ -19,9 +19,8 @@ from pathlib import Path
 from benchmarks.accuracy import report
 from benchmarks.accuracy.augnet import AugNet, part_of
 from benchmarks.accuracy.contest import Entry, contest
-from benchmarks.accuracy.goldberg import Goldberg
 from benchmarks.accuracy.ours import Hash, Network, WholeHash, fused
-from benchmarks.accuracy.peers import Dhash64, Gradients, Histogram, Pdq, PdqTurned, Phash64
+from benchmarks.accuracy.peers import Dhash64, Goldberg, Gradients, Histogram, Pdq, PdqTurned, Phash64
 from benchmarks.accuracy.pictures import Files, held_out
 
 PEERS = (

@@ -21,7 +21,10 @@ ROOMS = ("imaging", "search", "ingest", "workers", "facsimile")
 #: where each library may be imported
 HOMES = {
     "PIL": ("imaging/decode/*.py", "search/evaluation/*"),
-    "cv2": ("imaging/geometry/*",),
+    "cv2": ("imaging/geometry/*", "search/evaluation/methods/*"),
+    "imagehash": ("search/evaluation/methods/*",),
+    "pdqhash": ("search/evaluation/methods/*",),
+    "mahotas": ("search/evaluation/methods/*",),
     "pillow_heif": ("imaging/decode/formats.py",),
     "onnxruntime": ("imaging/models/*",),
     "torch": ("imaging/models/*",),

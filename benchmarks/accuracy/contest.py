@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy.descriptor import Descriptor, described, milliseconds, similarities
-from benchmarks.accuracy.metrics import Figures, Floats, Outcome, curve, intervals, outcome
+from benchmarks.accuracy.metrics import Figures, Outcome, curve, intervals, outcome
 from benchmarks.accuracy.pictures import Cast, Files
 from facsimile.search.evaluation.attacks import ATTACKS
+from facsimile.search.evaluation.metrics import Floats
 
 Matrix = NDArray[np.float32]
 

@@ -11,27 +11,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from facsimile.search.evaluation.metrics import Floats, Ranked
 
 RESAMPLES = 1000
-
-
-class Ranked:
-    """Answers in order of falling score. Equal scores are one step of a threshold: `ends` are the last places
-    of the steps, so that the order within one does not matter."""
-
-    def __init__(self, scores: Floats, right: NDArray[np.bool_]) -> None:
-        self.right = right
-        self.order = np.argsort(-scores, kind="stable")
-        self.ends = np.append(np.flatnonzero(np.diff(scores[self.order])), len(scores) - 1)
-
-    def average_precision(self, weights: NDArray[np.int64], queries: int) -> float:
-        """Precision at each right answer, summed, by the number of real queries; an answer of weight n counts
-        n times."""
-        counted = weights[self.order]
-        found = np.cumsum(counted * self.right[self.order])[self.ends]
-        answered = np.cumsum(counted)[self.ends]
-        return float((np.diff(found, prepend=0) * found / np.maximum(answered, 1)).sum() / queries)
 
 
 @dataclass(frozen=True)

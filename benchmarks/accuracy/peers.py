@@ -11,6 +11,7 @@ from PIL import Image
 from benchmarks.accuracy.descriptor import Arrays, Descriptor
 from benchmarks.accuracy.pictures import Seen
 from facsimile.imaging.distance import hamming
+from facsimile.search.evaluation.methods.goldberg import normalised_distances, signature
 
 
 def _gray(seen: Seen, width: int, height: int) -> NDArray[np.float64]:
@@ -112,3 +113,17 @@ class Gradients(Vectors):
         weights = np.hypot(down, across).ravel()
         vector = np.sqrt(np.bincount(place.ravel(), weights, minlength=512))
         return {"vector": (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)}
+
+
+class Goldberg(Descriptor):
+    """The signature of image-match, by the method of the evaluation."""
+
+    key = "goldberg-2"
+    bytes = 648
+
+    def describe(self, seen: Seen) -> dict[str, NDArray[Any]]:
+        return {"signature": signature(seen.picture.luma)}
+
+    def similarity(self, queries: Arrays, index: Arrays) -> NDArray[np.float32]:
+        """Minus the normalised distance."""
+        return -normalised_distances(queries["signature"], index["signature"])

@@ -10,6 +10,7 @@ import typer
 from facsimile.cli import (
     demo,
     duplicates,
+    evaluate,
     export,
     index,
     ingest,
@@ -69,6 +70,7 @@ for module in (
     serve,
     keys,
     demo,
+    evaluate,
 ):
     module.register(app)
 

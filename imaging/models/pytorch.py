@@ -164,3 +164,18 @@ def without_strips(picture: DecodedImage) -> NDArray[np.uint8]:
     squashed to a square: a line of pixels would otherwise grow beyond all memory."""
     height, width = picture.rgb.shape[:2]
     return picture.rgb if max(height, width) <= _STRIP * min(height, width) else picture.square(256)
+
+
+def weights_are_cached(which: str) -> bool:
+    """Whether torchvision has the weights of `NAME[:WEIGHTS]` on this machine, so that loading them needs no
+    network access. Raises ModelUnavailable, and ModelNotFound for an unknown name."""
+    models = imported("torchvision.models", "torch")
+    name, _, weights = which.partition(":")
+    if name not in models.list_models(module=models):
+        raise ModelNotFound(f"torchvision has no classification network {name!r}")
+    known = models.get_model_weights(name)
+    chosen = weights or known.DEFAULT.name
+    if chosen not in known.__members__:
+        return False
+    file = str(known[chosen].url).rpartition("/")[2]
+    return (Path(imported("torch", "torch").hub.get_dir()) / "checkpoints" / file).is_file()

@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from benchmarks.accuracy.descriptor import described
-from benchmarks.accuracy.goldberg import Goldberg, signature
 from benchmarks.accuracy.ours import Hash, Network, WholeHash
-from benchmarks.accuracy.peers import Dhash64, Gradients, Histogram, Pdq, PdqTurned, Phash64
+from benchmarks.accuracy.peers import Dhash64, Goldberg, Gradients, Histogram, Pdq, PdqTurned, Phash64
 from benchmarks.accuracy.pictures import Files, Item
 from facsimile.imaging.describe import describe, hash_queries
 from facsimile.imaging.record import ImageRecord
+from facsimile.search.evaluation.methods.goldberg import signature
 from facsimile.search.ranking import nearest
 
 skimage_data = pytest.importorskip("skimage.data")

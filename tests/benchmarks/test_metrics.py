@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.accuracy.metrics import Figures, Ranked, curve, intervals, outcome
+from benchmarks.accuracy.metrics import Figures, curve, intervals, outcome
+from facsimile.search.evaluation.metrics import Ranked
 
 # two originals (columns 0 and 1) and a distractor; two edits each; two negatives, the second from a burst
 QUERIES = np.array([[0.9, 0.1, 0.2], [0.6, 0.7, 0.1], [0.1, 0.8, 0.8], [0.0, 0.5, 0.4]], np.float32)

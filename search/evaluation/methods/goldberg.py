@@ -9,30 +9,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy.descriptor import Arrays, Descriptor
-from benchmarks.accuracy.pictures import Seen
+from facsimile.search.evaluation.methods.base import DescriptorMethod, Descriptors, euclidean
+from facsimile.search.evaluation.picture import Picture
 
 _POINTS = 9
 _NEIGHBOURS = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1) if row or column]
 _SAME = 2.0
 
 
-class Goldberg(Descriptor):
+class Goldberg(DescriptorMethod):
     """648 values: for each of 9x9 points, whether the picture there is much darker (-2), darker, the same,
     lighter or much lighter (2) than at its eight neighbours."""
 
-    key = "goldberg-2"
-    bytes = 648
+    name = "goldberg"
+    paper = "H. C. Wong, M. Bern, D. Goldberg, An Image Signature for Any Kind of Image, ICIP 2002"
+    unit = "normalised distance"
 
-    def describe(self, seen: Seen) -> dict[str, NDArray[Any]]:
-        return {"signature": signature(seen.picture.luma)}
+    def _describe(self, picture: Picture) -> dict[str, NDArray[Any]]:
+        return {"signature": signature(picture.luma)}
 
-    def similarity(self, queries: Arrays, index: Arrays) -> NDArray[np.float32]:
-        """Minus the normalised distance |a - b| / (|a| + |b|)."""
-        a, b = queries["signature"].astype(np.float32), index["signature"].astype(np.float32)
-        squares_a, squares_b = (a * a).sum(axis=1)[:, None], (b * b).sum(axis=1)[None]
-        apart = np.sqrt(np.maximum(squares_a + squares_b - 2 * a @ b.T, 0))
-        return np.asarray(-apart / np.maximum(np.sqrt(squares_a) + np.sqrt(squares_b), 1e-9), np.float32)
+    def distances(self, queries: Descriptors, references: Descriptors) -> NDArray[np.float32]:
+        """The normalised distances |a - b| / (|a| + |b|)."""
+        return normalised_distances(queries["signature"], references["signature"])
+
+
+def normalised_distances(first: NDArray[np.int8], second: NDArray[np.int8]) -> NDArray[np.float32]:
+    """|a - b| / (|a| + |b|) of the rows of two arrays [N, 648] and [M, 648]: [N, M]."""
+    a, b = first.astype(np.float32), second.astype(np.float32)
+    norms = np.linalg.norm(a, axis=1)[:, None] + np.linalg.norm(b, axis=1)[None]
+    return np.asarray(euclidean(a, b) / np.maximum(norms, 1e-9), np.float32)
 
 
 def signature(luma: NDArray[np.uint8]) -> NDArray[np.int8]:

@@ -1,0 +1,136 @@
+"""The results of an evaluation as files: JSON for programs, Markdown for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from facsimile.search.evaluation.results import MethodResult
+from facsimile.search.evaluation.tasks import Task
+
+#: the figures of a table by kind of task: the key, the heading
+_COLUMNS = {
+    "pairs": (
+        ("average_precision", "average precision"),
+        ("recall_at_precision_90", "RP90"),
+        ("recall_at_precision_99", "RP99"),
+        ("best_threshold", "best threshold"),
+    ),
+    "folders": (
+        ("recall_at_1", "recall@1"),
+        ("precision_at_3", "top-3 accuracy"),
+        ("mean_ap", "MAP"),
+    ),
+    "": (
+        ("recall_at_1", "recall@1"),
+        ("recall_at_10", "recall@10"),
+        ("micro_ap", "µAP"),
+        ("recall_at_precision_90", "RP90"),
+    ),
+}
+
+#: most values of a method in the table of a ranking or a matrix
+_SHOWN = 12
+
+
+def as_json(task: Task, results: Sequence[MethodResult]) -> dict[str, Any]:
+    """The evaluation under `evaluation`, and each method's figures under its name."""
+    return {
+        "evaluation": {
+            "mode": task.mode,
+            "description": task.words,
+            "references": [str(item.path) for item in task.references[:1000]],
+            "skipped": [{"source": source, "reason": reason} for source, reason in task.skipped],
+        },
+        **{result.spec: result.as_json() for result in results},
+    }
+
+
+def as_markdown(task: Task, results: Sequence[MethodResult]) -> str:
+    """A table of the methods, one of the groups, and what could not run or be read."""
+    lines = [task.words, ""]
+    good = [result for result in results if not result.failure]
+    if task.mode in ("query", "matrix"):
+        lines += _values(task, good)
+    else:
+        lines += _figures(task, good)
+    for result in good:
+        if result.note:
+            lines.append(f"- {result.spec}: {result.note}")
+    for result in results:
+        if result.failure:
+            lines.append(f"- {result.spec} did not run: {result.failure}")
+    for source, reason in task.skipped:
+        lines.append(f"- {source} was left out: {reason}")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _figures(task: Task, results: Sequence[MethodResult]) -> list[str]:
+    columns = _COLUMNS.get(task.mode, _COLUMNS[""])
+    heads = ["method", *(head for _, head in columns), "queries", "ms/image", "µs/pair", "bytes"]
+    lines = [_row(heads), _row(["---", *["--:"] * (len(heads) - 1)])]
+    for result in results:
+        timing = result.timing
+        cells = [f"{result.figures[key]:.3f}" for key, _ in columns]
+        count = result.figures.get("queries", result.figures.get("pairs", 0))
+        times = (timing.milliseconds, timing.microseconds, timing.bytes) if timing else (0.0, 0.0, 0.0)
+        lines.append(
+            _row(
+                [result.spec, *cells, f"{count:,}", f"{times[0]:.1f}", f"{times[1]:.2f}", f"{times[2]:,.0f}"]
+            )
+        )
+    groups = list(results[0].groups) if results else []
+    if groups:
+        lines += ["", "Recall@1 of each group, in per cent:", ""]
+        lines += [_row(["group", *(result.spec for result in results)])]
+        lines += [_row(["---", *["--:"] * len(results)])]
+        for group in groups:
+            shares = [f"{100 * result.groups[group]['recall_at_1']:.0f}" for result in results]
+            lines.append(_row([group, *shares]))
+    return [*lines, ""]
+
+
+def _values(task: Task, results: Sequence[MethodResult]) -> list[str]:
+    lines = []
+    names = [item.path.name for item in task.references]
+    for result in results:
+        values = result.values
+        if values is None:
+            continue
+        lines += [f"{result.spec} ({result.unit}):", ""]
+        if task.mode == "query":
+            order = sorted(
+                range(len(names)),
+                key=lambda place: values[0, place] * (-1 if result.direction == "similarity" else 1),
+            )
+            lines += [
+                f"{rank}. {names[place]}: {values[0, place]:.4g}"
+                for rank, place in enumerate(order[:_SHOWN], 1)
+            ]
+        else:
+            lines += [_row(["", *names]), _row(["---", *["--:"] * len(names)])]
+            lines += [
+                _row([name, *(f"{value:.4g}" for value in row)])
+                for name, row in zip(names, values, strict=True)
+            ]
+        lines.append("")
+    return lines
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def write(folder: Path, task: Task, results: Sequence[MethodResult]) -> None:
+    """Write `results.json` and `results.md`; each takes its name when it is whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        "results.json": json.dumps(as_json(task, results), indent=1, ensure_ascii=False) + "\n",
+        "results.md": as_markdown(task, results),
+    }
+    for name, text in files.items():
+        partial = folder / f"{name}.part"
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(folder / name)
