@@ -112,7 +112,8 @@ def evaluate(
     if json:
         emit(as_json(task, results))
     else:
-        say(as_markdown(task, results).rstrip())
+        for text in as_markdown(task, results).splitlines():
+            say(text)
         say(f"wrote {report / 'results.json'} and {report / 'results.md'}")
     if task.skipped or any(result.failure for result in results):
         raise typer.Exit(1)

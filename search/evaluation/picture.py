@@ -12,7 +12,7 @@ from PIL import Image
 from facsimile.imaging.decode import DecodedImage, decode
 
 
-class Picture:
+class EvaluationPicture:
     """A picture by the bytes of its file. `rgb` is uint8 [H, W, 3], `luma` uint8 [H, W], `image` the same for
     Pillow. Raises the errors of `facsimile.imaging.errors` at the first use of the pixels."""
 
@@ -44,10 +44,10 @@ class Picture:
         )
 
 
-class ChangedPicture(Picture):
+class ChangedPicture(EvaluationPicture):
     """A picture whose pixels were replaced; its bytes are those of the original file."""
 
-    def __init__(self, original: Picture, rgb: NDArray[np.uint8]) -> None:
+    def __init__(self, original: EvaluationPicture, rgb: NDArray[np.uint8]) -> None:
         super().__init__(original.data)
         self._changed = rgb
 
@@ -60,7 +60,7 @@ class ChangedPicture(Picture):
         return np.asarray(self.image.convert("L"))
 
 
-def limited(picture: Picture, side: int) -> Picture:
+def limited(picture: EvaluationPicture, side: int) -> EvaluationPicture:
     """The picture with a longer side of at most `side` pixels."""
     height, width = picture.rgb.shape[:2]
     if max(height, width) <= side:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from facsimile.imaging.record import ImageRecord
 from facsimile.search.evaluation.methods import open_method
 from facsimile.search.evaluation.methods.base import DescriptorMethod, Descriptors, Method
-from facsimile.search.evaluation.methods.product import Facsimile, open_finder
+from facsimile.search.evaluation.methods.product import WholeProduct, open_finder
 from facsimile.search.evaluation.metrics import Answers
-from facsimile.search.evaluation.tasks import Item, Task
+from facsimile.search.evaluation.tasks import DatasetItem, Task
 
 #: items whose descriptors are computed together
 CHUNK = 48
@@ -42,12 +42,12 @@ class Plan:
     version: str
 
     @cached_property
-    def items(self) -> list[Item]:
+    def items(self) -> list[DatasetItem]:
         """Every distinct picture, references first."""
         return list(dict.fromkeys([*self.task.references, *self.task.queries]))
 
     @cached_property
-    def places(self) -> dict[Item, int]:
+    def places(self) -> dict[DatasetItem, int]:
         return {item: place for place, item in enumerate(self.items)}
 
     @cached_property
@@ -214,7 +214,7 @@ def compare(spec: str, rows: NDArray[np.int64]) -> None:
         values if method.direction == "similarity" else -values,
         [task.relevant[row] for row in rows],
         [task.excluded[row] for row in rows],
-        least=0.0 if isinstance(method, Facsimile) else -np.inf,
+        least=0.0 if isinstance(method, WholeProduct) else -np.inf,
     )
     _keep(file, {name: getattr(answers, name) for name in Answers.__dataclass_fields__})
 
@@ -222,7 +222,7 @@ def compare(spec: str, rows: NDArray[np.int64]) -> None:
 def _values(spec: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     method = _method(spec)
     items = [_plan.task.queries[row] for row in rows]
-    if isinstance(method, Facsimile):
+    if isinstance(method, WholeProduct):
         finder = _finder(_plan.home(spec) / "index")
         return method.search(finder, [item.read() for item in items], len(_plan.references))
     assert isinstance(method, DescriptorMethod)  # noqa: S101
@@ -238,7 +238,7 @@ def block_file(plan: Plan, spec: str, rows: NDArray[np.int64]) -> Path:
 def records(spec: str, places: Sequence[int]) -> list[ImageRecord]:
     """The records of some references for the index of the product."""
     method = _method(spec)
-    assert isinstance(method, Facsimile)  # noqa: S101
+    assert isinstance(method, WholeProduct)  # noqa: S101
     return method.records({place: _plan.task.references[place].read() for place in places})
 
 
@@ -246,27 +246,27 @@ def measure(spec: str) -> Timing:
     """The time and size of a method, on some pictures of the task, by one thread of this process."""
     method = _method(spec)
     data = [item.read().data for item in _plan.task.references[:_TIMED]]
-    from facsimile.search.evaluation.picture import Picture
+    from facsimile.search.evaluation.picture import EvaluationPicture
 
-    if isinstance(method, Facsimile):
+    if isinstance(method, WholeProduct):
         finder = _finder(_plan.home(spec) / "index")
         asked = [_plan.task.queries[row].read().data for row in _plan.queries(method)[:_TIMED]]
-        method.records({0: Picture(data[0])})
-        described = _seconds(lambda: method.records(dict(enumerate(map(Picture, data)))))
-        method.search(finder, [Picture(asked[0])], len(_plan.references))
+        method.records({0: EvaluationPicture(data[0])})
+        described = _seconds(lambda: method.records(dict(enumerate(map(EvaluationPicture, data)))))
+        method.search(finder, [EvaluationPicture(asked[0])], len(_plan.references))
         searched = _seconds(
-            lambda: method.search(finder, [Picture(one) for one in asked], len(_plan.references))
+            lambda: method.search(finder, [EvaluationPicture(one) for one in asked], len(_plan.references))
         )
         per_query = searched / len(asked) - described / len(data)
         size = finder.index.info().bytes / max(1, len(_plan.references))
         return Timing(1e3 * described / len(data), 1e6 * max(per_query, 0) / len(_plan.references), size)
     assert isinstance(method, DescriptorMethod)  # noqa: S101
-    method.compute([Picture(data[0])])  # libraries load at first use
+    method.compute([EvaluationPicture(data[0])])  # libraries load at first use
     seconds = []
     parts = []
     for one in data:
         begin = time.process_time()
-        parts.append(method.compute([Picture(one)]))
+        parts.append(method.compute([EvaluationPicture(one)]))
         seconds.append(time.process_time() - begin)
     stored = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     compared = _seconds(lambda: method.distances(stored, stored))

@@ -19,13 +19,13 @@ from facsimile.search.evaluation import plan as parts
 from facsimile.search.evaluation import results
 from facsimile.search.evaluation.methods import open_method
 from facsimile.search.evaluation.methods.base import Method, MethodUnavailable
-from facsimile.search.evaluation.methods.product import Facsimile, write_index
+from facsimile.search.evaluation.methods.product import WholeProduct, write_index
 from facsimile.search.evaluation.metrics import Answers
 from facsimile.search.evaluation.plan import CHUNK, Plan, Timing
 from facsimile.search.evaluation.results import MethodResult
 
 #: called with a step, how many of its parts are done, and how many there are
-Progress = Callable[[str, int, int], None]
+EvaluationProgress = Callable[[str, int, int], None]
 
 #: references that are described together for the index of the product
 _RECORDS = 16
@@ -47,7 +47,7 @@ class Evaluation:
     plan: Plan
     specs: Sequence[str]
     processes: int
-    progress: Progress = lambda step, done, total: None
+    progress: EvaluationProgress = lambda step, done, total: None
 
     def run(self) -> list[MethodResult]:
         """The results, in the order of the methods. Raises InvalidRequest for an unknown option."""
@@ -79,7 +79,7 @@ class Evaluation:
     ) -> None:
         chunks: dict[int, dict[str, Any]] = {}
         for spec, method in methods.items():
-            if isinstance(method, Facsimile):
+            if isinstance(method, WholeProduct):
                 continue
             for part in self.plan.chunks(method):
                 if not parts.is_computed(self.plan, spec, part):
@@ -92,7 +92,7 @@ class Evaluation:
 
     def _index(self, pool: ProcessPoolExecutor, methods: dict[str, Method], failures: dict[str, str]) -> None:
         """Write the index of the product, which its queries are searched in."""
-        for spec in [spec for spec, method in methods.items() if isinstance(method, Facsimile)]:
+        for spec in [spec for spec, method in methods.items() if isinstance(method, WholeProduct)]:
             folder, whole = self.plan.home(spec) / "index", self.plan.home(spec) / "complete"
             if whole.exists():
                 continue

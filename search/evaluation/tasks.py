@@ -13,7 +13,7 @@ import numpy as np
 from facsimile.imaging.errors import FacsimileError, ImageError
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.evaluation.attacks import ATTACKS, attack
-from facsimile.search.evaluation.picture import Picture
+from facsimile.search.evaluation.picture import EvaluationPicture
 
 #: names of pictures
 SUFFIXES = frozenset(
@@ -34,17 +34,17 @@ Checked = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class DatasetItem:
     """A picture of the data set: a file, as it is or edited (`edit` names the attack)."""
 
     path: Path
     edit: str = ""
     seed: int = 0
 
-    def read(self) -> Picture:
+    def read(self) -> EvaluationPicture:
         """The picture. Raises ImageError and OSError."""
         data = self.path.read_bytes()
-        return Picture(attack(data, self.edit, self.seed) if self.edit else data)
+        return EvaluationPicture(attack(data, self.edit, self.seed) if self.edit else data)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +57,8 @@ class Task:
     """
 
     mode: str
-    references: Sequence[Item]
-    queries: Sequence[Item]
+    references: Sequence[DatasetItem]
+    queries: Sequence[DatasetItem]
     group: Sequence[str]
     relevant: Sequence[Sequence[int]]
     excluded: Sequence[int | None]
@@ -99,7 +99,7 @@ def readable(paths: Iterable[Path], most: int, checked: Checked) -> tuple[list[P
         try:
             if path.stat().st_size > _MOST_BYTES:
                 raise ImageError(f"the file has more than {_MOST_BYTES:,} bytes")
-            _ = Picture(path.read_bytes()).luma
+            _ = EvaluationPicture(path.read_bytes()).luma
         except (FacsimileError, OSError) as error:
             bad.append((str(path), str(error)))
         else:
@@ -120,8 +120,8 @@ def attacks_task(folder: Path, *, images: int, attacks: Sequence[str], seed: int
     _require(good, bad, folder, 2)
     strangers = round(STRANGERS * len(good)) if len(good) >= 5 else 0
     stored = len(good) - strangers
-    items = [Item(path) for path in good]
-    queries = [Item(path, name, seed) for path in good for name in attacks]
+    items = [DatasetItem(path) for path in good]
+    queries = [DatasetItem(path, name, seed) for path in good for name in attacks]
     count = len(attacks)
     return Task(
         mode="attacks",
@@ -155,7 +155,7 @@ def folders_task(folder: Path, *, images: int, seed: int, checked: Checked) -> T
         members[label].append(place)
     if all(len(places) == 1 for places in members.values()):
         raise InvalidRequest(f"no folder of {folder} has two images, so there is nothing to find")
-    items = [Item(path) for path in good]
+    items = [DatasetItem(path) for path in good]
     return Task(
         mode="folders",
         references=items,
@@ -196,7 +196,7 @@ def pairs_task(folder: Path, file: Path, *, checked: Checked) -> Task:
             kept.append((ends[0], ends[1], copy))
     if not any(copy for *_, copy in kept) or all(copy for *_, copy in kept):
         raise InvalidRequest(f"{file} must name pairs that are copies and pairs that are not, all readable")
-    items = [Item(path) for path in good]
+    items = [DatasetItem(path) for path in good]
     return Task(
         mode="pairs",
         references=items,
@@ -219,7 +219,7 @@ def query_task(folder: Path, query: Path, *, images: int, checked: Checked) -> T
     if not good or good[0] != query:
         raise InvalidRequest(f"the query image {query} cannot be read: {dict(bad).get(str(query), '')}")
     _require(good[1:], bad, folder, 1)
-    items = [Item(path) for path in good]
+    items = [DatasetItem(path) for path in good]
     same = [place for place, item in enumerate(items[1:]) if item.path.resolve() == query.resolve()]
     return Task(
         mode="query",
@@ -241,7 +241,7 @@ def matrix_task(folder: Path, *, checked: Checked) -> Task:
         raise InvalidRequest(f"{folder} has {len(found)} images; a matrix shows {MATRIX} at most")
     good, bad = readable(found, len(found), checked)
     _require(good, bad, folder, 2)
-    items = [Item(path) for path in good]
+    items = [DatasetItem(path) for path in good]
     return Task(
         mode="matrix",
         references=items,
@@ -325,8 +325,8 @@ def _asked(
     known = sum(bool(each) for each in relevant)
     return Task(
         mode=mode,
-        references=[Item(path) for path in references],
-        queries=[Item(path) for path in queries],
+        references=[DatasetItem(path) for path in references],
+        queries=[DatasetItem(path) for path in queries],
         group=group,
         relevant=relevant,
         excluded=[None] * len(queries),

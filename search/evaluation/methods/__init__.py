@@ -17,7 +17,7 @@ from facsimile.search.evaluation.methods.base import Method
 _HOMES = {
     "euclidean": "pixels.Euclidean",
     "ssim": "pixels.Ssim",
-    "cosine": "pixels.Cosine",
+    "cosine": "pixels.PixelCosine",
     "ahash": "hashes.AverageHash",
     "ahash-rgb": "hashes.AverageHashRgb",
     "dhash": "hashes.DifferenceHash",
@@ -33,12 +33,12 @@ _HOMES = {
     "sift": "local_features.Sift",
     "surf": "local_features.Surf",
     "brisk": "local_features.Brisk",
-    "augnet": "networks.AugNet",
-    "torchvision": "networks.TorchVision",
-    "torchscript": "networks.TorchScript",
+    "augnet": "networks.AugNetMethod",
+    "torchvision": "networks.TorchVisionMethod",
+    "torchscript": "networks.TorchScriptMethod",
     "facsimile-hash": "product.FacsimileHash",
     "facsimile-vector": "product.FacsimileVector",
-    "facsimile": "product.Facsimile",
+    "facsimile": "product.WholeProduct",
 }
 
 NAMES = tuple(_HOMES)

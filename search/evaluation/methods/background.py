@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from facsimile.search.evaluation.picture import ChangedPicture, Picture, limited
+from facsimile.search.evaluation.picture import ChangedPicture, EvaluationPicture, limited
 
 #: GrabCut runs on a raster with this longer side: the outline of an object needs no more
 _SIDE = 160
@@ -19,7 +19,7 @@ _ROUNDS = 3
 _LEAST = 0.02
 
 
-def without_background(picture: Picture) -> Picture:
+def without_background(picture: EvaluationPicture) -> EvaluationPicture:
     """The picture cut to what GrabCut takes for the foreground, on white."""
     small = limited(picture, _SIDE).rgb
     height, width = small.shape[:2]

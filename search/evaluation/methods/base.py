@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from facsimile.imaging.distance import hamming
 from facsimile.imaging.errors import FacsimileError
 from facsimile.search.errors import InvalidRequest
-from facsimile.search.evaluation.picture import Picture, limited
+from facsimile.search.evaluation.picture import EvaluationPicture, limited
 
 #: descriptors of several pictures: named arrays with one row for each picture
 Descriptors = Mapping[str, NDArray[Any]]
@@ -104,12 +104,12 @@ class Method(ABC):
 class DescriptorMethod(Method):
     """A method that computes descriptors of single pictures and compares those of two."""
 
-    def compute(self, pictures: Sequence[Picture]) -> dict[str, NDArray[Any]]:
+    def compute(self, pictures: Sequence[EvaluationPicture]) -> dict[str, NDArray[Any]]:
         """The descriptors of pictures: named arrays with one row for each picture."""
         rows = [self._describe(self._prepared(picture)) for picture in pictures]
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
-    def _prepared(self, picture: Picture) -> Picture:
+    def _prepared(self, picture: EvaluationPicture) -> EvaluationPicture:
         side = int(self.chosen.get("side", "0"))
         picture = limited(picture, side) if side else picture
         if self.chosen.get("background") == "removed":
@@ -119,7 +119,7 @@ class DescriptorMethod(Method):
         return picture
 
     @abstractmethod
-    def _describe(self, picture: Picture) -> dict[str, NDArray[Any]]:
+    def _describe(self, picture: EvaluationPicture) -> dict[str, NDArray[Any]]:
         """The descriptors of one picture; arrays of the same shapes for every picture."""
 
     @abstractmethod
@@ -136,11 +136,11 @@ class HashMethod(DescriptorMethod):
 
     unit = "bits that differ"
 
-    def _describe(self, picture: Picture) -> dict[str, NDArray[Any]]:
+    def _describe(self, picture: EvaluationPicture) -> dict[str, NDArray[Any]]:
         return {"bits": np.packbits(np.asarray(self._bits(picture), bool).ravel())}
 
     @abstractmethod
-    def _bits(self, picture: Picture) -> NDArray[Any]:
+    def _bits(self, picture: EvaluationPicture) -> NDArray[Any]:
         """The hash as truth values, of any shape."""
 
     def distances(self, queries: Descriptors, references: Descriptors) -> NDArray[np.float32]:

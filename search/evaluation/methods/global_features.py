@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facsimile.search.evaluation.methods.base import VectorMethod
-from facsimile.search.evaluation.picture import Picture
+from facsimile.search.evaluation.picture import EvaluationPicture
 
 #: scales of the Gabor filters of GIST, directions of each, cells in each direction, side of the raster
 _SCALES, _DIRECTIONS, _CELLS, _SIDE = 4, 8, 4, 128
@@ -24,7 +24,7 @@ class Histogram(VectorMethod):
     paper = "M. J. Swain, D. H. Ballard, Color Indexing, IJCV 1991; distance: Bhattacharyya 1943"
     unit = "cosine"
 
-    def _describe(self, picture: Picture) -> dict[str, NDArray[Any]]:
+    def _describe(self, picture: EvaluationPicture) -> dict[str, NDArray[Any]]:
         return {"vector": histogram(picture.image)}
 
 
@@ -43,7 +43,7 @@ class Gist(VectorMethod):
     unit = "Euclidean distance"
     direction = "distance"
 
-    def _describe(self, picture: Picture) -> dict[str, NDArray[Any]]:
+    def _describe(self, picture: EvaluationPicture) -> dict[str, NDArray[Any]]:
         values = _whitened(np.log1p(picture.scaled(_SIDE, _SIDE)))
         energy = np.abs(np.fft.ifft2(np.fft.fft2(values)[None] * _filters()))
         cell = _SIDE // _CELLS

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsimile.search.evaluation.methods.base import DescriptorMethod, Descriptors, euclidean
-from facsimile.search.evaluation.picture import Picture
+from facsimile.search.evaluation.picture import EvaluationPicture
 
 _POINTS = 9
 _NEIGHBOURS = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1) if row or column]
@@ -25,7 +25,7 @@ class Goldberg(DescriptorMethod):
     paper = "H. C. Wong, M. Bern, D. Goldberg, An Image Signature for Any Kind of Image, ICIP 2002"
     unit = "normalised distance"
 
-    def _describe(self, picture: Picture) -> dict[str, NDArray[Any]]:
+    def _describe(self, picture: EvaluationPicture) -> dict[str, NDArray[Any]]:
         return {"signature": signature(picture.luma)}
 
     def distances(self, queries: Descriptors, references: Descriptors) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsimile.search.evaluation.methods.base import HashMethod, Option
-from facsimile.search.evaluation.picture import Picture
+from facsimile.search.evaluation.picture import EvaluationPicture
 
 _SIZE = Option("8", range(2, 65), "side of the square of bits")
 
@@ -22,7 +22,7 @@ class AverageHash(HashMethod):
     library = "imagehash"
     options: ClassVar[Mapping[str, Option]] = {"size": _SIZE}
 
-    def _bits(self, picture: Picture) -> NDArray[Any]:
+    def _bits(self, picture: EvaluationPicture) -> NDArray[Any]:
         return np.asarray(self._library.average_hash(picture.image, self.number("size")).hash)
 
 
@@ -31,7 +31,7 @@ class AverageHashRgb(AverageHash):
 
     name = "ahash-rgb"
 
-    def _bits(self, picture: Picture) -> NDArray[Any]:
+    def _bits(self, picture: EvaluationPicture) -> NDArray[Any]:
         size = self.number("size")
         channels = picture.image.split()
         return np.stack([self._library.average_hash(channel, size).hash for channel in channels])
@@ -43,7 +43,7 @@ class DifferenceHash(AverageHash):
     name = "dhash"
     paper = "N. Krawetz, Kind of Like That, hackerfactor.com 2013"
 
-    def _bits(self, picture: Picture) -> NDArray[Any]:
+    def _bits(self, picture: EvaluationPicture) -> NDArray[Any]:
         return np.asarray(self._library.dhash(picture.image, self.number("size")).hash)
 
 
@@ -56,7 +56,7 @@ class WaveletHash(AverageHash):
         "size": Option("8", ("2", "4", "8", "16", "32"), _SIZE.meaning)
     }
 
-    def _bits(self, picture: Picture) -> NDArray[Any]:
+    def _bits(self, picture: EvaluationPicture) -> NDArray[Any]:
         return np.asarray(self._library.whash(picture.image, self.number("size")).hash)
 
 
@@ -66,7 +66,7 @@ class PerceptualHash(AverageHash):
     name = "phash"
     paper = "C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010"
 
-    def _bits(self, picture: Picture) -> NDArray[Any]:
+    def _bits(self, picture: EvaluationPicture) -> NDArray[Any]:
         return np.asarray(self._library.phash(picture.image, self.number("size")).hash)
 
 
@@ -77,7 +77,7 @@ class Pdq(HashMethod):
     paper = "Facebook, The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm, 2019"
     library = "pdqhash"
 
-    def _bits(self, picture: Picture) -> NDArray[Any]:
+    def _bits(self, picture: EvaluationPicture) -> NDArray[Any]:
         bits, _quality = self._library.compute(np.ascontiguousarray(picture.rgb))
         return np.asarray(bits)
 
@@ -89,7 +89,7 @@ class BlockMean(HashMethod):
     paper = "B. Yang, F. Gu, X. Niu, Block Mean Value Based Image Perceptual Hashing, IIH-MSP 2006"
     options: ClassVar[Mapping[str, Option]] = {"size": Option("16", range(2, 65), "blocks in each direction")}
 
-    def _bits(self, picture: Picture) -> NDArray[Any]:
+    def _bits(self, picture: EvaluationPicture) -> NDArray[Any]:
         size = self.number("size")
         means = picture.scaled(size, size)
         return np.asarray(means > np.median(means))

@@ -16,7 +16,7 @@ from facsimile.search.evaluation.methods.base import (
     MethodUnavailable,
     Option,
 )
-from facsimile.search.evaluation.picture import Picture, limited
+from facsimile.search.evaluation.picture import EvaluationPicture, limited
 
 #: a feature matches its nearest one if that is nearer than this share of the distance of the second nearest
 _RATIO = 0.75
@@ -50,7 +50,7 @@ class LocalFeatures(DescriptorMethod):
     def _features(self, luma: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[Any]]:
         """Points [N, 2] in pixels and descriptors [N, length], the strongest first."""
 
-    def _describe(self, picture: Picture) -> dict[str, NDArray[Any]]:
+    def _describe(self, picture: EvaluationPicture) -> dict[str, NDArray[Any]]:
         most = self.number("features")
         points, values = self._features(np.ascontiguousarray(limited(picture, _SIDE).luma))
         points, values = points[:most], values[:most]

@@ -13,7 +13,7 @@ from facsimile.imaging.models import model
 from facsimile.imaging.models.base import Model
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.evaluation.methods.base import MethodUnavailable, VectorMethod
-from facsimile.search.evaluation.picture import ChangedPicture, Picture
+from facsimile.search.evaluation.picture import ChangedPicture, EvaluationPicture
 
 
 class Network(VectorMethod):
@@ -31,15 +31,15 @@ class Network(VectorMethod):
     def _load(self) -> Model:
         return model(self.spec.partition(":")[0])
 
-    def compute(self, pictures: Sequence[Picture]) -> dict[str, NDArray[Any]]:
+    def compute(self, pictures: Sequence[EvaluationPicture]) -> dict[str, NDArray[Any]]:
         prepared = [self._model.prepare(_decoded(self._prepared(picture))) for picture in pictures]
         return {"vector": self._model.vectors(prepared)}
 
-    def _describe(self, picture: Picture) -> dict[str, NDArray[Any]]:
+    def _describe(self, picture: EvaluationPicture) -> dict[str, NDArray[Any]]:
         return {"vector": self._model.vectors([self._model.prepare(_decoded(picture))])[0]}
 
 
-class AugNet(Network):
+class AugNetMethod(Network):
     """768 values of a ResNet-50 trained without labels, compared by Euclidean distance, as imgsim does."""
 
     name = "augnet"
@@ -48,7 +48,7 @@ class AugNet(Network):
     direction = "distance"
 
 
-class TorchVision(Network):
+class TorchVisionMethod(Network):
     """The features of the last convolution of a classification network, averaged over the picture."""
 
     name = "torchvision"
@@ -65,7 +65,7 @@ class TorchVision(Network):
         return model(f"torchvision:{self.argument.partition(':')[0]}:none")
 
 
-class TorchScript(Network):
+class TorchScriptMethod(Network):
     """A network saved as TorchScript, such as those of SSCD."""
 
     name = "torchscript"
@@ -77,7 +77,7 @@ class TorchScript(Network):
         return model(f"torchscript:{self.argument}")
 
 
-def _decoded(picture: Picture) -> DecodedImage:
+def _decoded(picture: EvaluationPicture) -> DecodedImage:
     """What models prepare: a decoded picture, with the pixels of a changed one."""
     if not isinstance(picture, ChangedPicture):
         return picture.decoded

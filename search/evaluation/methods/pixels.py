@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsimile.search.evaluation.methods.base import DescriptorMethod, Descriptors, Option, VectorMethod
-from facsimile.search.evaluation.picture import Picture
+from facsimile.search.evaluation.picture import EvaluationPicture
 
 _SIZE = Option("64", range(4, 513), "side of the square that the picture is squashed to")
 _COLOR = Option("gray", ("gray", "rgb"), "compare brightness, or the three channels")
@@ -28,7 +28,7 @@ class Euclidean(VectorMethod):
         "library": Option("numpy", ("numpy", "scipy"), "what computes the distance"),
     }
 
-    def _describe(self, picture: Picture) -> dict[str, NDArray[Any]]:
+    def _describe(self, picture: EvaluationPicture) -> dict[str, NDArray[Any]]:
         side = self.number("size")
         pixels = picture.scaled(side, side, color=self.chosen["color"])
         return {"vector": (pixels.ravel() / 255).astype(np.float32)}
@@ -40,14 +40,14 @@ class Euclidean(VectorMethod):
         return super().distances(queries, references)
 
 
-class Cosine(VectorMethod):
+class PixelCosine(VectorMethod):
     """The cosine of two squares of pixels less their means."""
 
     name = "cosine"
     paper = "pixel by pixel; no source"
     options: ClassVar[Mapping[str, Option]] = {"size": _SIZE, "color": _COLOR}
 
-    def _describe(self, picture: Picture) -> dict[str, NDArray[Any]]:
+    def _describe(self, picture: EvaluationPicture) -> dict[str, NDArray[Any]]:
         side = self.number("size")
         pixels = picture.scaled(side, side, color=self.chosen["color"]).ravel()
         return {"vector": (pixels - pixels.mean()).astype(np.float32)}
@@ -66,7 +66,7 @@ class Ssim(DescriptorMethod):
     _window = 7
     _constants = ((0.01 * 255) ** 2, (0.03 * 255) ** 2)
 
-    def _describe(self, picture: Picture) -> dict[str, NDArray[Any]]:
+    def _describe(self, picture: EvaluationPicture) -> dict[str, NDArray[Any]]:
         side = self.number("size")
         return {"pixels": picture.scaled(side, side).astype(np.uint8)}
 

@@ -22,7 +22,7 @@ from facsimile.search.evaluation.methods.base import (
     Option,
     VectorMethod,
 )
-from facsimile.search.evaluation.picture import Picture
+from facsimile.search.evaluation.picture import EvaluationPicture
 from facsimile.search.finder import Finder
 from facsimile.search.index.opening import open_index, signatures_of
 from facsimile.search.match import Match, Verdict
@@ -44,7 +44,7 @@ class FacsimileHash(DescriptorMethod):
     unit = HashMethod.unit
     common_options: ClassVar[Mapping[str, Option]] = {}
 
-    def _describe(self, picture: Picture) -> dict[str, NDArray[Any]]:
+    def _describe(self, picture: EvaluationPicture) -> dict[str, NDArray[Any]]:
         return hash_descriptors(picture.data)
 
     def distances(self, queries: Descriptors, references: Descriptors) -> NDArray[np.float32]:
@@ -101,7 +101,7 @@ class FacsimileVector(VectorMethod):
     paper = "docs/model-card.md"
     common_options: ClassVar[Mapping[str, Option]] = {}
 
-    def _describe(self, picture: Picture) -> dict[str, NDArray[Any]]:
+    def _describe(self, picture: EvaluationPicture) -> dict[str, NDArray[Any]]:
         network = model()
         return {"vector": network.vectors([network.prepare(picture.decoded)])[0]}
 
@@ -110,7 +110,7 @@ class FacsimileVector(VectorMethod):
         return float(2 * descriptors["vector"].shape[1])
 
 
-class Facsimile(Method):
+class WholeProduct(Method):
     """A search of an embedded index with proof by geometry. A pair has the score of its match, plus 1 if the
     verdict is `copy` or `identical`, and 0 if the search does not return it."""
 
@@ -121,14 +121,16 @@ class Facsimile(Method):
     sampled = True
     common_options: ClassVar[Mapping[str, Option]] = {}
 
-    def records(self, pictures: Mapping[int, Picture]) -> list[ImageRecord]:
+    def records(self, pictures: Mapping[int, EvaluationPicture]) -> list[ImageRecord]:
         """The records of references by their places."""
         return [
             ImageRecord.of(describe(picture.data, model=model()), id=str(place))
             for place, picture in pictures.items()
         ]
 
-    def search(self, finder: Finder, queries: Sequence[Picture], references: int) -> NDArray[np.float32]:
+    def search(
+        self, finder: Finder, queries: Sequence[EvaluationPicture], references: int
+    ) -> NDArray[np.float32]:
         """Every query searched for: [queries, references]."""
         described = [describe(query.data, model=model()) for query in queries]
         result = np.zeros((len(queries), references), np.float32)

@@ -11,7 +11,7 @@ from facsimile.search.evaluation.attacks import attack
 from facsimile.search.evaluation.methods import DEFAULT_METHODS, open_method
 from facsimile.search.evaluation.methods.base import DescriptorMethod, MethodUnavailable
 from facsimile.search.evaluation.metrics import Answers, Figures
-from facsimile.search.evaluation.picture import Picture
+from facsimile.search.evaluation.picture import EvaluationPicture
 
 skimage_data = pytest.importorskip("skimage.data")
 
@@ -33,8 +33,8 @@ def test_a_recompressed_photograph_is_nearest_to_itself(spec, photographs):
     except MethodUnavailable as error:
         pytest.skip(str(error))
     assert isinstance(method, DescriptorMethod)
-    stored = method.compute([Picture(data) for data in photographs])
-    asked = method.compute([Picture(attack(data, "jpeg_q30")) for data in photographs])
+    stored = method.compute([EvaluationPicture(data) for data in photographs])
+    asked = method.compute([EvaluationPicture(attack(data, "jpeg_q30")) for data in photographs])
     values = method.distances(asked, stored)
     nearest = values.argmax(axis=1) if method.direction == "similarity" else values.argmin(axis=1)
     assert nearest.tolist() == [0, 1, 2]
@@ -45,7 +45,7 @@ def test_ssim_is_that_of_scikit_image(photographs):
 
     method = open_method("ssim")
     assert isinstance(method, DescriptorMethod)
-    computed = method.compute([Picture(data) for data in photographs])
+    computed = method.compute([EvaluationPicture(data) for data in photographs])
     first, second = computed["pixels"][:2]
     expected = structural_similarity(first, second, data_range=255)
     assert method.distances(computed, computed)[0, 1] == pytest.approx(expected, abs=1e-4)
