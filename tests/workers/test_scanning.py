@@ -17,7 +17,7 @@ from facsimile.workers.errors import FindingNotFound
 from facsimile.workers.ledger.chunks import now
 from facsimile.workers.scanning.compare import Comparer
 from facsimile.workers.scanning.plan import Planner
-from facsimile.workers.scanning.scans import Phase
+from facsimile.workers.scanning.scans import Phase, ScanRules
 from tests.support.pictures import NAMES, encoded, photograph
 from tests.support.scan_case import FILLED, Case, edited, noise, shown
 from tests.support.shell import Shell
@@ -321,3 +321,12 @@ def test_processes_that_begin_one_scan_together_make_one_run(case: Case) -> None
         assert shown(index.scanning.findings.all()) == FILLED
         assert all(job.finished and not job.pending for job in index.queue.jobs.all())
         assert index.scan(catalogue="works").compared["new_suspects"] == 0
+
+
+def test_rules_of_an_earlier_version_are_read(case: Case) -> None:
+    """Their limits of verification that there are no more are left out."""
+    with case.open() as index:
+        rules = index.settings.scan_rules(index.index, False)
+    stored = rules.as_json()
+    stored["verification"] = stored["verification"] | {"second_cosine": 0.45}
+    assert ScanRules.from_json(stored) == rules

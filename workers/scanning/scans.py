@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Self
@@ -71,11 +71,13 @@ class ScanRules:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `as_json`."""
+        """The inverse of `as_json`. Limits of verification that there are no more are left out."""
+        known = {limit.name for limit in fields(Policy)}
+        limits = {name: value for name, value in data["verification"].items() if name in known}
         return cls(
             signatures=Signatures(**data["signatures"]),
             thresholds=Thresholds(**data["thresholds"]),
-            policy=Policy(**data["verification"]),
+            policy=Policy(**limits),
             similar=data["similar"],
             program=data["program"],
         )
