@@ -50,6 +50,7 @@ from facsimile.search.errors import (
     IndexReadOnly,
     IndexUnavailable,
     InvalidRequest,
+    MethodUnavailable,
     RecordNotFound,
     StoreError,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "JobNotFound",
     "ManifestError",
     "MessageError",
+    "MethodUnavailable",
     "ModelError",
     "ModelNotFound",
     "ModelUnavailable",

@@ -15,6 +15,11 @@ def hamming(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The cosine, -1..1, of L2-normalised vectors [..., D]; leading axes broadcast."""
+    """The cosine, -1..1, of vectors [..., D]; leading axes broadcast.
+
+    Stored vectors are rounded, so that their lengths are one only to a thousandth; a vector of zeros has the
+    cosine 0 with all.
+    """
     products: NDArray[np.float32] = np.einsum("...d,...d->...", a, b)
-    return products
+    lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    return np.asarray(products / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)

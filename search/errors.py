@@ -82,3 +82,9 @@ class InvalidRequest(FacsimileError):
     """A query or a record that no index accepts; the message names the invalid part."""
 
     exit_code = 2
+
+
+class MethodUnavailable(FacsimileError):
+    """A library or a file that a method needs is missing here; the message says how to install it."""
+
+    exit_code = 2

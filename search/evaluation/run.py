@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from facsimile.imaging.errors import FacsimileError
+from facsimile.search.errors import MethodUnavailable
 from facsimile.search.evaluation import plan as parts
 from facsimile.search.evaluation import results
 from facsimile.search.evaluation.methods import open_method
-from facsimile.search.evaluation.methods.base import Method, MethodUnavailable
+from facsimile.search.evaluation.methods.base import Method
 from facsimile.search.evaluation.methods.product import WholeProduct, write_index
 from facsimile.search.evaluation.metrics import Answers
 from facsimile.search.evaluation.plan import CHUNK, Plan, Timing

@@ -13,6 +13,7 @@ from facsimile.imaging.decode import decode
 from facsimile.imaging.distance import cosine, hamming
 from facsimile.imaging.orientation import ORIENTATIONS, inverse, orient, orient_bits, orient_spectrum
 from facsimile.imaging.phash import bits_of, spectrum
+from facsimile.imaging.record import rounded
 from tests.support.pictures import NAMES, encoded, photograph
 
 hashes = st.binary(min_size=32, max_size=32).map(lambda raw: np.frombuffer(raw, np.uint8).copy())
@@ -120,6 +121,15 @@ def test_hamming_broadcasts():
 def test_cosine_of_unit_vectors():
     a = np.array([[1, 0], [0.6, 0.8]], np.float32)
     np.testing.assert_allclose(cosine(a, np.array([1, 0], np.float32)), [1, 0.6], atol=1e-6)
+
+
+def test_cosine_of_vectors_that_were_rounded():
+    a = np.random.default_rng(1).normal(size=256).astype(np.float32)
+    a /= np.linalg.norm(a)
+    kept = rounded(a)
+    assert kept is not None
+    assert cosine(a, kept) > 0.99999
+    assert cosine(a, np.zeros_like(a)) == 0
 
 
 # -- bands -------------------------------------------------------------------------------------------------

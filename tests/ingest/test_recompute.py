@@ -12,6 +12,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from facsimile.imaging import distance
 from facsimile.imaging.describe import describe
 from facsimile.imaging.models import model
 from facsimile.imaging.phash import HASH_VERSION
@@ -57,7 +58,7 @@ def stored(data: bytes, *sources: Path | str, **changes: object) -> ImageRecord:
 
 def cosine(first: np.ndarray | None, second: np.ndarray | None) -> float:
     assert first is not None and second is not None
-    return float(first @ second)
+    return float(distance.cosine(first, second))
 
 
 def test_a_vector_is_that_of_the_very_bytes_where_a_source_still_has_them(

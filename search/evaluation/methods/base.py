@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsimile.imaging.distance import hamming
-from facsimile.imaging.errors import FacsimileError
-from facsimile.search.errors import InvalidRequest
+from facsimile.search.errors import InvalidRequest, MethodUnavailable
 from facsimile.search.evaluation.picture import EvaluationPicture, limited
 
 #: descriptors of several pictures: named arrays with one row for each picture
@@ -21,12 +20,6 @@ Descriptors = Mapping[str, NDArray[Any]]
 
 #: whether small or large values of a method mean that two pictures are alike
 Direction = Literal["distance", "similarity"]
-
-
-class MethodUnavailable(FacsimileError):
-    """A library or a file that a method needs is missing here; the message says how to install it."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)

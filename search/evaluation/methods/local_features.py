@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facsimile.search.errors import MethodUnavailable
 from facsimile.search.evaluation.methods.base import (
     DescriptorMethod,
     Descriptors,
-    MethodUnavailable,
     Option,
 )
 from facsimile.search.evaluation.picture import EvaluationPicture, limited

@@ -11,8 +11,8 @@ from facsimile.imaging.decode import DecodedImage
 from facsimile.imaging.errors import ModelError
 from facsimile.imaging.models import model
 from facsimile.imaging.models.base import Model
-from facsimile.search.errors import InvalidRequest
-from facsimile.search.evaluation.methods.base import MethodUnavailable, VectorMethod
+from facsimile.search.errors import InvalidRequest, MethodUnavailable
+from facsimile.search.evaluation.methods.base import VectorMethod
 from facsimile.search.evaluation.picture import ChangedPicture, EvaluationPicture
 
 

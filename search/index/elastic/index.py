@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Self, TypeVar
@@ -32,6 +33,7 @@ from facsimile.search.index.elastic.reindex import rebuild
 from facsimile.search.index.elastic.state import ElasticState
 from facsimile.search.index.validation import check_texts
 from facsimile.search.query import Filter, IndexQuery, ListingPage
+from facsimile.search.retry import Backoff
 
 #: documents fetched by id in one request, light and with thumbnails
 KNOWN_AT_ONCE = 2000
@@ -54,6 +56,13 @@ DIGESTS_AT_ONCE = 1000
 COLLECTIONS_AT_ONCE = 1000
 
 T = TypeVar("T")
+
+#: statuses of a search that another copy of its shard may answer, or the same one a moment later
+MOMENTARY = frozenset({429, 502, 503, 504})
+
+#: attempts at such a search, and the pauses between them
+ATTEMPTS = 5
+BACKOFF = Backoff(first=0.2, longest=2.0, jitter=(0.5, 1.0))
 
 
 class ElasticIndex(Index):
@@ -296,16 +305,29 @@ class ElasticIndex(Index):
         return answer.body  # type: ignore[no-any-return]
 
     def _searches(self, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """The answers to several searches. One that a shard could not answer is sent again, to another copy,
+        as the client does with whole requests."""
+        waiting = dict(enumerate(bodies))
+        answers: dict[int, Mapping[str, Any]] = {}
+        for attempt in range(1, ATTEMPTS + 1):
+            answers |= zip(waiting, self._searches_once(list(waiting.values())), strict=True)
+            waiting = {at: bodies[at] for at in waiting if answers[at].get("status") in MOMENTARY}
+            if not waiting:
+                break
+            if attempt < ATTEMPTS:
+                time.sleep(BACKOFF.pause(attempt))
+        for answer in answers.values():
+            if "error" in answer:
+                raise fault(answer["status"], answer["error"], self._client.server)
+        return [answers[at] for at in range(len(bodies))]
+
+    def _searches_once(self, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         header = {"index": self._alias, "allow_partial_search_results": False}
         # the client would encode lines by the slower json of the standard library
         lines: list[Any] = [orjson.dumps(line) for body in bodies for line in (header, body)]
         answer = self._client.msearch(searches=lines)
         with self._client.reading():
-            answers = [each for _, each in zip(bodies, answer["responses"], strict=True)]
-            for each in answers:
-                if "error" in each:
-                    raise fault(each["status"], each["error"], self._client.server)
-        return answers
+            return [each for _, each in zip(bodies, answer["responses"], strict=True)]
 
     def _records(self, answer: Mapping[str, Any]) -> list[ImageRecord]:
         with self._client.reading():

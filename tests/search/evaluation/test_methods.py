@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facsimile.search.errors import InvalidRequest
+from facsimile.search.errors import InvalidRequest, MethodUnavailable
 from facsimile.search.evaluation.attacks import attack
 from facsimile.search.evaluation.methods import DEFAULT_METHODS, open_method
-from facsimile.search.evaluation.methods.base import DescriptorMethod, MethodUnavailable
+from facsimile.search.evaluation.methods.base import DescriptorMethod
 from facsimile.search.evaluation.metrics import Answers, Figures
 from facsimile.search.evaluation.picture import EvaluationPicture
 
