@@ -59,8 +59,6 @@ def bytes_place_or_error(image: ImageInput) -> bytes | str | FacsimileError:
 
 def several(images: Sequence[ImageInput] | ImageInput) -> Sequence[ImageInput]:
     """Several images, where one is taken for a list of one."""
-    if isinstance(images, list | tuple):
-        return images
     if isinstance(images, Sequence) and not isinstance(images, bytes | bytearray | memoryview | str):
         return images
     return [images]

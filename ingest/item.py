@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any, Self
 
@@ -109,6 +109,11 @@ class Tally:
     def total(self) -> int:
         """All items that came to an end."""
         return self.added + self.updated + self.unchanged + self.failed
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Every number by its name."""
+        return {name: value for name, value in asdict(self).items() if name != "interrupted"}
 
     def count(self, outcome: Outcome) -> None:
         """Count one more."""

@@ -205,8 +205,7 @@ def _set_total(bar: Progress, task: TaskID, sources: list[str]) -> None:
 
 def _report(tally: Tally, seconds: float, others: Counter[str], *, json: bool) -> None:
     if json:
-        names = ("added", "updated", "unchanged", "failed", "changed", "missing", "removed")
-        emit({**{name: getattr(tally, name) for name in names}, "seconds": round(seconds, 3)})
+        emit({**tally.counts, "seconds": round(seconds, 3)})
         return
     if others:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(5))

@@ -30,9 +30,6 @@ ProcessesOption = Annotated[
     int, typer.Option("--processes", "-j", min=0, help="Processes that read images; 0: one per core.")
 ]
 
-#: what a tally counts, in the words of its line
-COUNTED = ("added", "updated", "unchanged", "failed", "changed", "missing", "removed")
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -80,12 +77,11 @@ def watch(
         if len(failed) > SHOWN:
             complain(f"… and {len(failed) - SHOWN} more")
         failed.clear()
-        counts = {name: getattr(tally, name) for name in COUNTED}
         if json:
-            emit(counts)
+            emit(tally.counts)
             return
-        told = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "no images"
-        say(f"{time.strftime('%H:%M:%S')}  {told}")
+        counts = ", ".join(f"{count} {name}" for name, count in tally.counts.items() if count)
+        say(f"{time.strftime('%H:%M:%S')}  {counts or 'no images'}")
 
     with open_library(index, create=True) as library:
         if not json:

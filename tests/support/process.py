@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -103,3 +104,12 @@ class ServiceProcess(ABC):
         if self.process.stdin:
             self.process.stdin.close()
         self.process = None
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports of loopback that are free now, for services that must know them before they start."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

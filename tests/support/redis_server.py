@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 from pathlib import Path
 from typing import Literal
 
 import redis
 
-from tests.support.process import ServiceProcess, ServiceUnavailable
+from tests.support.process import ServiceProcess, ServiceUnavailable, free_ports
 
 
 class RedisServer(ServiceProcess):
@@ -43,7 +42,7 @@ class RedisServer(ServiceProcess):
         if program is None:
             raise ServiceUnavailable("the tests of the queue need redis-server: install Redis")
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port = self.port or _free_port()
+        self.port = self.port or free_ports(1)[0]
         settings = {
             "bind": "127.0.0.1",
             "port": str(self.port),
@@ -60,9 +59,3 @@ class RedisServer(ServiceProcess):
             # another server on this port would answer too
             return self.process is not None and client.info("server")["process_id"] == self.process.pid
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

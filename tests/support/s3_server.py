@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import sys
 import urllib.request
 from typing import Any
 
-from tests.support.process import ServiceProcess
+from tests.support.process import ServiceProcess, free_ports
 
 #: moto takes any key, but not a request without one
 KEY = {"AWS_ACCESS_KEY_ID": "access", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -49,16 +48,10 @@ class S3Server(ServiceProcess):
 
     def _command(self) -> list[str]:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port = self.port or _free_port()
+        self.port = self.port or free_ports(1)[0]
         return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
 
     def _ready(self) -> bool:
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/", timeout=1):
             return True
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

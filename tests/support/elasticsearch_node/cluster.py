@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.support.elasticsearch_node.node import ElasticsearchNode
+from tests.support.process import free_ports
 from tests.support.waiting import wait_until
 
 #: of each node: three of them must fit beside what they are tested with
@@ -24,7 +24,7 @@ class ElasticsearchCluster:
     def __init__(self, folder: Path, nodes: int = 3) -> None:
         self.snapshots = folder / "snapshots"
         self.snapshots.mkdir(parents=True)
-        ports = _free_ports(nodes)
+        ports = free_ports(nodes)
         names = [f"node-{number}" for number in range(nodes)]
         settings = {
             "cluster.name": "facsimile",
@@ -100,12 +100,3 @@ class ElasticsearchCluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def _free_ports(number: int) -> list[int]:
-    """Ports that are free now: the nodes must know each other's before they start."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
