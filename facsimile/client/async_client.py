@@ -226,8 +226,7 @@ class AsyncClient:
         answered = (
             await self._server.run(operations.search_many(sent, params or SearchParams())) if sent else []
         )
-        found = iter(answered)
-        return [query if isinstance(query, FacsimileError) else next(found) for query in queries]
+        return operations.in_places(queries, answered)
 
     async def compare(self, first: ImageInput, second: ImageInput) -> Comparison:
         """Every distance of two images, and the verdict of a search for the second that meets the first."""

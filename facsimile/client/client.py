@@ -232,8 +232,7 @@ class Client:
         queries = [upload_or_error(image) for image in several(images)]
         sent = readable(queries)
         answered = self._server.run(operations.search_many(sent, params or SearchParams())) if sent else []
-        found = iter(answered)
-        answers = [query if isinstance(query, FacsimileError) else next(found) for query in queries]
+        answers = operations.in_places(queries, answered)
         return [each if isinstance(each, FacsimileError) else self._shown(each) for each in answers]
 
     def compare(self, first: ImageInput, second: ImageInput) -> Comparison:

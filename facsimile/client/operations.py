@@ -89,6 +89,14 @@ def readable(images: Sequence[Upload | FacsimileError]) -> list[Upload]:
     return [image for image in images if not isinstance(image, FacsimileError)]
 
 
+def in_places(
+    images: Sequence[Upload | FacsimileError], answers: Sequence[T | FacsimileError]
+) -> list[T | FacsimileError]:
+    """The answers to those that were sent, and the errors of the others, in the order of the images."""
+    found = iter(answers)
+    return [image if isinstance(image, FacsimileError) else next(found) for image in images]
+
+
 def add(
     image: Upload,
     *,

@@ -197,15 +197,10 @@ def pairs_task(folder: Path, file: Path, *, checked: Checked) -> Task:
     if not any(copy for *_, copy in kept) or all(copy for *_, copy in kept):
         raise InvalidRequest(f"{file} must name pairs that are copies and pairs that are not, all readable")
     items = [DatasetItem(path) for path in good]
-    return Task(
-        mode="pairs",
-        references=items,
-        queries=items,
-        group=[""] * len(items),
-        relevant=[()] * len(items),
-        excluded=[None] * len(items),
-        original=list(range(len(items))),
-        skipped=bad,
+    return _among_themselves(
+        "pairs",
+        items,
+        bad,
         words=f"{len(kept)} labelled pairs of {len(items)} images, {sum(copy for *_, copy in kept)} of them "
         "copies.",
         pairs=sorted(kept, key=lambda pair: pair[0]),
@@ -242,15 +237,10 @@ def matrix_task(folder: Path, *, checked: Checked) -> Task:
     good, bad = readable(found, len(found), checked)
     _require(good, bad, folder, 2)
     items = [DatasetItem(path) for path in good]
-    return Task(
-        mode="matrix",
-        references=items,
-        queries=items,
-        group=[""] * len(items),
-        relevant=[()] * len(items),
-        excluded=[None] * len(items),
-        original=list(range(len(items))),
-        skipped=bad,
+    return _among_themselves(
+        "matrix",
+        items,
+        bad,
         words=f"{len(items)} images, each compared with each.",
     )
 
@@ -353,4 +343,28 @@ def _require(good: Sequence[Path], bad: Sequence[tuple[str, str]], folder: Path,
     raise InvalidRequest(
         f"{folder} has {len(good)} readable {'image' if len(good) == 1 else 'images'}, and an evaluation "
         f"needs at least {least} {many}{broken}"
+    )
+
+
+def _among_themselves(
+    mode: str,
+    items: Sequence[DatasetItem],
+    skipped: Sequence[tuple[str, str]],
+    *,
+    words: str,
+    pairs: Sequence[tuple[int, int, bool]] = (),
+) -> Task:
+    """A task whose images are compared with each other, without ranks that are right or wrong."""
+    number = len(items)
+    return Task(
+        mode=mode,
+        references=items,
+        queries=items,
+        group=[""] * number,
+        relevant=[()] * number,
+        excluded=[None] * number,
+        original=list(range(number)),
+        skipped=skipped,
+        words=words,
+        pairs=pairs,
     )
