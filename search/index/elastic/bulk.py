@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
-from facsimile.imaging.record import ImageRecord, Key
+from facsimile.imaging.record import ImageRecord
 from facsimile.search.index.base import Known
 from facsimile.search.index.elastic.client import BLOCKED, MISSING, ElasticClient, fault
 from facsimile.search.index.elastic.documents import document, document_id
@@ -65,9 +65,9 @@ def copying(record: ImageRecord, version: int) -> BulkOperation:
     return _operation("index", action, record)
 
 
-def deleting(key: Key) -> BulkOperation:
-    """Forget a record, whatever it is."""
-    return (orjson.dumps({"delete": {"_id": document_id(key)}}),)
+def deleting(id: str) -> BulkOperation:
+    """Delete the document of this id, whatever it is."""
+    return (orjson.dumps({"delete": {"_id": id}}),)
 
 
 def _operation(name: str, action: dict[str, Any], record: ImageRecord) -> BulkOperation:

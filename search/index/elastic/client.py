@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from elastic_transport import (
@@ -33,6 +33,7 @@ from facsimile.search.errors import (
 )
 from facsimile.search.index.elastic.location import ElasticLocation
 from facsimile.search.index.elastic.options import ElasticOptions
+from facsimile.search.retry import Backoff
 
 # its warnings repeat, with a traceback, what our errors say in a sentence; a program that configures logging
 # still gets them
@@ -43,6 +44,17 @@ CONNECT_TIMEOUT = 5
 
 BLOCKED = "cluster_block_exception"
 MISSING = "index_not_found_exception"
+
+#: a copy of a shard left with its node, or moved to another one, while a search was under way (status 404)
+MOVED = frozenset({"search_context_missing_exception", "shard_not_found_exception"})
+
+#: statuses of a search that another copy of its shard may answer, or the same one a moment later; the
+#: official client repeats whole requests that have one of these
+MOMENTARY = frozenset({429, 502, 503, 504})
+
+#: attempts at a search, and the pauses between them
+ATTEMPTS = 5
+BACKOFF = Backoff(first=0.2, longest=2.0, jitter=(0.5, 1.0))
 
 
 class ElasticClient(Elasticsearch):
@@ -55,14 +67,21 @@ class ElasticClient(Elasticsearch):
     server = "Elasticsearch"
 
     def perform_request(self, method: str, path: str, **keywords: Any) -> Any:
+        send = super().perform_request
+        retrying = BACKOFF.retrying(retry=_is_moved, attempts=ATTEMPTS)
         try:
-            answer = super().perform_request(method, path, **keywords)
+            answer = retrying(send, method, path, **keywords)
         except (ApiError, TransportError) as error:
             # the cause stays away: its text may repeat headers or bodies
             raise error_of(error, self.server) from None
         if answer.meta.status < 300 and not _is_ours(method, answer):
             raise not_understood(self.server)
         return answer
+
+    def close_view(self, id: str) -> None:
+        """Close a point in time; one that is gone, or cannot be reached, ends by itself."""
+        with suppress(StoreError):
+            self.close_point_in_time(id=id)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -144,6 +163,26 @@ def _read_certificates(path: str) -> None:
         raise InvalidRequest(f"the CA file {path} cannot be used: {error.strerror or error}") from error
 
 
+def is_momentary(status: int, detail: object) -> bool:
+    """Whether a search with this HTTP status and `error` may succeed when it is sent again."""
+    return status in MOMENTARY or (status == 404 and not MOVED.isdisjoint(_kinds(detail)))
+
+
+def _is_moved(error: BaseException) -> bool:
+    if not isinstance(error, ApiError) or not isinstance(error.body, Mapping):
+        return False
+    return error.status_code == 404 and is_momentary(404, error.body.get("error"))
+
+
+def _kinds(detail: object) -> set[str]:
+    """The types of an error and of its causes."""
+    if not isinstance(detail, Mapping):
+        return set()
+    causes = detail.get("root_cause")
+    listed = [detail, *(causes if isinstance(causes, list) else [])]
+    return {str(each.get("type", "")) for each in listed if isinstance(each, Mapping)}
+
+
 def error_of(error: ApiError | TransportError, server: str) -> StoreError | InvalidRequest:
     """Our error for one of the client's."""
     if isinstance(error, UnsupportedProductError | SerializationError):
@@ -181,10 +220,10 @@ def fault(status: int, detail: object, server: str) -> StoreError | InvalidReque
             return error
     if status in (401, 403):
         return IndexAuthError(f"{server} refuses these credentials ({status}): check the API key or user")
+    if status in (408, 429) or status >= 500 or is_momentary(status, detail):
+        return IndexUnavailable(f"{server} cannot serve the request at present ({status}): {reason or kind}")
     if status == 404:
         return StoreError(f"{server} does not know this request (404): check the address")
-    if status in (408, 429) or status >= 500:
-        return IndexUnavailable(f"{server} cannot serve the request at present ({status}): {reason or kind}")
     # callers of the API see this: it does not name the address
     return InvalidRequest(f"Elasticsearch refuses the request ({status}): {reason or kind}")
 

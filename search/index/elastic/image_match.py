@@ -55,7 +55,7 @@ def documents(address: str, options: ElasticOptions | None = None) -> Iterator[D
             with client.reading():
                 hits, view = answer["hits"]["hits"], answer["pit_id"]
             if not hits:
-                client.close_point_in_time(id=view)
+                client.close_view(view)
                 return
             after = {"search_after": hits[-1]["sort"]}
             yield from (_document(hit, address) for hit in hits)

@@ -24,7 +24,7 @@ from facsimile.search.index.base import (
 from facsimile.search.index.elastic import lifecycle as life
 from facsimile.search.index.elastic import queries as ask_for
 from facsimile.search.index.elastic.bulk import Done, bulk, deleting, runs, writing
-from facsimile.search.index.elastic.client import connect, fault
+from facsimile.search.index.elastic.client import ATTEMPTS, BACKOFF, connect, fault, is_momentary
 from facsimile.search.index.elastic.documents import KNOWN_FIELDS, document_id, known_of, record_of
 from facsimile.search.index.elastic.location import ElasticLocation
 from facsimile.search.index.elastic.mapping import sealed_name
@@ -33,7 +33,6 @@ from facsimile.search.index.elastic.reindex import rebuild
 from facsimile.search.index.elastic.state import ElasticState
 from facsimile.search.index.validation import check_texts
 from facsimile.search.query import Filter, IndexQuery, ListingPage
-from facsimile.search.retry import Backoff
 
 #: documents fetched by id in one request, light and with thumbnails
 KNOWN_AT_ONCE = 2000
@@ -56,13 +55,6 @@ DIGESTS_AT_ONCE = 1000
 COLLECTIONS_AT_ONCE = 1000
 
 T = TypeVar("T")
-
-#: statuses of a search that another copy of its shard may answer, or the same one a moment later
-MOMENTARY = frozenset({429, 502, 503, 504})
-
-#: attempts at such a search, and the pauses between them
-ATTEMPTS = 5
-BACKOFF = Backoff(first=0.2, longest=2.0, jitter=(0.5, 1.0))
 
 
 class ElasticIndex(Index):
@@ -182,7 +174,7 @@ class ElasticIndex(Index):
         return [_written(each, before) for each, (_, before) in zip(done, writes, strict=True)]
 
     def delete(self, keys: Iterable[Key]) -> int:
-        done = bulk(self._client, self._alias, [deleting(key) for key in dict.fromkeys(keys)])
+        done = bulk(self._client, self._alias, [deleting(document_id(key)) for key in dict.fromkeys(keys)])
         for each in done:
             if each.blocked:
                 raise IndexReadOnly(f"{self.location} deletes nothing now: {each.reason}")
@@ -311,7 +303,7 @@ class ElasticIndex(Index):
         answers: dict[int, Mapping[str, Any]] = {}
         for attempt in range(1, ATTEMPTS + 1):
             answers |= zip(waiting, self._searches_once(list(waiting.values())), strict=True)
-            waiting = {at: bodies[at] for at in waiting if answers[at].get("status") in MOMENTARY}
+            waiting = {at: bodies[at] for at in waiting if _is_momentary(answers[at])}
             if not waiting:
                 break
             if attempt < ATTEMPTS:
@@ -353,6 +345,10 @@ class ElasticIndex(Index):
                     if found["found"]:
                         stored.append((key, found))
         return stored
+
+
+def _is_momentary(answer: Mapping[str, Any]) -> bool:
+    return "error" in answer and is_momentary(answer["status"], answer["error"])
 
 
 def _written(done: Done, before: Known | None) -> Written | None:

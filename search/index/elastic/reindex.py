@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from facsimile.imaging.record import ImageRecord, Key
-from facsimile.search.errors import InvalidRequest, StoreError
+from facsimile.search.errors import IndexUnavailable, InvalidRequest, StoreError
 from facsimile.search.index.base import Progress, RecordTransform, Signatures
 from facsimile.search.index.elastic import lifecycle as life
-from facsimile.search.index.elastic.bulk import bulk, copying
-from facsimile.search.index.elastic.client import ElasticClient
+from facsimile.search.index.elastic.bulk import bulk, copying, deleting
+from facsimile.search.index.elastic.client import ATTEMPTS, BACKOFF, ElasticClient
 from facsimile.search.index.elastic.documents import document_id, record_of
 from facsimile.search.index.elastic.location import ElasticLocation
 from facsimile.search.index.elastic.mapping import mappings, sealed_name, settings
@@ -193,8 +194,9 @@ class _Copy:
             with self._client.reading():
                 stored = zip(ids, answer["docs"], strict=True)
                 gone = [id for id, document in stored if not document["found"]]
-            for each in gone:
-                self._client.delete(index=target, id=each)
+            for done in bulk(self._client, self._building, [deleting(each) for each in gone]):
+                if done.status >= 300 and done.status != 404:
+                    raise StoreError(f"a record could not be removed, the old index stays: {done.reason}")
         self._client.indices.refresh(index=target)
 
     def _write(self, hits: Sequence[tuple[int, ImageRecord]]) -> int:
@@ -227,7 +229,27 @@ class _Copy:
     def _view(
         self, index: str, query: Mapping[str, Any], shard: int | None, parts: Mapping[str, Any]
     ) -> Iterator[list[Mapping[str, Any]]]:
-        """All documents that fit, of one moment, in runs."""
+        """All documents that fit, of one moment, in runs.
+
+        A view is lost with the node that keeps it. Then another one is read from its beginning, so that
+        documents may come twice.
+        """
+        failures = 0
+        while True:
+            try:
+                for hits in self._view_once(index, query, shard, parts):
+                    failures = 0
+                    yield hits
+                return
+            except IndexUnavailable:
+                failures += 1
+                if failures == ATTEMPTS:
+                    raise
+                time.sleep(BACKOFF.pause(failures))
+
+    def _view_once(
+        self, index: str, query: Mapping[str, Any], shard: int | None, parts: Mapping[str, Any]
+    ) -> Iterator[list[Mapping[str, Any]]]:
         where = None if shard is None else f"_shards:{shard}"
         opened = self._client.open_point_in_time(index=index, keep_alive=KEEP_VIEW, preference=where)
         with self._client.reading():
@@ -253,7 +275,7 @@ class _Copy:
                     return
                 yield hits
         finally:
-            self._client.close_point_in_time(id=view)
+            self._client.close_view(view)
 
 
 def _version(hit: Mapping[str, Any]) -> int:

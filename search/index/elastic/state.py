@@ -113,7 +113,7 @@ class ElasticState(State):
             )
 
     def delete(self, refs: Iterable[Ref]) -> None:
-        operations = [deleting(Key(*ref)) for ref in distinct(refs)]
+        operations = [deleting(document_id(Key(*ref))) for ref in distinct(refs)]
         with suppress(IndexNotFound):
             for each in bulk(self._client, self._alias, operations):
                 if each.status not in (200, 404):

@@ -24,7 +24,7 @@ from facsimile.search.errors import (
     StoreError,
 )
 from facsimile.search.index.base import Signatures
-from facsimile.search.index.elastic.client import error_of, fault
+from facsimile.search.index.elastic.client import error_of, fault, is_momentary
 from facsimile.search.index.elastic.index import ElasticIndex
 from facsimile.search.index.elastic.options import ElasticOptions
 
@@ -82,6 +82,8 @@ def test_each_error_of_the_server_has_one_of_ours(kind: type[elasticsearch.ApiEr
         (429, "cluster_block_exception", IndexReadOnly),
         (429, "es_rejected_execution_exception", IndexUnavailable),
         (404, "index_not_found_exception", IndexNotFound),
+        (404, "search_context_missing_exception", IndexUnavailable),
+        (404, "resource_not_found_exception", StoreError),
         (400, "search_phase_execution_exception", InvalidRequest),
         (503, "search_phase_execution_exception", IndexUnavailable),
     ],
@@ -89,6 +91,18 @@ def test_each_error_of_the_server_has_one_of_ours(kind: type[elasticsearch.ApiEr
 def test_the_answers_that_matter_are_told_apart(status: int, kind: str, expected: type[Exception]):
     detail = {"type": kind, "reason": "because", "root_cause": [{"type": kind, "reason": "because"}]}
     assert type(error_of(elasticsearch.ApiError(kind, meta(status), {"error": detail}), SERVER)) is expected
+
+
+def test_a_shard_that_left_with_its_node_is_momentary_also_as_a_cause():
+    cause = {"type": "search_context_missing_exception", "reason": "No search context found for id [7]"}
+    detail = {
+        "type": "search_phase_execution_exception",
+        "reason": "all shards failed",
+        "root_cause": [cause],
+    }
+    assert is_momentary(404, detail)
+    assert isinstance(fault(404, detail, SERVER), IndexUnavailable)
+    assert not is_momentary(404, {"type": "index_not_found_exception", "root_cause": []})
 
 
 def free_port() -> int:
