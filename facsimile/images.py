@@ -1,10 +1,10 @@
-"""The forms in which a program gives an image, brought to two: its bytes, or the place where it is."""
+"""The forms in which a program gives images, brought to two: their bytes, or the place where they are."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from facsimile.imaging.errors import FacsimileError, NotAnImage
@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 #: an image: its bytes, an open binary file, a path, an http(s) or fsspec URL, `id:ID` for a stored one, an
 #: image of Pillow, or an array of numpy (uint8, [height, width] or [height, width, 3] in RGB order)
 ImageInput: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO | Picture"
+
+#: where images are: a path, a glob or a URL, or several of them
+SourceInput: TypeAlias = "str | os.PathLike[str] | Iterable[str | os.PathLike[str]]"
+
+
+def places(sources: Iterable[SourceInput]) -> Iterator[str]:
+    """Each source as text, also those given as a list. Raises InvalidRequest for what is no source."""
+    for source in sources:
+        if isinstance(source, str | os.PathLike):
+            yield os.fsdecode(source)
+        elif isinstance(source, Iterable) and not isinstance(source, bytes | bytearray | memoryview):
+            yield from places(source)
+        else:
+            kind = type(source).__name__
+            raise InvalidRequest(f"a source is a path, a URL or a list of them, not {kind}")
 
 
 def bytes_or_place(image: ImageInput) -> bytes | str:

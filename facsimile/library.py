@@ -6,11 +6,10 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from facsimile.images import ImageInput, several
+from facsimile.images import ImageInput, SourceInput, places, several
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.record import DEFAULT_COLLECTION, ImageRecord
 from facsimile.ingest.presence import located, modified
@@ -94,7 +93,7 @@ class Facsimile(ScansAndJobs):
 
     def ingest(
         self,
-        *sources: str | Path,
+        *sources: SourceInput,
         collection: str | None = None,
         processes: int = 0,
         recheck: bool = False,
@@ -112,7 +111,7 @@ class Facsimile(ScansAndJobs):
         `on_skipped` receives the names of files without an image extension. `processes` 0 is the setting.
         """
         return self._ingestion.run(
-            [str(source) for source in sources],
+            list(places(sources)),
             collection=collection or DEFAULT_COLLECTION,
             processes=processes,
             recheck=recheck,
@@ -124,7 +123,7 @@ class Facsimile(ScansAndJobs):
 
     def watch(
         self,
-        *folders: str | Path,
+        *folders: SourceInput,
         collection: str | None = None,
         processes: int = 0,
         prune: bool = False,
@@ -140,7 +139,7 @@ class Facsimile(ScansAndJobs):
         are those of `ingest`. Raises SourceNotFound where a folder is not there, or not any more.
         """
         self._ingestion.follow(
-            [str(folder) for folder in folders],
+            list(places(folders)),
             collection=collection or DEFAULT_COLLECTION,
             processes=processes,
             prune=prune,
@@ -323,6 +322,7 @@ class Facsimile(ScansAndJobs):
         """
         from facsimile.search.duplicates.clustering import clusters
         from facsimile.search.duplicates.pairs import DuplicateRules
+        from facsimile.search.proof_pool import proof_pool
 
         thresholds = self.settings.thresholds
         if radius is not None:
@@ -331,7 +331,10 @@ class Facsimile(ScansAndJobs):
             thresholds=thresholds, policy=self.settings.verification, verify=verify, scenes=scenes
         )
         within = Filter(_within(collection))
-        return clusters(self.index, within, rules, locate=located, modified=modified, progress=progress)
+        with proof_pool(self.settings.process_count, self.index.count(within)) as run:
+            return clusters(
+                self.index, within, rules, locate=located, modified=modified, progress=progress, run=run
+            )
 
     # -- life ----------------------------------------------------------------------------------------------
 

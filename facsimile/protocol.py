@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 if TYPE_CHECKING:
-    from facsimile.images import ImageInput
+    from facsimile.images import ImageInput, SourceInput
     from facsimile.imaging.errors import FacsimileError
     from facsimile.imaging.record import Record
     from facsimile.ingest.item import Outcome, Tally
@@ -32,7 +31,7 @@ class Library(Protocol):
 
     def ingest(
         self,
-        *sources: str | Path,
+        *sources: SourceInput,
         collection: str | None = None,
         on_outcome: Callable[[Outcome], None] | None = None,
     ) -> Tally:
@@ -127,7 +126,7 @@ class Library(Protocol):
 
     def scan(
         self,
-        *suspects: str | Path,
+        *suspects: SourceInput,
         catalogue: str,
         name: str = "",
         suspects_collection: str = "",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facsimile.images import SourceInput, places
 from facsimile.results import Finding, Job, Scan, ScanResult
 from facsimile.search.sequences import listed
 
@@ -33,7 +33,7 @@ class ScansAndJobs:
 
     def scan(
         self,
-        *suspects: str | Path,
+        *suspects: SourceInput,
         catalogue: str,
         name: str = "",
         suspects_collection: str = "",
@@ -48,7 +48,7 @@ class ScansAndJobs:
         Suspects are stored in `suspects_collection` (`suspects-NAME`); without any, it is compared as it is.
         A second call compares only what is new on either side.
         """
-        sources = [str(source) for source in suspects]
+        sources = list(places(suspects))
         scan = self.scanning.create_or_update(
             name, catalogue, suspects_collection, sources, include_similar=include_similar, recheck=recheck
         )

@@ -98,7 +98,9 @@ class Settings(BaseSettings):
         return values
 
     index: str = Field("facsimile-index", description="folder, or http(s)://HOST[,HOST…]/NAME")
-    processes: int = Field(0, ge=0, description="processes that read images; 0: one per core")
+    processes: int = Field(
+        0, ge=0, description="processes that read images, and compare them for `duplicates`; 0: one per core"
+    )
 
     model: str = Field(
         DEFAULT_MODEL,
@@ -350,7 +352,7 @@ class Settings(BaseSettings):
 
     @property
     def process_count(self) -> int:
-        """The number of processes that read images: the setting, or the cores that this process may use."""
+        """How many processes read or compare images: the setting, or the cores that this process may use."""
         if self.processes:
             return self.processes
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

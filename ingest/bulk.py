@@ -15,10 +15,10 @@ from types import FrameType
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
+from facsimile.imaging import subprocesses
 from facsimile.imaging.decode import Limits
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.models.base import Model
-from facsimile.ingest import subprocesses
 from facsimile.ingest.errors import DecoderCrashed, DecoderTimeout
 from facsimile.ingest.item import Item, Outcome, Tally
 from facsimile.ingest.loader import THREADS, Loader

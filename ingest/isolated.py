@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
+from facsimile.imaging import subprocesses
 from facsimile.imaging.decode import Limits
 from facsimile.imaging.describe import Reading, read_image
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.models.base import Model
-from facsimile.ingest import subprocesses
 from facsimile.ingest.errors import DecoderBusy, DecoderCrashed, DecoderTimeout
 
 #: seconds after which an image gives its quick place to the next one
@@ -31,7 +31,7 @@ _LOOK = 0.1
 #: seconds beyond its limit after which a child ends itself whose parent has died
 _ORPHANED = 5.0
 
-#: one child is started at a time: while it is, the main module is hidden (`facsimile.ingest.subprocesses`)
+#: one child is started at a time: while it is, the main module is hidden (`facsimile.imaging.subprocesses`)
 _starting = threading.Lock()
 
 

@@ -166,8 +166,8 @@ class Finder:
             answers.append(judge(query, variants, records, self._reach(params), params.mode))
         start = self._observe_step("rank", start)
         if params.verifies:
-            answers = verified(self.index, queries, answers, self.thresholds, self.policy)
-            answers = [accepted(matches, self.thresholds) for matches in answers]
+            told = verified(self.index, queries, answers, self.thresholds, self.policy)
+            answers = [accepted(matches, self.thresholds) for matches in told]
             self._observe_step("verify", start)
         return answers
 

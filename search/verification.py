@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from facsimile.imaging.record import ImageRecord, Key
 from facsimile.search.index.base import Index
 from facsimile.search.match import FIRST_PAGE_ALIKE, NEGATIVE, Match, Verdict
 from facsimile.search.proof import Effort, Policy, Proof
+from facsimile.search.proof_pool import TaskMap, run_here
 from facsimile.search.query import Asked
 from facsimile.search.ranking import Thresholds, unproven
 from facsimile.search.score import score
@@ -31,20 +33,21 @@ def verified(
     answers: Sequence[Sequence[Match]],
     thresholds: Thresholds,
     policy: Policy,
-) -> list[list[Match]]:
+    *,
+    run: TaskMap = run_here,
+) -> Iterator[list[Match]]:
     """The answers with their best candidates verified, in their old order; one request brings all thumbnails.
 
-    Raises the errors of `facsimile.search.errors`.
+    `run` carries out the verification of each query, when its answer is taken or before. Raises the errors of
+    `facsimile.search.errors`.
     """
     chosen = [
         [match.record.key for match in _worth(matches, thresholds, policy)] if query.quality else []
         for query, matches in zip(queries, answers, strict=True)
     ]
     records = index.get({key for keys in chosen for key in keys})
-    return [
-        _verified(query, matches, frozenset(keys), records, thresholds, policy)
-        for query, matches, keys in zip(queries, answers, chosen, strict=True)
-    ]
+    known = [{key: records[key] for key in keys if key in records} for keys in chosen]
+    return run(partial(_verified, policy=policy), queries, answers, known)
 
 
 def _worth(matches: Sequence[Match], thresholds: Thresholds, policy: Policy) -> list[Match]:
@@ -59,19 +62,18 @@ def _worth(matches: Sequence[Match], thresholds: Thresholds, policy: Policy) -> 
 def _verified(
     query: Asked,
     matches: Sequence[Match],
-    chosen: frozenset[Key],
     records: Mapping[Key, ImageRecord],
-    thresholds: Thresholds,
     policy: Policy,
 ) -> list[Match]:
-    if not chosen:
+    """The matches, those verified of which the record is given."""
+    if not records:
         return list(matches)
     end = time.monotonic() + policy.seconds
     verifier = Verifier(query, policy)
     confirmed = []
     looked, vain, patient = 0, 0, policy.vain_second
     for match in matches:
-        record = records.get(match.record.key) if match.record.key in chosen else None
+        record = records.get(match.record.key)
         if record is None or not verifier.can_compare(record):
             confirmed.append(match)
             continue

@@ -41,7 +41,7 @@ HOMES = {
     "fsspec": ("ingest/storage.py",),
     "pyarrow": ("ingest/manifests.py",),
     "watchfiles": ("ingest/watch.py",),
-    "pebble": ("ingest/bulk.py",),
+    "pebble": ("ingest/bulk.py", "search/proof_pool.py"),
     "jinja2": ("search/html_report.py",),
     "pydantic": ("facsimile/settings.py", "facsimile/api/*", "ingest/message.py"),
     "pydantic_settings": ("facsimile/settings.py",),

@@ -14,7 +14,7 @@ from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from typing import Protocol
 
-from facsimile.ingest.subprocesses import clean
+from facsimile.imaging.subprocesses import clean
 from facsimile.search.index.state.base import EntryFilter, State
 from facsimile.workers.chunk_worker import ChunkWorker, Flag, Stopping, WorkerDeps
 from facsimile.workers.errors import QueueError

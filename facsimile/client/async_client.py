@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -14,7 +13,7 @@ from facsimile.client import operations
 from facsimile.client.client import POLL, UPLOADS
 from facsimile.client.operations import JsonPage, Operation, readable, upload, upload_or_error
 from facsimile.client.transport import AsyncConnection
-from facsimile.images import ImageInput, several
+from facsimile.images import ImageInput, SourceInput, places, several
 from facsimile.imaging.errors import FacsimileError
 from facsimile.protocol import Mode, Probes
 from facsimile.search.errors import InvalidRequest, RecordNotFound
@@ -51,7 +50,7 @@ class AsyncClient:
 
     async def ingest(
         self,
-        *sources: str | Path,
+        *sources: SourceInput,
         collection: str | None = None,
         on_outcome: Callable[[Outcome], None] | None = None,
         on_skipped: Callable[[str], None] = lambda name: None,
@@ -67,7 +66,7 @@ class AsyncClient:
         from facsimile.ingest.sources import all_items
 
         within = collection or DEFAULT_COLLECTION
-        items = all_items([str(source) for source in sources], collection=within, passed_over=on_skipped)
+        items = all_items(list(places(sources)), collection=within, passed_over=on_skipped)
         # the default is the server's to choose: the key may be for another collection
         return await store_all_async(items, partial(self._store, default=not collection), UPLOADS, on_outcome)
 
@@ -251,7 +250,7 @@ class AsyncClient:
 
     async def scan(
         self,
-        *suspects: str | Path,
+        *suspects: SourceInput,
         catalogue: str,
         name: str = "",
         suspects_collection: str = "",
@@ -265,8 +264,9 @@ class AsyncClient:
         ScanNotFound.
         """
         within = suspects_collection or f"suspects-{name or catalogue}"
-        if suspects:
-            await self.ingest(*suspects, collection=within)
+        sources = list(places(suspects))
+        if sources:
+            await self.ingest(*sources, collection=within)
         scan = await self._server.run(
             operations.start_scan(name, catalogue, within, include_similar=include_similar)
         )

@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from facsimile.client import operations
 from facsimile.client.operations import JsonPage, Operation, readable, upload, upload_or_error
 from facsimile.client.transport import Connection
-from facsimile.images import ImageInput, several
+from facsimile.images import ImageInput, SourceInput, places, several
 from facsimile.imaging.errors import FacsimileError
 from facsimile.matches import Matches
 from facsimile.protocol import Mode, Probes
@@ -59,7 +58,7 @@ class Client:
 
     def ingest(
         self,
-        *sources: str | Path,
+        *sources: SourceInput,
         collection: str | None = None,
         on_outcome: Callable[[Outcome], None] | None = None,
         on_skipped: Callable[[str], None] = lambda name: None,
@@ -75,7 +74,7 @@ class Client:
         from facsimile.ingest.sources import all_items
 
         within = collection or DEFAULT_COLLECTION
-        items = all_items([str(source) for source in sources], collection=within, passed_over=on_skipped)
+        items = all_items(list(places(sources)), collection=within, passed_over=on_skipped)
         # the default is the server's to choose: the key may be for another collection
         return store_all(items, partial(self._store, default=not collection), UPLOADS, on_outcome)
 
@@ -254,7 +253,7 @@ class Client:
 
     def scan(
         self,
-        *suspects: str | Path,
+        *suspects: SourceInput,
         catalogue: str,
         name: str = "",
         suspects_collection: str = "",
@@ -268,8 +267,9 @@ class Client:
         ScanNotFound.
         """
         within = suspects_collection or f"suspects-{name or catalogue}"
-        if suspects:
-            self.ingest(*suspects, collection=within)
+        sources = list(places(suspects))
+        if sources:
+            self.ingest(*sources, collection=within)
         scan = self._server.run(
             operations.start_scan(name, catalogue, within, include_similar=include_similar)
         )

@@ -17,6 +17,7 @@ from facsimile.search.duplicates.pairs import DuplicateRules, Ties, batches, vie
 from facsimile.search.index.base import Index
 from facsimile.search.keeper import Modified, Preference
 from facsimile.search.match import Match, Verdict
+from facsimile.search.proof_pool import TaskMap, run_here
 from facsimile.search.query import Filter
 from facsimile.search.ranking import judge, nearest, shown
 from facsimile.search.verification import verified
@@ -33,6 +34,7 @@ def clusters(
     locate: LocateRecord = lambda record: record,
     modified: Modified = lambda record: None,
     progress: Callable[[int], None] = lambda done: None,
+    run: TaskMap = run_here,
 ) -> list[Cluster]:
     """All clusters of two places or more, the largest first, then the pairs of one scene if they are wanted.
 
@@ -41,19 +43,19 @@ def clusters(
     with the records that have a duplicate, not with the index. Records and places that are gone are left out;
     `locate` marks those in a record that are not there any more, and `modified` dates its file. Where no file
     of a cluster is there, none is proposed to be kept. `progress` is told how many records have been looked
-    at. Raises the errors of `facsimile.search.errors`.
+    at, and `run` carries out the verifications. Raises the errors of `facsimile.search.errors`.
     """
     rules = rules or DuplicateRules()
     filter = filter or Filter()
     patient = dataclasses.replace(rules.policy, seconds=math.inf)  # nobody waits for a single record
     rules = dataclasses.replace(rules, policy=patient)
-    ties = Ties(index, filter, rules)
+    ties = Ties(index, filter, rules, run)
     done = 0
     for batch in batches(index.scan(filter, full=rules.verify)):
         ties.look(batch)
         done += len(batch)
         progress(done)
-    stars = _Stars(index, rules, ties.proven, locate, modified)
+    stars = _Stars(index, rules, ties, locate, modified, run)
     found = [star for keys in ties.components() for star in stars.of(keys) if star.places > 1]
     home = {record.key: place for place, each in enumerate(found) for record in each.records}
     apart = [each for each in ties.scenes if not _together(each, home)]
@@ -79,15 +81,17 @@ class _Stars:
         self,
         index: Index,
         rules: DuplicateRules,
-        proven: dict[Key, set[Key]],
+        ties: Ties,
         locate: LocateRecord,
         modified: Modified,
+        run: TaskMap,
     ) -> None:
         self._locate = locate
         self._modified = modified
         self._index = index
         self._rules = rules
-        self._proven = proven
+        self._proven = ties.proven
+        self._run = run
         self._told = dataclasses.replace(rules.reach, similar=BITS, similar_cosine=-1)
 
     def of(self, keys: Iterable[Key]) -> Iterator[Cluster]:
@@ -152,9 +156,11 @@ class _Stars:
             records = self._index.get({key for pair in some for key in pair})
             there = [[records[key] for key in pair] for pair in some if all(key in records for key in pair)]
             asked = [record for record, _ in there]
+            rules = self._rules
             answers = [judge(record, views(record), [other], self._told) for record, other in there]
-            if self._rules.verify:
-                answers = verified(self._index, asked, answers, self._rules.thresholds, self._rules.policy)
+            if rules.verify:
+                told = verified(self._index, asked, answers, rules.thresholds, rules.policy, run=self._run)
+                answers = list(told)
             for record, matches in zip(asked, answers, strict=True):
                 found.update((record.key, self._light(match)) for match in matches)
         return found

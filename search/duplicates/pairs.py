@@ -15,6 +15,7 @@ from facsimile.search.duplicates.disjoint_set import DisjointSet
 from facsimile.search.index.base import Index
 from facsimile.search.match import Match, Verdict
 from facsimile.search.proof import Policy
+from facsimile.search.proof_pool import TaskMap, run_here
 from facsimile.search.query import Filter, IndexQuery
 from facsimile.search.ranking import Thresholds, judge, shown
 from facsimile.search.verification import reach, verified
@@ -64,7 +65,7 @@ class DuplicateRules:
 class Ties:
     """Which records are tied. `proven` has, for each record that geometry tied, to which others."""
 
-    def __init__(self, index: Index, filter: Filter, rules: DuplicateRules) -> None:
+    def __init__(self, index: Index, filter: Filter, rules: DuplicateRules, run: TaskMap = run_here) -> None:
         self.proven: dict[Key, set[Key]] = {}
         self.scenes: list[Cluster] = []
         self._index = index
@@ -73,9 +74,14 @@ class Ties:
         self._reach = rules.reach
         self._tied: DisjointSet[Key] = DisjointSet()
         self._seen: set[int] = set()
+        self._run = run
+        self._under_way: Iterator[tuple[ImageRecord, list[Match]]] = iter(())
 
     def look(self, batch: Sequence[ImageRecord]) -> None:
-        """Tie these records to their copies, wherever in the index."""
+        """Tie these records to their copies, wherever in the index.
+
+        What is to be verified is so until the next call, for children to work while the index is searched.
+        """
         doubtful = []
         for record, matches in zip(batch, self._matches(batch), strict=True):
             sure = [match for match in matches if self._is_sure(match)]
@@ -86,13 +92,19 @@ class Ties:
             doubtful.append(self._unseen(record.key, [match for match in matches if match not in sure]))
         if not self._rules.verify:
             return
-        told = verified(self._index, batch, doubtful, self._rules.thresholds, self._rules.policy)
-        for record, matches in zip(batch, told, strict=True):
+        rules = self._rules
+        told = verified(self._index, batch, doubtful, rules.thresholds, rules.policy, run=self._run)
+        self._finish()
+        self._under_way = zip(batch, told, strict=True)
+
+    def _finish(self) -> None:
+        for record, matches in self._under_way:
             for match in matches:
                 self._take(record, match)
 
     def components(self) -> list[list[Key]]:
         """The keys that are tied over any number of steps, and those of records with several sources."""
+        self._finish()
         return self._tied.groups()
 
     def _matches(self, batch: Sequence[ImageRecord]) -> Iterator[list[Match]]:

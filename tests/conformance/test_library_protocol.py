@@ -364,6 +364,13 @@ def test_one_text_is_a_list_of_one(library: facsimile.Library, photos: Path) -> 
     assert list(library.findings(states="new")) == []
 
 
+def test_a_list_of_sources_is_taken_as_its_sources(library: facsimile.Library, photos: Path) -> None:
+    library.ingest([photos / "0.jpg", str(photos / "1.jpg")])
+    assert {Path(each.source).name for each in library.images()} == {"0.jpg", "1.jpg"}
+    with pytest.raises(facsimile.errors.InvalidRequest, match="a source is a path, a URL or a list"):
+        library.ingest(42)  # type: ignore[arg-type]
+
+
 def test_an_image_that_cannot_be_read_leaves_the_others(library: facsimile.Library, photos: Path) -> None:
     library.add(photos / "0.jpg", id="cat")
     missing = photos / "missing.jpg"
