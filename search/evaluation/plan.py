@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
+import os
 import re
 import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,10 +23,14 @@ from facsimile.search.evaluation.methods import open_method
 from facsimile.search.evaluation.methods.base import DescriptorMethod, Descriptors, Method
 from facsimile.search.evaluation.methods.product import WholeProduct, open_finder
 from facsimile.search.evaluation.metrics import Answers
+from facsimile.search.evaluation.picture import EvaluationPicture
 from facsimile.search.evaluation.tasks import DatasetItem, Task
 
 #: items whose descriptors are computed together
 CHUNK = 48
+
+#: pixels that are decoded at a time: they take up to 9 bytes of memory each
+_PIXELS = 20_000_000
 
 #: queries that are compared together: of quick methods, and of slow ones
 BLOCK, SLOW_BLOCK = 256, 16
@@ -121,10 +128,18 @@ _plan: Plan
 
 
 def start(plan: Plan) -> None:
-    """Begin a process of the pool. An interruption ends the pool, and not each process by itself."""
+    """Begin a process of the pool. An interruption ends the pool, and not each process by itself; where the
+    main process was killed, this one ends, too."""
     global _plan  # noqa: PLW0603 - a process of the pool works on one plan
     _plan = plan
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 @lru_cache(maxsize=4)
@@ -135,17 +150,38 @@ def _method(spec: str) -> Method:
 def compute(chunk: int, wanted: dict[str, NDArray[np.int64]]) -> dict[str, str]:
     """Compute and keep the descriptors of the items of a chunk for each method; the answer has the reason of
     each method that failed. A picture is read and decoded once for all methods."""
-    places = np.unique(np.concatenate(list(wanted.values())))
-    pictures = {int(place): _plan.items[place].read() for place in places}
+    computed: dict[str, list[Descriptors]] = {spec: [] for spec in wanted}
     failed = {}
-    for spec, needed in wanted.items():
-        try:
-            method = _opened(spec)
-            computed = method.compute([pictures[int(place)] for place in needed])
-            _keep(_file(spec, chunk), {"items": needed, **computed})
-        except Exception as error:
-            failed[spec] = f"{type(error).__name__}: {error}"
+    for pictures in _decoded(np.unique(np.concatenate(list(wanted.values())))):
+        for spec, needed in wanted.items():
+            some = [pictures[place] for place in needed.tolist() if place in pictures]
+            if spec in failed or not some:
+                continue
+            try:
+                computed[spec].append(_opened(spec).compute(some))
+            except Exception as error:
+                failed[spec] = f"{type(error).__name__}: {error}"
+    for spec, parts in computed.items():
+        if spec not in failed:
+            arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            _keep(_file(spec, chunk), {"items": wanted[spec], **arrays})
     return failed
+
+
+def _decoded(places: NDArray[np.int64]) -> Iterator[dict[int, EvaluationPicture]]:
+    """The items in groups whose pixels fit into memory together."""
+    group: dict[int, EvaluationPicture] = {}
+    pixels = 0
+    for place in places.tolist():
+        picture = _plan.items[place].read()
+        size = picture.decoded.width * picture.decoded.height
+        if group and pixels + size > _PIXELS:
+            yield group
+            group, pixels = {}, 0
+        group[place] = picture
+        pixels += size
+    if group:
+        yield group
 
 
 @lru_cache(maxsize=32)
@@ -246,8 +282,6 @@ def measure(spec: str) -> Timing:
     """The time and size of a method, on some pictures of the task, by one thread of this process."""
     method = _method(spec)
     data = [item.read().data for item in _plan.task.references[:_TIMED]]
-    from facsimile.search.evaluation.picture import EvaluationPicture
-
     if isinstance(method, WholeProduct):
         finder = _finder(_plan.home(spec) / "index")
         asked = [_plan.task.queries[row].read().data for row in _plan.queries(method)[:_TIMED]]

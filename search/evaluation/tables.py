@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from facsimile.search.evaluation.results import MethodResult
 from facsimile.search.evaluation.tasks import Task
 
@@ -101,13 +103,9 @@ def _values(task: Task, results: Sequence[MethodResult]) -> list[str]:
             continue
         lines += [f"{result.spec} ({result.unit}):", ""]
         if task.mode == "query":
-            order = sorted(
-                range(len(names)),
-                key=lambda place: values[0, place] * (-1 if result.direction == "similarity" else 1),
-            )
             lines += [
                 f"{rank}. {names[place]}: {values[0, place]:.4g}"
-                for rank, place in enumerate(order[:_SHOWN], 1)
+                for rank, place in enumerate(ranking(task, result)[:_SHOWN], 1)
             ]
         else:
             lines += [_row(["", *names]), _row(["---", *["--:"] * len(names)])]
@@ -117,6 +115,13 @@ def _values(task: Task, results: Sequence[MethodResult]) -> list[str]:
             ]
         lines.append("")
     return lines
+
+
+def ranking(task: Task, result: MethodResult) -> list[int]:
+    """The places of the references in the order of their likeness to the query, which is not among them."""
+    assert result.values is not None  # noqa: S101
+    values = result.values[0] * (-1 if result.direction == "similarity" else 1)
+    return [place for place in np.argsort(values, kind="stable").tolist() if place != task.excluded[0]]
 
 
 def _row(cells: Sequence[str]) -> str:

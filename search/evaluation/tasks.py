@@ -119,6 +119,7 @@ def attacks_task(folder: Path, *, images: int, attacks: Sequence[str], seed: int
     good, bad = readable((found[place] for place in order), min(images, len(found)), checked)
     _require(good, bad, folder, 2)
     strangers = round(STRANGERS * len(good)) if len(good) >= 5 else 0
+    edits = "edits of one image have" if strangers == 1 else f"edits of {strangers} images have"
     stored = len(good) - strangers
     items = [DatasetItem(path) for path in good]
     queries = [DatasetItem(path, name, seed) for path in good for name in attacks]
@@ -133,7 +134,7 @@ def attacks_task(folder: Path, *, images: int, attacks: Sequence[str], seed: int
         original=[place for place in range(len(good)) for _ in range(count)],
         skipped=bad,
         words=f"{len(good)} images x {count} attacks (seed {seed}): {len(queries):,} queries to {stored} "
-        f"references; the edits of {strangers} images have no correct answer.",
+        f"references; the {edits} no correct answer.",
     )
 
 
@@ -225,7 +226,7 @@ def query_task(folder: Path, query: Path, *, images: int, checked: Checked) -> T
         excluded=[same[0] if same else None],
         original=[0],
         skipped=bad,
-        words=f"{query.name}, and {len(items) - 1} images ranked by each method.",
+        words=f"{query.name}, and {len(items) - 1 - len(same)} images ranked by each method.",
     )
 
 

@@ -43,6 +43,9 @@ class Option:
         raise InvalidRequest(f"the option {name} of the method {method} must be {allowed}, not {value!r}")
 
 
+#: share of the squares of two rows below which their difference is a rounding error
+_ROUNDING = 1e-12
+
 #: options of every method that compares pixels
 COMMON_OPTIONS: Mapping[str, Option] = {
     "background": Option("kept", ("kept", "removed"), "remove the background by GrabCut first"),
@@ -155,8 +158,11 @@ class VectorMethod(DescriptorMethod):
 
 def euclidean(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
     """Euclidean distances of the rows of two arrays [N, D] and [M, D]: [N, M]."""
-    squares = (first * first).sum(axis=1)[:, None] + (second * second).sum(axis=1) - 2 * first @ second.T
-    return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float32)
+    one, other = first.astype(np.float64), second.astype(np.float64)
+    norms = (one * one).sum(axis=1)[:, None] + (other * other).sum(axis=1)
+    squares = norms - 2 * one @ other.T
+    squares[squares < _ROUNDING * norms] = 0  # equal rows are at distance 0
+    return np.asarray(np.sqrt(squares), np.float32)
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
