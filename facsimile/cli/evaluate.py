@@ -65,6 +65,7 @@ def evaluate(
     from facsimile.search.evaluation.attacks import ATTACKS
     from facsimile.search.evaluation.methods import chosen_methods
     from facsimile.search.evaluation.plan import Plan
+    from facsimile.search.evaluation.report import write_report
     from facsimile.search.evaluation.run import Evaluation
     from facsimile.search.evaluation.tables import as_json, as_markdown, write
     from facsimile.search.evaluation.tasks import (
@@ -109,12 +110,13 @@ def evaluate(
         plan = Plan(task, report, sample, __version__)
         results = Evaluation(plan, specs, processes or _processes(changed({}).processes), show).run()
     write(report, task, results)
+    write_report(report, task, results)
     if json:
         emit(as_json(task, results))
     else:
         for text in as_markdown(task, results).splitlines():
             say(text)
-        say(f"wrote {report / 'results.json'} and {report / 'results.md'}")
+        say(f"wrote {report / 'index.html'}, results.json and results.md")
     if task.skipped or all(result.failure for result in results):
         raise typer.Exit(1)
 

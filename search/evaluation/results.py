@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,11 @@ MISSES = 6
 @dataclass(frozen=True)
 class Miss:
     """A query without its reference in the first place: the places of the query, of the reference that was
-    wanted, and of what was found first (None: nothing)."""
+    wanted, and of what was found first (None: nothing). Of labelled pairs, a copy beyond the best threshold
+    has no `found`, and another pair within it no `wanted`."""
 
     query: int
-    wanted: int
+    wanted: int | None
     found: int | None
 
 
@@ -44,6 +46,7 @@ class MethodResult:
     interval: tuple[float, float] = (0.0, 0.0)
     groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     curve: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    missed: int = 0  # queries, or pairs, of which `misses` are some
     misses: Sequence[Miss] = ()
     values: NDArray[np.float32] | None = None
     timing: Timing | None = None
@@ -86,6 +89,7 @@ def of_answers(plan: Plan, method: Method, answers: Answers, timing: Timing) -> 
             name: asdict(Figures.of(answers.chosen(np.flatnonzero(group == name)))) for name in names if name
         },
         curve=_curve(method, recall, precision, score),
+        missed=int((known & (answers.rank != 1)).sum()),
         misses=_misses(task.relevant, rows, answers, group),
         timing=timing,
     )
@@ -112,6 +116,8 @@ def of_pairs(plan: Plan, method: Method, values: NDArray[np.float32], timing: Ti
             "false_positive_rate_at_best": float(wrong[best]),
         },
         curve=_curve(method, recall, precision, score),
+        missed=int(((scores >= score[best]) != copy).sum()),
+        misses=_missed_pairs(plan.task.pairs, scores, copy, float(score[best])),
         timing=timing,
     )
 
@@ -142,6 +148,21 @@ def _curve(
         "precision": precision[at].round(5).tolist(),
         "threshold": (sign * score[at]).round(5).tolist(),
     }
+
+
+def _missed_pairs(
+    pairs: Sequence[tuple[int, int, bool]],
+    scores: NDArray[np.float64],
+    copy: NDArray[np.bool_],
+    threshold: float,
+) -> list[Miss]:
+    """The pairs on the wrong side of a threshold, those farthest from it first, of both kinds in turn."""
+    lost = np.flatnonzero(copy & (scores < threshold))
+    false = np.flatnonzero(~copy & (scores >= threshold))
+    first = [Miss(pairs[row][0], pairs[row][1], None) for row in lost[np.argsort(scores[lost])]]
+    second = [Miss(pairs[row][0], None, pairs[row][1]) for row in false[np.argsort(-scores[false])]]
+    mixed = [miss for both in zip_longest(first, second) for miss in both if miss is not None]
+    return mixed[:MISSES]
 
 
 def _misses(

@@ -34,7 +34,7 @@ _COLUMNS = {
 }
 
 #: most values of a method in the table of a ranking or a matrix
-_SHOWN = 12
+SHOWN = 12
 
 
 def as_json(task: Task, results: Sequence[MethodResult]) -> dict[str, Any]:
@@ -46,8 +46,28 @@ def as_json(task: Task, results: Sequence[MethodResult]) -> dict[str, Any]:
             "references": [str(item.path) for item in task.references[:1000]],
             "skipped": [{"source": source, "reason": reason} for source, reason in task.skipped],
         },
-        **{result.spec: result.as_json() for result in results},
+        **{
+            result.spec: result.as_json()
+            if result.failure
+            else {**result.as_json(), "missed": result.missed, "misses": _misses(task, result)}
+            for result in results
+        },
     }
+
+
+def _misses(task: Task, result: MethodResult) -> list[dict[str, Any]]:
+    def name(place: int | None) -> str | None:
+        return None if place is None else str(task.references[place].path)
+
+    return [
+        {
+            "query": str(task.queries[miss.query].path),
+            "edit": task.queries[miss.query].edit,
+            "wanted": name(miss.wanted),
+            "found": name(miss.found),
+        }
+        for miss in result.misses
+    ]
 
 
 def as_markdown(task: Task, results: Sequence[MethodResult]) -> str:
@@ -58,31 +78,47 @@ def as_markdown(task: Task, results: Sequence[MethodResult]) -> str:
         lines += _values(task, good)
     else:
         lines += _figures(task, good)
-    for result in good:
-        if result.note:
-            lines.append(f"- {result.spec}: {result.note}")
-    for result in results:
-        if result.failure:
-            lines.append(f"- {result.spec} did not run: {result.failure}")
-    for source, reason in task.skipped:
-        lines.append(f"- {source} was left out: {reason}")
+    lines += [f"- {note}" for note in notes(task, results)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _figures(task: Task, results: Sequence[MethodResult]) -> list[str]:
-    columns = _COLUMNS.get(task.mode, _COLUMNS[""])
-    heads = ["method", *(head for _, head in columns), "queries", "ms/image", "µs/pair", "bytes"]
-    lines = [_row(heads), _row(["---", *["--:"] * (len(heads) - 1)])]
+def notes(task: Task, results: Sequence[MethodResult]) -> list[str]:
+    """What a reader must know of the methods, and which of them and of the files were left out, and why."""
+    return [
+        *(f"{result.spec}: {result.note}" for result in results if result.note and not result.failure),
+        *(f"{result.spec} did not run: {result.failure}" for result in results if result.failure),
+        *(f"{source} was left out: {reason}" for source, reason in task.skipped),
+    ]
+
+
+def columns_of(task: Task) -> Sequence[tuple[str, str]]:
+    """The figures that a table of this task shows: the key and the heading; the first is the main one."""
+    return _COLUMNS.get(task.mode, _COLUMNS[""])
+
+
+def method_heads(task: Task) -> list[str]:
+    """The headings of the table of methods."""
+    asked = "pairs" if task.mode == "pairs" else "queries"
+    return ["method", *(head for _, head in columns_of(task)), asked, "ms/image", "µs/pair", "bytes"]
+
+
+def method_rows(task: Task, results: Sequence[MethodResult]) -> list[list[str]]:
+    """A row of the table for each method."""
+    rows = []
     for result in results:
         timing = result.timing
-        cells = [f"{result.figures[key]:.3f}" for key, _ in columns]
+        cells = [f"{result.figures[key]:.3f}" for key, _ in columns_of(task)]
         count = result.figures.get("queries", result.figures.get("pairs", 0))
         times = (timing.milliseconds, timing.microseconds, timing.bytes) if timing else (0.0, 0.0, 0.0)
-        lines.append(
-            _row(
-                [result.spec, *cells, f"{count:,}", f"{times[0]:.1f}", f"{times[1]:.2f}", f"{times[2]:,.0f}"]
-            )
-        )
+        tail = [f"{count:,}", f"{times[0]:.1f}", f"{times[1]:.2f}", f"{times[2]:,.0f}"]
+        rows.append([result.spec, *cells, *tail])
+    return rows
+
+
+def _figures(task: Task, results: Sequence[MethodResult]) -> list[str]:
+    heads = method_heads(task)
+    lines = [_row(heads), _row(["---", *["--:"] * (len(heads) - 1)])]
+    lines += [_row(row) for row in method_rows(task, results)]
     groups = list(results[0].groups) if results else []
     if groups:
         lines += ["", "Recall@1 of each group, in per cent:", ""]
@@ -105,7 +141,7 @@ def _values(task: Task, results: Sequence[MethodResult]) -> list[str]:
         if task.mode == "query":
             lines += [
                 f"{rank}. {names[place]}: {values[0, place]:.4g}"
-                for rank, place in enumerate(ranking(task, result)[:_SHOWN], 1)
+                for rank, place in enumerate(ranking(task, result)[:SHOWN], 1)
             ]
         else:
             lines += [_row(["", *names]), _row(["---", *["--:"] * len(names)])]

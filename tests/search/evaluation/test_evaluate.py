@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from PIL import ImageOps
 
+from tests.support.browser import Open
+from tests.support.html import Elements
 from tests.support.pictures import photo_jpeg, photograph, synthetic
 from tests.support.shell import Shell
 from tests.support.waiting import wait_until
@@ -63,6 +66,30 @@ def test_attacks_are_measured_per_method_and_attack(shell: Shell, photos: Path) 
     assert found["phash"]["groups"]["flip"]["recall_at_1"] < 1
     assert found["facsimile"]["groups"]["flip"]["recall_at_1"] == 1
     assert found["facsimile"]["recall_at_precision_90"] == 1
+
+
+def test_the_page_is_one_file_with_plots_and_what_was_missed(shell: Shell, photos: Path, visit: Open) -> None:
+    evil = photos / "<b onclick=x>&.jpg"
+    evil.write_bytes(photo_jpeg(0)[:900])
+    done = shell("evaluate", photos, "--report", "report", "-m", "phash,facsimile-hash", "--attacks", "flip")
+    assert done.code == 1
+    page = shell.folder / "report" / "index.html"
+    found = Elements(page.read_text(encoding="utf-8"))
+    tags = [tag for tag, _ in found.elements]
+    assert not {"script", "link", "b onclick=x"} & set(tags)
+    assert "<b onclick=x>&.jpg was left out: " in found.text
+    assert all(
+        (values["src"] or "").startswith("data:image/jpeg;base64,")
+        for tag, values in found.elements
+        if tag == "img"
+    )
+    assert all(each in found.text for each in ("phash", "facsimile-hash", "flip", "What each method missed"))
+    shown = visit(page.as_uri(), width=360)
+    assert shown.run("document.documentElement.scrollWidth") == 360
+    assert shown.run("document.querySelectorAll('.panels svg .curve').length") == 2
+    assert not shown.complaints
+    for name in ("curves.svg", "bars.svg"):
+        assert ElementTree.parse(shell.folder / "report" / name).getroot().tag.endswith("}svg")
 
 
 def test_labelled_folders_ask_for_the_others_of_their_folder(shell: Shell, objects: Path) -> None:
