@@ -44,7 +44,7 @@ class Facsimile(ScansAndJobs):
 
     An image is bytes, a path, an http(s) or fsspec URL, or `id:ID` for a stored one. Errors are those of
     `facsimile.errors`. The parts below, which the command line and the API use, are `settings`, `index`,
-    `finder`, `queries`, `scanning` and `queue`.
+    `model`, `finder`, `queries`, `scanning` and `queue`.
     """
 
     def __init__(self, location: str, settings: Settings, *, create: bool = False) -> None:
@@ -52,16 +52,16 @@ class Facsimile(ScansAndJobs):
         self._open_index = partial(open_index, location, settings.elastic)
         new = signatures_of(settings.new_model()) if create else None
         self.index: Index = open_index(location, settings.elastic, create=new)
-        self._model = model_of(self.index, requested=settings.model, options=settings.running)
+        self.model = model_of(self.index, requested=settings.model, options=settings.running)
         self.finder = Finder(
             self.index,
             settings.thresholds,
             settings.verification,
-            model=self._model,
+            model=self.model,
             limits=settings.limits,
             locate=located,
         )
-        self.queries = QueryReader(settings, self._model, self.finder.stored_query)
+        self.queries = QueryReader(settings, self.model, self.finder.stored_query)
 
     @cached_property
     def scanning(self) -> Scanning:
@@ -87,7 +87,7 @@ class Facsimile(ScansAndJobs):
     def _ingestion(self) -> Ingestion:
         from facsimile.ingestion import Ingestion
 
-        return Ingestion(self.index, self.settings, self._model, self._open_index)
+        return Ingestion(self.index, self.settings, self.model, self._open_index)
 
     # -- writing -------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.models.base import Model
 from facsimile.imaging.record import Description, ImageRecord, Key
 from facsimile.imaging.regions import describe_regions
+from facsimile.search.calibration import Calibrations
 from facsimile.search.comparison import Comparison, compare
 from facsimile.search.errors import AmbiguousId, InvalidRequest, RecordNotFound
 from facsimile.search.index.base import Index
@@ -70,12 +71,14 @@ class Finder:
         locate: Locate = lambda record: record,
         observer: Observer = _ignore,
         cpu_limit: CpuLimit | None = None,
+        calibrated: bool = True,
     ) -> None:
         self.index = index
         self.thresholds = thresholds or Thresholds()
         self.policy = policy or Policy()
         self._model = model
         self._limits = limits
+        self._calibrations = Calibrations(index) if calibrated else None
         self._locate = locate
         self._observe = observer
         self._cpu_limit: CpuLimit = cpu_limit or nullcontext()
@@ -121,7 +124,15 @@ class Finder:
         """Every distance of two images, and the verdict of a search for the second that meets the first."""
         one, other = (each.description if isinstance(each, QueryImage) else each for each in (first, second))
         with self._cpu_limit:
-            return compare(one, other, self.thresholds, self.policy, verify=verify)
+            found = compare(one, other, self.thresholds, self.policy, verify=verify)
+        stored = next(
+            (each.key for each in (first, second) if isinstance(each, QueryImage) and each.key), None
+        )
+        if not (self._calibrations and found.match):
+            return found
+        collection = stored.collection if stored else found.match.record.collection
+        judged = self._calibrations.judged(found.match, collection)
+        return dataclasses.replace(found, match=judged)
 
     def key_of(self, id: str, collections: Sequence[str] = ()) -> Key:
         """The key of the one record with this id, in all or the given collections.
@@ -198,6 +209,8 @@ class Finder:
 
     def _answer(self, image: QueryImage, matches: Sequence[Match], params: SearchParams) -> list[Match]:
         """The matches that are returned, with the distances that are shown."""
+        if self._calibrations and params.mode == "copies":
+            matches = self._calibrations.ordered(matches)
         kept = [
             match
             for match in matches

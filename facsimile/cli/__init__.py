@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from facsimile.cli import (
+    calibrate,
     demo,
     duplicates,
     evaluate,
@@ -71,6 +72,7 @@ for module in (
     keys,
     demo,
     evaluate,
+    calibrate,
 ):
     module.register(app)
 

@@ -31,15 +31,22 @@ def count(index: IndexOption = None, collection: CollectionOption = None, json: 
 
 def status(index: IndexOption = None, json: JsonOption = False) -> None:
     """Show versions, counts and health."""
+    from facsimile.cli.calibrate import say_calibration
+    from facsimile.search.calibration import stored
     from facsimile.version import __version__
 
     with open_library(index) as library:
         info = library.index.info()
+        calibrations = stored(library.index)
     if json:
-        emit({"version": __version__, "index": info.as_json()})
-    else:
-        say(f"facsimile {__version__}")
-        say_info(info)
+        known = [calibration.as_json() for calibration in calibrations]
+        emit({"version": __version__, "index": info.as_json(), "calibrations": known})
+        return
+    say(f"facsimile {__version__}")
+    say_info(info)
+    for calibration in calibrations:
+        outdated = calibration.signatures != str(info.signatures)
+        say_calibration(calibration, "; not used: measured with other signatures" if outdated else "")
 
 
 def say_info(info: IndexInfo) -> None:

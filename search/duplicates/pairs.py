@@ -10,6 +10,7 @@ from typing import TypeVar
 from facsimile.imaging.describe import HashQuery, hash_queries_of_bits
 from facsimile.imaging.orientation import ORIENTATIONS
 from facsimile.imaging.record import ImageRecord, Key
+from facsimile.search.calibration import Calibrations
 from facsimile.search.duplicates.cluster import Cluster, Member
 from facsimile.search.duplicates.disjoint_set import DisjointSet
 from facsimile.search.index.base import Index
@@ -72,6 +73,7 @@ class Ties:
         self._filter = filter
         self._rules = rules
         self._reach = rules.reach
+        self._calibrations = Calibrations(index)
         self._tied: DisjointSet[Key] = DisjointSet()
         self._seen: set[int] = set()
         self._run = run
@@ -84,7 +86,7 @@ class Ties:
         """
         doubtful = []
         for record, matches in zip(batch, self._matches(batch), strict=True):
-            sure = [match for match in matches if self._is_sure(match)]
+            sure = [match for match in matches if self._is_sure(record, match)]
             for match in sure:
                 self._tied.join(record.key, match.record.key)
             if len(record.sources) > 1:
@@ -123,10 +125,14 @@ class Ties:
             view, self._reach.similar, _BY_HASH, self._filter, vector, by_vector, digests=record.digests
         )
 
-    def _is_sure(self, match: Match) -> bool:
+    def _judged(self, record: ImageRecord, match: Match) -> Match:
+        """The match by the calibrations of both collections."""
+        return self._calibrations.judged(self._calibrations.judged(match), record.collection)
+
+    def _is_sure(self, record: ImageRecord, match: Match) -> bool:
         if match.verdict is Verdict.IDENTICAL:
             return True
-        return match.verdict is Verdict.COPY and not self._rules.verify
+        return not self._rules.verify and self._judged(record, match).verdict is Verdict.COPY
 
     def _unseen(self, key: Key, matches: list[Match]) -> list[Match]:
         """The best pairs that were not verified from the other side."""
@@ -142,6 +148,7 @@ class Ties:
 
     def _take(self, record: ImageRecord, match: Match) -> None:
         first, second = record.key, match.record.key
+        match = self._judged(record, match)
         if self._rules.ties(match):
             self._tied.join(first, second)
             self.proven.setdefault(first, set()).add(second)
