@@ -31,6 +31,7 @@ from facsimile.imaging.record import Description
 from facsimile.search.comparison import compare
 from facsimile.search.evaluation.attacks import attack
 from facsimile.search.match import Verdict
+from facsimile.search.proof import Policy
 
 #: edits that every kind of picture meets
 EDITS = (
@@ -102,9 +103,9 @@ def family(kind: str, template: int, members: int) -> Iterator[bytes]:
             return
 
 
-def is_copy(stored: Description, query: Description) -> bool:
+def is_copy(stored: Description, query: Description, policy: Policy | None = None) -> bool:
     """Whether the product calls the query a copy."""
-    match = compare(stored, query).match
+    match = compare(stored, query, policy=policy).match
     return match is not None and match.verdict in (Verdict.COPY, Verdict.IDENTICAL)
 
 

@@ -2,8 +2,8 @@
 
 An overlay hides a part of a picture and leaves the rest equal. Two pictures made from one template agree as
 well but for a part. What tells them apart is the part that differs: under an overlay one of the two pictures
-goes on as it does around it, and the other has lines, contrast and an outline that its surroundings lack; in
-a template both have contents of their own there.
+goes on as it does around it, and the other has lines and an outline that its surroundings lack; in a template
+both have contents of their own there, or the one has them in one place and the other in another.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsimile.imaging.geometry.cells import Cells, at_cells, shrink
+from facsimile.imaging.geometry.contour import contour_of
 from facsimile.imaging.geometry.overlap import Common
 from facsimile.imaging.geometry.sharpness import equalise_sharpness
 
@@ -42,16 +43,25 @@ class Covering:
     """The part in which two pictures differ, and the rest.
 
     The covered picture is the one with more lines in the part, relative to its surroundings: by `lines`, as a
-    difference of logarithms. `outline` and `contrast` are the same for the gradient along the border of the
-    part, and for the standard deviation within it. `part` is the share of the common area that differs,
-    `largest` the share of the largest connected piece of it. Of the rest: `cells` with texture, their share
-    `texture`, the median of their correlations `agreement` and its 10 % quantile `weakest`, and the `entropy`
-    of its luma in bits (at most 5).
+    difference of logarithms; `own_lines` says by how much the other, the plain one, has more of them in the
+    part than around it. `outline` is by how much the gradient along the border of a piece of the part is
+    stronger in the covered picture, as a logarithm, in the piece where that is least; `contrast` compares the
+    standard deviations within the part. `edged`, `stronger`, `weaker` and `edges` are those of its contour
+    (see `facsimile.imaging.geometry.contour`). `correlation` is the median of the correlations within it.
+    `part` is the share of the common area that differs, `largest` the share of its largest connected piece.
+    Of the rest: `cells` with texture, their share `texture`, the median of their correlations `agreement` and
+    its 10 % quantile `weakest`, and the `entropy` of its luma in bits (at most 5).
     """
 
     lines: float
+    own_lines: float
     outline: float
     contrast: float
+    edged: float
+    stronger: float
+    weaker: float
+    edges: float
+    correlation: float
     part: float
     largest: float
     cells: int
@@ -74,18 +84,26 @@ def covering(common: Common) -> Covering | None:
     around = (inside > 0) & _wider(differing, _SURROUNDINGS) & ~_wider(differing, _PAST)
     if differing.sum() < _LEAST or equal.sum() < _LEAST_EQUAL or around.sum() < _LEAST_AROUND:
         return None
-    ours, theirs = (_Marks.of(each, differing, around, inside > 0) for each in (first, second))
-    plain, covered = sorted((ours, theirs), key=lambda marks: marks.lines)
+    sides = [_Marks.of(each, differing, around) for each in (first, second)]
+    plain, covered = sorted(sides, key=lambda marks: marks.lines)
+    contour = contour_of(plain.luma, covered.luma, differing, inside > 0)
     at_equal = at_cells(equal.astype(np.uint8)) > 0
     counted = cells.textured & at_equal
     agreement = cells.correlation[counted] if counted.any() else np.zeros(1)
-    pieces, _, sizes, _ = cv2.connectedComponentsWithStats(differing.astype(np.uint8))
+    within = cells.correlation[cells.whole & (at_cells(differing.astype(np.uint8)) > 0)]
+    sizes = _piece_sizes(differing)
     return Covering(
         lines=covered.lines - plain.lines,
-        outline=covered.outline - plain.outline,
+        own_lines=plain.lines,
+        outline=_weakest_outline(plain.luma, covered.luma, differing, inside > 0),
         contrast=covered.contrast - plain.contrast,
+        edged=contour.edged,
+        stronger=contour.stronger,
+        weaker=contour.weaker,
+        edges=contour.edges,
+        correlation=float(np.median(within)) if len(within) else 0.0,
         part=float(differing.sum() / (inside > 0).sum()),
-        largest=float(sizes[1:, cv2.CC_STAT_AREA].max() / differing.sum()) if pieces > 1 else 1.0,
+        largest=float(sizes.max() / differing.sum()),
         cells=int(counted.sum()),
         texture=float(counted.sum() / max(int((cells.whole & at_equal).sum()), 1)),
         agreement=float(np.median(agreement)),
@@ -94,27 +112,47 @@ def covering(common: Common) -> Covering | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Marks:
-    """What one picture has in the part that differs, as logarithms: lines and outline relative to the
-    surroundings, and contrast."""
+    """What one picture has in the part that differs, as logarithms: lines relative to the surroundings, and
+    contrast."""
 
+    luma: Any
     lines: float
-    outline: float
     contrast: float
 
     @classmethod
-    def of(cls, luma: Any, differing: Any, around: Any, inside: Any) -> _Marks:
+    def of(cls, luma: Any, differing: NDArray[np.bool_], around: NDArray[np.bool_]) -> _Marks:
         lines = np.abs(cv2.Laplacian(luma, cv2.CV_32F))
+        more = _ratio(lines[_wider(differing, _EDGE)], lines[around])
+        return cls(luma, more, float(np.log(luma[differing].std() + 6)))
+
+
+def _piece_sizes(differing: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The pixels of each connected piece."""
+    _, labels = cv2.connectedComponents(differing.astype(np.uint8))
+    return np.bincount(labels[differing])[1:]
+
+
+def _weakest_outline(
+    plain: Any, covered: Any, differing: NDArray[np.bool_], inside: NDArray[np.bool_]
+) -> float:
+    """By how much the gradient along the border of a piece is stronger in the covered picture, where it is
+    least so; as a logarithm."""
+    wide = _wider(differing, _EDGE)
+    kept = cv2.erode(differing.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    border = inside & wide & ~kept
+    count, labels = cv2.connectedComponents(wide.astype(np.uint8))
+    on_border, sizes = labels[border], np.bincount(labels[differing], minlength=count)[1:]
+    lengths = np.maximum(np.bincount(on_border, minlength=count)[1:], 1)
+    means = []
+    for luma in (plain, covered):
         right, down = (cv2.Sobel(luma, cv2.CV_32F, *order, scale=0.25) for order in ((1, 0), (0, 1)))
-        gradient = np.hypot(right, down)
-        widened = _wider(differing, _EDGE)
-        border = inside & widened & ~(cv2.erode(differing.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
-        return cls(
-            _ratio(lines[widened], lines[around]),
-            _ratio(gradient[border], gradient[around]),
-            float(np.log(luma[differing].std() + 6)),
-        )
+        gradient = np.hypot(right, down)[border]
+        means.append(np.bincount(on_border, gradient, count)[1:] / lengths)
+    stronger = np.log((means[1] + 2) / (means[0] + 2))
+    counted = sizes >= min(_LEAST, sizes.max())
+    return float(stronger[counted].min())
 
 
 def _ratio(values: Any, others: Any) -> float:
