@@ -1,6 +1,6 @@
 FROM python:3.13-slim AS build
 # torch serves models other than the bundled one; leave it out for an image a tenth as large
-ARG EXTRAS=parquet,s3,torch
+ARG EXTRAS=parquet,s3,crawl,torch
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY imaging imaging

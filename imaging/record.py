@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,9 @@ DEFAULT_COLLECTION = "default"
 
 #: longest id in bytes of UTF-8
 MAX_ID_BYTES = 512
+
+#: pages of a record that are kept, the first ones: a logo is on millions
+MOST_PAGES = 100
 
 
 def begins_alike(pixels: str, others: str) -> bool:
@@ -109,13 +113,54 @@ class Description(ImageFacts):
     vector: NDArray[np.float32] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebPage:
+    """A page that shows an image: its address and title, the image's caption or alternative text there, and
+    when that was seen first. What is not known is empty or None."""
+
+    url: str
+    title: str = ""
+    text: str = ""
+    seen_at: datetime | None = None
+
+    @property
+    def host(self) -> str:
+        """The host of the address in small letters; empty where it has none."""
+        try:
+            return urlsplit(self.url).hostname or ""
+        except ValueError:
+            return ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The page as a JSON object."""
+        seen = self.seen_at.isoformat() if self.seen_at else None
+        return {"url": self.url, "title": self.title, "text": self.text, "seen_at": seen}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The page that `as_json` has written; only `url` is needed. Raises ValueError for no date."""
+        seen = datetime.fromisoformat(data["seen_at"]) if data.get("seen_at") else None
+        if seen is not None and seen.tzinfo is None:
+            seen = seen.replace(tzinfo=UTC)
+        return cls(url=data["url"], title=data.get("title") or "", text=data.get("text") or "", seen_at=seen)
+
+
+def joined_pages(pages: Iterable[WebPage]) -> tuple[WebPage, ...]:
+    """The pages, each address once as it came first, without those beyond `MOST_PAGES`."""
+    joined: dict[str, WebPage] = {}
+    for page in pages:
+        joined.setdefault(page.url, page)
+    return tuple(joined.values())[:MOST_PAGES]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Record(ImageFacts):
     """A stored image as it is shown: all but its signatures and thumbnail.
 
     `sources` are the places where these very bytes were seen, the first one first: the same file in two
     folders is one record with two sources. `gone` are places that no longer have these bytes, since the file
-    was moved, removed or changed. `metadata` is a JSON object.
+    was moved, removed or changed. `pages` are web pages that show the image, the first ones only. `metadata`
+    is a JSON object.
     """
 
     id: str
@@ -125,6 +170,7 @@ class Record(ImageFacts):
     title: str = ""
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    pages: tuple[WebPage, ...] = ()
     added_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -197,6 +243,7 @@ class ImageRecord(Record):
         title: str = "",
         tags: tuple[str, ...] = (),
         metadata: Mapping[str, Any] | None = None,
+        pages: tuple[WebPage, ...] = (),
     ) -> ImageRecord:
         """The record of a described image; its id is the SHA-256 of the bytes unless the caller has one."""
         return cls(
@@ -212,6 +259,7 @@ class ImageRecord(Record):
             title=title,
             tags=tags,
             metadata=metadata or {},
+            pages=joined_pages(pages),
         )
 
     def replaced(self, **changes: Any) -> ImageRecord:
@@ -245,6 +293,10 @@ _CODECS = {
     "gone": _TUPLE,
     "tags": _TUPLE,
     "metadata": _Codec(dict, dict),
+    "pages": _Codec(
+        lambda pages: [page.as_json() for page in pages],
+        lambda listed: tuple(map(WebPage.from_json, listed)),
+    ),
     "added_at": _Codec(datetime.isoformat, datetime.fromisoformat),
     "bits": _HASH,
     "bits_trimmed": _optional(_HASH),

@@ -38,6 +38,7 @@ class FailureList:
             "title": item.title,
             "tags": list(item.tags),
             "metadata": dict(item.metadata),
+            **({"pages": [page.as_json() for page in item.pages]} if item.pages else {}),
             "reason": outcome.reason,
             "error": outcome.error,
             "transient": outcome.transient,

@@ -9,9 +9,9 @@ from hashlib import sha256
 from typing import Any, Self
 
 from facsimile.imaging.errors import FacsimileError
-from facsimile.imaging.record import DEFAULT_COLLECTION
+from facsimile.imaging.record import DEFAULT_COLLECTION, WebPage
 from facsimile.search.index.base import Status
-from facsimile.search.index.validation import name_faults, word_faults
+from facsimile.search.index.validation import name_faults, page_faults, word_faults
 from facsimile.search.secrets import without_url_secrets
 
 #: characters of the source of an item that no index takes which are kept
@@ -23,6 +23,7 @@ class Item:
     """One image to bring in: where it is, and what its owner says about it. Can be pickled.
 
     `source` is an absolute path, a URL, or `ARCHIVE!/MEMBER`, or empty for bytes that came without one.
+    `location` is where the bytes lie, if that is elsewhere: those of a crawl lie in its WARC file.
     Without an `id` the record is named by the SHA-256 of its bytes. `data` holds the bytes where the reader
     of the source had them in hand.
     """
@@ -33,12 +34,24 @@ class Item:
     title: str = ""
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    pages: tuple[WebPage, ...] = ()
+    location: str = ""
     data: bytes | None = field(default=None, repr=False)
 
     def faults(self) -> Iterator[str]:
         """What keeps the item from being stored, whatever its bytes are."""
         yield from name_faults(self.id if self.id is not None else "no id", self.collection)
         yield from word_faults([self.source], self.title, self.tags, self.metadata)
+        yield from page_faults(self.pages)
+
+    def with_data(self, data: bytes) -> Item:
+        """This item with its bytes."""
+        return dataclasses.replace(self, data=data)
+
+    @property
+    def stored_at(self) -> str:
+        """Where the bytes lie."""
+        return self.location or self.source
 
     def without_data(self) -> Item:
         """This item as a reference only; one that its bytes alone named gets the id that they give it."""

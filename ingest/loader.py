@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from facsimile.imaging.errors import FacsimileError
-from facsimile.ingest import archives, storage
+from facsimile.ingest import archives, storage, warc
 from facsimile.ingest.errors import SourceError, SourceNotAllowed, SourceTooLarge, SourceUnreadable
 from facsimile.ingest.fetch_limits import FetchLimits
 from facsimile.ingest.item import Item, shown
@@ -40,9 +40,9 @@ class Loader:
     def load(self, items: Sequence[Item]) -> list[bytes | FacsimileError]:
         """For each item its bytes, or why there are none."""
         waiting = {
-            position: self._begin(item.source)
+            position: self._begin(item.stored_at)
             for position, item in enumerate(items)
-            if item.data is None and is_remote(item.source)
+            if item.data is None and is_remote(item.stored_at)
         }
         return [self._one(item, waiting.get(position)) for position, item in enumerate(items)]
 
@@ -64,7 +64,7 @@ class Loader:
             if coming is not None:
                 data = coming.result()
             else:
-                data = item.data if item.data is not None else self._bytes(item.source)
+                data = item.data if item.data is not None else self._bytes(item.stored_at)
         except SourceError as error:
             return error
         except Exception as error:  # one source never ends the others
@@ -78,6 +78,9 @@ class Loader:
         if not self._files:
             raise SourceNotAllowed(_ONLY_WEB)
         archive, separator, member = source.partition(archives.SEPARATOR)
+        if separator and warc.is_warc(archive):
+            with opened(archive) as file:
+                return warc.read_record(file, archive, member, max_bytes=self._limits.max_bytes)
         if separator and archives.is_archive(archive):
             with opened(archive) as file:
                 return archives.read_member(file, archive, member, max_bytes=self._limits.max_bytes)

@@ -1,8 +1,10 @@
 """Lists of images: text, CSV, JSON Lines and Parquet, read row by row.
 
 A row has `source` or `url`, and may have `id`, `collection`, `title` and `tags` (a list, or text parted by
-`;` or `|`); `metadata` may hold an object, and every other column goes there too. In `.txt` a line is a
-source and `#` begins a comment. Sources that are relative paths count from the folder of the list. A row
+`;` or `|`). `page` is the address of a web page that shows the image, with `page_title`, `page_text` (caption
+or alternative text) and `page_seen_at`; `pages` may list several, as addresses or objects of `url`, `title`,
+`text` and `seen_at`. `metadata` may hold an object, and every other column goes there too. In `.txt` a line
+is a source and `#` begins a comment. Sources that are relative paths count from the folder of the list. A row
 that cannot be understood becomes a failed outcome with its line; the others go on.
 """
 
@@ -12,14 +14,16 @@ import csv
 import os
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, BinaryIO
 
 import orjson
 
-from facsimile.imaging.record import DEFAULT_COLLECTION
+from facsimile.imaging.record import DEFAULT_COLLECTION, WebPage
 from facsimile.ingest.errors import ManifestError
 from facsimile.ingest.failures import VERDICT
 from facsimile.ingest.item import Item, Outcome
+from facsimile.ingest.open_source import is_web
 
 SUFFIXES = (".txt", ".csv", ".jsonl", ".ndjson", ".parquet")
 
@@ -159,6 +163,7 @@ def _item(row: Mapping[str, Any], folder: str, collection: str) -> Item:
     title = fields.pop("title", None)
     tags = _tags(fields.pop("tags", None))
     collection = str(fields.pop("collection", None) or collection)
+    pages = _pages(fields)
     inner = fields.pop("metadata", None)
     if isinstance(inner, Mapping):
         fields.update(inner)
@@ -176,7 +181,42 @@ def _item(row: Mapping[str, Any], folder: str, collection: str) -> Item:
         title="" if title is None else str(title),
         tags=tags,
         metadata=metadata,
+        pages=pages,
     )
+
+
+def _pages(fields: dict[str, Any]) -> tuple[WebPage, ...]:
+    """Take the pages out of the fields of a row; a `page` that is no web address is metadata as any other."""
+    listed = fields.pop("pages", None) or []
+    if isinstance(listed, str):
+        listed = listed.split()
+    if is_web(str(fields.get("page", ""))):
+        named = {name: fields.pop(f"page_{name}", None) for name in ("title", "text", "seen_at")}
+        listed = [{"url": fields.pop("page"), **named}, *listed]
+    if not isinstance(listed, list):
+        raise ManifestError("pages is no list")
+    return tuple(map(_page, listed))
+
+
+def _page(value: object) -> WebPage:
+    if isinstance(value, Mapping):
+        words = {name: value.get(name) for name in ("url", "title", "text")}
+        seen = value.get("seen_at")
+    else:
+        words, seen = {"url": value}, None
+    if not is_web(str(words["url"] or "")):
+        raise ManifestError(f"a page is a web address, or an object with its `url`, not {value!r:.80}")
+    try:
+        return WebPage.from_json(
+            {**{name: str(word or "") for name, word in words.items()}, "seen_at": _time(seen)}
+        )
+    except ValueError as error:
+        raise ManifestError(f"the time at which a page was seen is not in ISO 8601 ({error})") from None
+
+
+def _time(value: object) -> str:
+    """A time as text; columns of Parquet may hold times."""
+    return value.isoformat() if isinstance(value, datetime) else str(value or "")
 
 
 def _tags(value: object) -> tuple[str, ...]:

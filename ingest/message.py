@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -14,13 +15,31 @@ from typing import Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from facsimile.imaging.record import DEFAULT_COLLECTION
+from facsimile.imaging.record import DEFAULT_COLLECTION, WebPage
 from facsimile.ingest.errors import MessageError
 from facsimile.ingest.item import Item
 from facsimile.ingest.open_source import is_remote
 from facsimile.search.index.validation import COLLECTION
 
 VERSION = 1
+
+
+class MessagePage(BaseModel):
+    """A web page that shows the image."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, title="page")
+
+    url: str
+    title: str | None = None
+    text: str | None = Field(None, description="the caption or the alternative text of the image there")
+    seen_at: str | None = Field(None, description="when that was seen first: date and time, ISO 8601")
+
+    @field_validator("seen_at")
+    @classmethod
+    def _is_time(cls, value: str | None) -> str | None:
+        if value is not None:
+            datetime.fromisoformat(value)
+        return value
 
 
 class Message(BaseModel):
@@ -48,6 +67,7 @@ class Message(BaseModel):
     title: str | None = None
     tags: list[str] | None = None
     metadata: dict[Any, Any] | None = Field(None, description="any JSON object")
+    pages: list[MessagePage] | None = Field(None, description="web pages that show the image")
 
     @field_validator("version", mode="before")
     @classmethod
@@ -66,6 +86,7 @@ _TYPES = {
     "title": "a text",
     "tags": "a list of texts",
     "metadata": "an object",
+    "pages": "a list of pages, objects with `url` and perhaps `title`, `text` and `seen_at` (ISO 8601)",
 }
 
 
@@ -106,6 +127,10 @@ def format_item(item: Item) -> dict[str, Any]:
         message["tags"] = list(item.tags)
     if item.metadata:
         message["metadata"] = dict(item.metadata)
+    if item.location:
+        message["location"] = item.location
+    if item.pages:
+        message["pages"] = [page.as_json() for page in item.pages]
     return message
 
 
@@ -123,6 +148,8 @@ def _item(fields: Mapping[str, Any], source: str, data: bytes | None) -> Item:
         title=fields.get("title", ""),
         tags=tuple(fields.get("tags", ())),
         metadata=fields.get("metadata", {}),
+        pages=tuple(map(WebPage.from_json, fields.get("pages", ()))),
+        location=fields.get("location", ""),
         data=data,
     )
 

@@ -12,7 +12,7 @@ from facsimile.imaging.decode import Limits
 from facsimile.imaging.describe import describe_many
 from facsimile.imaging.errors import FacsimileError
 from facsimile.imaging.models.base import Model
-from facsimile.imaging.record import Description, ImageRecord, Key
+from facsimile.imaging.record import Description, ImageRecord, Key, joined_pages
 from facsimile.ingest.item import Item, Outcome
 from facsimile.ingest.loader import Loader
 from facsimile.ingest.open_source import is_remote
@@ -199,7 +199,7 @@ class _Chunk:
 
 def _held(items: Sequence[tuple[int, Item]], index: Index) -> dict[int, Key]:
     """The keys of remote items whose source the index holds already, by their positions."""
-    remote = [(position, item) for position, item in items if item.data is None and is_remote(item.source)]
+    remote = [(position, item) for position, item in items if item.data is None and is_remote(item.stored_at)]
     held: dict[tuple[str, str], list[Key]] = {}
     for collection in {item.collection for _, item in remote}:
         sources = tuple({item.place for _, item in remote if item.collection == collection})
@@ -223,13 +223,16 @@ def _tells_more(item: Item, stored: Known) -> bool:
         or item.title not in ("", stored.title)
         or item.tags not in ((), stored.tags)
         or dict(item.metadata) not in ({}, dict(stored.metadata))
+        or joined_pages(stored.pages + item.pages) != stored.pages
     )
 
 
 def _retold(record: ImageRecord, item: Item) -> ImageRecord:
     """The stored record with the item's source and words; `Index.put` keeps what the item is silent about."""
     sources = (item.source,) if item.source else ()
-    return record.replaced(sources=sources, title=item.title, tags=item.tags, metadata=item.metadata)
+    return record.replaced(
+        sources=sources, title=item.title, tags=item.tags, metadata=item.metadata, pages=item.pages
+    )
 
 
 def _record(item: Item, description: Description) -> ImageRecord:
@@ -241,6 +244,7 @@ def _record(item: Item, description: Description) -> ImageRecord:
         title=item.title,
         tags=item.tags,
         metadata=item.metadata,
+        pages=item.pages,
     )
 
 

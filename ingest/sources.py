@@ -1,4 +1,4 @@
-"""What the user names, as a stream of images: files, folders, globs, archives, URLs, object stores, lists."""
+"""What the user names, as a stream of images: files, folders, globs, archives, crawls, URLs, lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from facsimile.imaging.record import DEFAULT_COLLECTION
-from facsimile.ingest import archives, manifests, storage
+from facsimile.ingest import archives, manifests, storage, warc
 from facsimile.ingest.errors import (
     FetchUnavailable,
     NothingFound,
@@ -48,8 +48,9 @@ def items(
     """The images of one source, one at a time, in the same order each time.
 
     A source is a file, a folder (with the folders in it, without hidden ones), a glob (`**` too), an archive,
-    an http(s) URL, any URL that fsspec knows, or a list (see `facsimile.ingest.manifests`). What is no image
-    by its name is skipped, and passed to `passed_over`. What cannot be read is a failed outcome.
+    a web crawl (WARC), an http(s) URL, any URL of fsspec, or a list (see `facsimile.ingest.manifests`).
+    What is no image by its name is skipped, and passed to `passed_over`. What cannot be read is a failed
+    outcome.
 
     Raises SourceNotFound, NothingFound, ManifestError, and SourceNotAllowed for an unknown kind of URL.
     """
@@ -75,6 +76,9 @@ def all_items(
     """
     check_collection(collection)
     for source in sources:
+        if warc.is_warc(source):  # its first image comes after all of its pages
+            with opened(source.removeprefix("file://")):
+                continue
         next(items(source, collection=collection, max_bytes=max_bytes))
     for source in sources:
         yield from items(
@@ -97,7 +101,7 @@ def count(sources: Sequence[str]) -> int | None:
     """How many images there are, for the time left; None where that would mean reading archives or asking a
     service. Raises as `items`.
     """
-    if any("://" in source or archives.is_archive(source) for source in sources):
+    if any("://" in source or archives.is_archive(source) or warc.is_warc(source) for source in sources):
         return None
     return sum(1 for source in sources for _ in items(source))
 
@@ -107,6 +111,11 @@ def is_image_name(name: str) -> bool:
     parts = name.replace("\\", "/").split("/")
     hidden = any((part[:1] == "." and part not in (".", "..")) or part == "__MACOSX" for part in parts)
     return not hidden and name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def _is_list(name: str) -> bool:
+    """Whether a file of this name stands for many images."""
+    return archives.is_archive(name) or manifests.is_manifest(name) or warc.is_warc(name)
 
 
 class _Reader:
@@ -138,7 +147,7 @@ class _Reader:
     def _local(self, path: str) -> Found:
         if Path(path).is_dir():
             yield from self._folder(path)
-        elif archives.is_archive(path) or manifests.is_manifest(path):
+        elif _is_list(path):
             yield from self._listed(path)
         else:
             yield self._file(path)
@@ -147,7 +156,7 @@ class _Reader:
         if storage.is_folder(url):
             for each in storage.walk(url):
                 yield from self._if_image(each)
-        elif archives.is_archive(url) or manifests.is_manifest(url):
+        elif _is_list(url):
             yield from self._listed(url)
         else:
             yield Item(url, collection=self._collection)
@@ -159,6 +168,14 @@ class _Reader:
                 if manifests.is_manifest(name):
                     folder = name.rpartition("/")[0]
                     yield from manifests.read(file, name, folder=folder, collection=self._collection)
+                elif warc.is_warc(name):
+                    yield from warc.read(
+                        file,
+                        name,
+                        is_image=is_image_name,
+                        max_bytes=self._max_bytes,
+                        collection=self._collection,
+                    )
                 else:
                     yield from archives.read(
                         file,
@@ -182,7 +199,7 @@ class _Reader:
             if Path(path).is_dir():
                 if not recursive:
                     yield from self._folder(path)
-            elif archives.is_archive(path):
+            elif archives.is_archive(path) or warc.is_warc(path):
                 yield from self._local(path)
             else:
                 yield from self._if_image(path)

@@ -13,7 +13,7 @@ from facsimile.imaging.describe import HashQuery
 from facsimile.imaging.record import Description, ImageRecord, Key
 
 #: filter keys that name a field of the record; any other key names a path in the metadata
-FIELDS = frozenset({"id", "sha256", "source", "format", "tags"})
+FIELDS = frozenset({"id", "sha256", "source", "page", "site", "format", "tags"})
 
 
 #: a query image: a described one, or a stored record, which carries its signatures
@@ -26,8 +26,9 @@ class Filter:
 
     `collections`: any of them. `terms`: for each key, the record has at least one of the values. A key is
     one of `FIELDS` or a dotted path into the metadata (`camera.model`, also spelled `metadata.camera.model`);
-    values compare as text, numbers as JSON writes them, true and false in small letters. `under`: a
-    prefix of one of the places that the record has or had. `id_prefix`: how its id begins.
+    `page` is the address of a page that shows the image, `site` the host of one. Values compare as text,
+    numbers as JSON writes them, true and false in small letters. `under`: a prefix of one of the places that
+    the record has or had. `id_prefix`: how its id begins.
     """
 
     collections: tuple[str, ...] = ()

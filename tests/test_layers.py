@@ -32,7 +32,7 @@ HOMES = {
     "elasticsearch": ("search/index/elastic/*",),
     "elastic_transport": ("search/index/elastic/*",),
     "urllib3": ("search/index/elastic/*",),
-    "sqlite3": ("search/index/embedded/*",),
+    "sqlite3": ("search/index/embedded/*", "ingest/page_links.py"),
     "httpx": (
         "ingest/fetch*.py",
         "facsimile/client/*",
@@ -41,6 +41,8 @@ HOMES = {
     "fsspec": ("ingest/storage.py",),
     "pyarrow": ("ingest/manifests.py",),
     "watchfiles": ("ingest/watch.py",),
+    "fastwarc": ("ingest/warc.py",),
+    "lxml": ("ingest/html_images.py",),
     "pebble": ("ingest/bulk.py", "search/proof_pool.py"),
     "jinja2": ("search/html_report.py",),
     "pydantic": ("facsimile/settings.py", "facsimile/api/*", "ingest/message.py"),

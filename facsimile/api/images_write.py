@@ -19,6 +19,7 @@ from facsimile.api.schemas.fields import (
     Id,
     Image,
     Metadata,
+    Pages,
     PathId,
     Picture,
     QueryCollection,
@@ -40,11 +41,12 @@ router = APIRouter(prefix="/v1/images", tags=["images"])
 
 
 class Attributes(BaseModel):
-    """Title, tags, metadata and source of an image; what is left out keeps its stored value."""
+    """Title, tags, metadata, pages and source of an image; what is left out keeps its stored value."""
 
     title: str = Field("", max_length=4096)
     tags: Tags = []
     metadata: Metadata = {}
+    pages: Pages = []
     source: Annotated[str, checked(source_faults)] = Field(
         "", description="where the image is from; by default its `url`"
     )
@@ -310,6 +312,7 @@ def _item(requested: NewImage, data: bytes, target: str) -> Item:
         title=requested.title,
         tags=tuple(requested.tags),
         metadata=requested.metadata,
+        pages=tuple(page.stored for page in requested.pages),
         data=data,
     )
 

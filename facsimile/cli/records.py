@@ -116,6 +116,7 @@ def _facts(record: ImageRecord) -> list[tuple[str, Any]]:
         ("sha256", record.sha256),
         *(("source", source) for source in record.present),
         *(("gone", source) for source in record.gone),
+        *(("page", page.url) for page in record.pages),
         ("title", record.title),
         ("tags", ", ".join(record.tags)),
         *((f"{key}", value) for key, value in record.metadata.items()),

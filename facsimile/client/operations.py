@@ -21,7 +21,7 @@ from facsimile.search.sequences import listed
 if TYPE_CHECKING:
     import httpx
 
-    from facsimile.imaging.record import Record
+    from facsimile.imaging.record import Record, WebPage
     from facsimile.ingest.item import Item
     from facsimile.results import Comparison, Finding, Job, Scan, Stored
     from facsimile.search.match import Match
@@ -107,6 +107,7 @@ def add(
     metadata: Mapping[str, Any] | None,
     source: str,
     wait: bool | None,
+    pages: Sequence[WebPage] = (),
 ) -> Operation[Stored]:
     """Store one image."""
     from facsimile.results import Stored
@@ -121,6 +122,8 @@ def add(
     fields: dict[str, Any] = {name: value for name, value in about.items() if value}
     if metadata:
         fields["metadata"] = dict(metadata)
+    if pages:
+        fields["pages"] = [page.as_json() for page in pages]
     parts = {
         **_body(fields, image),
         "params": {} if wait is None else {"wait": json.dumps(wait)},
@@ -143,6 +146,7 @@ def add_item(item: Item, data: bytes | None, *, default: bool) -> Operation[Stor
         title=item.title,
         tags=item.tags,
         metadata=item.metadata,
+        pages=item.pages,
         source=item.source,
         wait=True,
     )
@@ -357,7 +361,7 @@ def _as_json(image: Upload) -> dict[str, Any]:
 
 
 def _form_value(value: Any) -> Any:
-    if isinstance(value, list):
+    if isinstance(value, list) and not any(isinstance(each, dict) for each in value):
         return [str(each) for each in value]
     return value if isinstance(value, str) else json.dumps(value)
 

@@ -23,7 +23,7 @@ export function showFinding(finding, only) {
     figure("Work", work, finding, finding.proof?.area.stored));
   find("finding-facts").replaceChildren(
     make("p", { class: "soft" }, meaning(finding)),
-    terms([...figures(finding), ...places("Found at", suspect), ...places("Work at", work)]),
+    terms([...figures(finding), ...places("Found at", suspect), ...pages(suspect), ...places("Work at", work)]),
     make("p", { class: "only" },
       ...finding.sites.map((site) => narrower(`Only ${site}`, () => only("site", site))),
       narrower("Only this work", () => only("work", `${work.collection}/${work.id}`))));
@@ -39,6 +39,15 @@ function places(term, record) {
   const list = sources({ sources: record.sources });
   list?.classList.add("scroll");
   return list ? [[term, list]] : [];
+}
+
+/** The web pages that show the suspect, with its caption there. */
+function pages({ pages: shown = [] }) {
+  if (!shown.length) return [];
+  return [["On the pages", make("ul", { class: "sources scroll" }, ...shown.map(({ url, title, text }) =>
+    make("li", {},
+      /^https?:\/\//.test(url) ? make("a", { href: url, rel: "noopener noreferrer nofollow" }, title || url) : url,
+      text && `: ${text}`)))]];
 }
 
 // -- the pictures --------------------------------------------------------------------------------------------

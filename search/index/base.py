@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from facsimile.imaging.errors import FacsimileError
-from facsimile.imaging.record import ImageRecord, Key
+from facsimile.imaging.record import ImageRecord, Key, WebPage, joined_pages
 from facsimile.search.errors import IndexUnavailable, InvalidRequest
 from facsimile.search.index import amending
 from facsimile.search.index.conflicts import retry_conflicts
@@ -76,6 +77,7 @@ class Known:
     title: str
     tags: tuple[str, ...]
     metadata: Mapping[str, Any]
+    pages: tuple[WebPage, ...]
     added_at: datetime
     version: Any
 
@@ -89,6 +91,7 @@ class Known:
             title=record.title,
             tags=record.tags,
             metadata=record.metadata,
+            pages=record.pages,
             added_at=record.added_at,
             version=None,
         )
@@ -161,9 +164,9 @@ class Index(ABC):
     def put(self, records: Sequence[ImageRecord]) -> list[Written]:
         """Write records; the answer has one outcome for each, in their order.
 
-        The same bytes under the same key are `unchanged`, unless they bring a new source (added to the
-        others) or other words (title, tags, metadata: the new ones count, silence keeps the old). Other bytes
-        replace the record. Records of one key are merged in their order and written once; each has the
+        The same bytes under the same key are `unchanged`, unless they bring a new source or page (added to
+        the others) or other words (title, tags, metadata: the new ones count, silence keeps the old). Other
+        bytes replace the record. Records of one key are merged in their order and written once; each has the
         outcome that it would have had alone. Safe against other writers. A record that no index takes (see
         `facsimile.search.index.validation`) is `failed` with the reason; the others are written. Passwords
         and signatures in sources are not stored.
@@ -372,15 +375,20 @@ def merged(record: ImageRecord, before: Known | None) -> ImageRecord | None:
         title=record.title or before.title,
         tags=record.tags or before.tags,
         metadata=record.metadata or before.metadata,
+        pages=joined_pages(before.pages + record.pages),
         added_at=before.added_at,
     )
-    same = (after.sources, after.gone, after.title, after.tags) == (
-        *(before.sources, before.gone, before.title, before.tags),
+    same = (after.sources, after.gone, after.title, after.tags, after.pages) == (
+        *(before.sources, before.gone, before.title, before.tags, before.pages),
     )
     return None if same and dict(after.metadata) == dict(before.metadata) else after
 
 
 def _public(record: ImageRecord) -> ImageRecord:
-    """The record with its sources as they may be shown."""
+    """The record with its sources and pages as they may be shown."""
     sources = tuple(dict.fromkeys(map(without_url_secrets, record.sources)))
-    return record if sources == record.sources else record.replaced(sources=sources)
+    pages = joined_pages(
+        dataclasses.replace(page, url=without_url_secrets(page.url)) for page in record.pages
+    )
+    same = (sources, pages) == (record.sources, record.pages)
+    return record if same else record.replaced(sources=sources, pages=pages)

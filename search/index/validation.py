@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from facsimile.imaging.record import BITS, MAX_ID_BYTES, MOST_PANELS, ImageRecord
+from facsimile.imaging.record import BITS, MAX_ID_BYTES, MOST_PANELS, ImageRecord, WebPage
 from facsimile.search.errors import InvalidRequest
 
 #: a collection is also a part of URLs, file names and log lines
@@ -50,6 +50,7 @@ def _faults(record: ImageRecord, dims: int) -> Iterator[str]:
         yield "added_at has no time zone"
     yield from _signature_faults(record, dims)
     yield from word_faults((*record.sources, *record.gone), record.title, record.tags, record.metadata)
+    yield from page_faults(record.pages)
 
 
 def name_faults(id: str, collection: str) -> Iterator[str]:
@@ -104,6 +105,16 @@ def tag_faults(tag: str) -> Iterator[str]:
 def source_faults(source: str) -> Iterator[str]:
     """What keeps a place from being stored."""
     yield from text_faults("a source", source, MAX_TERM_BYTES)
+
+
+def page_faults(pages: Iterable[WebPage]) -> Iterator[str]:
+    """What keeps pages from being stored."""
+    for page in pages:
+        if not page.url:
+            yield "a page has no address"
+        yield from text_faults("the address of a page", page.url, MAX_TERM_BYTES)
+        yield from text_faults("the title of a page", page.title, MAX_TERM_BYTES)
+        yield from text_faults("the text beside an image", page.text, MAX_TERM_BYTES)
 
 
 def text_faults(name: str, text: str, most: int) -> Iterator[str]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
 
-from facsimile.imaging.record import Key
+from facsimile.imaging.record import MOST_PAGES, Key, WebPage
 from facsimile.search.index.base import Index, Status
 from tests.conformance.conftest import Place
 from tests.support.records import (
     digest,
     look,
+    only,
     question,
     random_bits,
     random_panels,
@@ -34,6 +36,47 @@ HOSTILE_IDS = [
     ".",
     "_id",
 ]
+
+
+SEEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def page(number: int, **fields: Any) -> WebPage:
+    return WebPage(url=f"https://shop-{number}.example/lamps?p=1", **fields)
+
+
+def test_pages_are_added_to_those_that_are_stored(index: Index, rng: np.random.Generator) -> None:
+    first = record("lamp", rng, pages=(page(1, title="Lamps", text="a lamp", seen_at=SEEN),))
+    again = first.replaced(pages=(page(1, title="other"), page(2)))
+    assert statuses(index, first) == [Status.ADDED]
+    assert statuses(index, again, again, first) == [Status.UPDATED, Status.UNCHANGED, Status.UNCHANGED]
+    stored = index.get([first.key])[first.key]
+    assert stored.pages == (page(1, title="Lamps", text="a lamp", seen_at=SEEN), page(2))
+
+
+def test_records_are_found_by_page_and_by_its_host(index: Index, rng: np.random.Generator) -> None:
+    statuses(index, record("a", rng, pages=(page(1), page(2))), record("b", rng, pages=(page(2),)))
+    index.refresh()
+
+    def found(**terms: str) -> set[str]:
+        return {each.id for each in index.scan(only(**terms))}
+
+    assert found(page=page(1).url) == {"a"}
+    assert found(site="shop-2.example") == {"a", "b"}
+    assert found(site="example") == set()
+    index.delete([Key("default", "a")])
+    index.refresh()
+    assert found(site="shop-1.example") == set()
+
+
+def test_the_first_pages_are_kept_and_secrets_of_none(index: Index, rng: np.random.Generator) -> None:
+    secret = WebPage(url="https://ann:secret@shop.example/")
+    many = record("logo", rng, pages=(secret, *map(page, range(MOST_PAGES + 5))))
+    assert statuses(index, many) == [Status.ADDED]
+    urls = [each.url for each in index.get([many.key])[many.key].pages]
+    assert "secret" not in urls[0]
+    assert urls[1:] == [page(number).url for number in range(MOST_PAGES - 1)]
+    assert statuses(index, record("none", rng, pages=(WebPage(url=""),))) == [Status.FAILED]
 
 
 def test_every_field_comes_back(index: Index, rng: np.random.Generator) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import orjson
@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from facsimile.imaging.errors import BrokenImage
+from facsimile.imaging.record import WebPage
 from facsimile.ingest.errors import FetchUnavailable, ManifestError
 from facsimile.ingest.failures import FailureList
 from facsimile.ingest.item import Item, Outcome
@@ -62,6 +63,26 @@ def test_csv(tmp_path: Path) -> None:
         "line 3: no source",
         "line 4: 8 cells under 6 columns",
     ]
+
+
+def test_pages_of_rows(tmp_path: Path) -> None:
+    seen = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    good, bad = read(
+        tmp_path / "list.jsonl",
+        '{"url": "https://a.example/1.jpg", "page": "https://a.example/", "page_title": "A",'
+        ' "page_text": "a lamp", "page_seen_at": "2026-03-01T12:00:00Z", "shop": 7}\n'
+        '{"url": "https://a.example/2.jpg", "pages": ["https://b.example/x", {"url": "https://c.example/"}]}\n'
+        '{"url": "https://a.example/3.jpg", "page": 12}\n'
+        '{"url": "https://a.example/4.jpg", "pages": ["b.example"]}\n'
+        '{"url": "https://a.example/5.jpg", "page": "https://a.example/", "page_seen_at": "yesterday"}\n',
+    )
+    assert [(item.pages, item.metadata) for item in good] == [
+        ((WebPage(url="https://a.example/", title="A", text="a lamp", seen_at=seen),), {"shop": 7}),
+        ((WebPage(url="https://b.example/x"), WebPage(url="https://c.example/")), {}),
+        ((), {"page": 12}),
+    ]
+    assert "a page is a web address, or an object with its `url`, not 'b.example'" in bad[0]
+    assert "the time at which a page was seen is not in ISO 8601" in bad[1]
 
 
 def test_csv_of_other_habits(tmp_path: Path) -> None:
@@ -169,7 +190,8 @@ JSON = st.recursive(
 def test_whatever_failed_comes_back_as_it_was(
     tmp_path: Path, text: str, words: str, tags: list[str], metadata: dict[str, object]
 ) -> None:
-    item = Item(f"https://example.org/{text}", text, "c", words, tuple(tags), metadata)
+    pages = (WebPage(url="https://example.org/", title=words),)
+    item = Item(f"https://example.org/{text}", text, "c", words, tuple(tags), metadata, pages)
     with FailureList(tmp_path / "f.jsonl") as failures:
         failures.add(Outcome(item, Status.FAILED, "x", FetchUnavailable))
     assert list(items(str(tmp_path / "f.jsonl"))) == [item]

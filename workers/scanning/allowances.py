@@ -34,8 +34,9 @@ KIND = "allowance"
 class By(enum.StrEnum):
     """The subject of a condition of an allowance.
 
-    `source`: a glob on whole addresses or paths. `site`: a host with its subdomains. `collection`: of
-    suspects. `suspect`, `work`: a record, as ID or COLLECTION/ID.
+    `source`: a glob on whole addresses or paths, of a page that shows the suspect or of all its images.
+    `site`: a host with its subdomains. `collection`: of suspects. `suspect`, `work`: a record, as ID or
+    COLLECTION/ID.
     """
 
     SOURCE = "source"
@@ -80,9 +81,9 @@ class Allowance:
             "at": self.at.isoformat(timespec="seconds"),
         }
 
-    def covers(self, finding: Finding, key: Key, source: str | None) -> bool:
+    def covers(self, finding: Finding, key: Key, place: str | None) -> bool:
         """Whether the work of a finding may be shown by this record at this place (None: it has none)."""
-        return all(_meets(by, pattern, finding, key, source) for by, pattern in self.where.items())
+        return all(_meets(by, pattern, finding, key, place) for by, pattern in self.where.items())
 
 
 class Allowances:
@@ -202,14 +203,14 @@ def _keys(index: Index, name: str, within: tuple[str, ...]) -> list[Key]:
 
 def _allows(allowed: list[Allowance], finding: Finding) -> bool:
     """Whether each place of each record of the suspect is covered."""
-    sources: list[str | None] = [*finding.suspect["sources"]] or [None]
+    places: list[str | None] = [*finding.places] or [None]
     keys = finding.suspect_keys
     return bool(keys) and all(
-        any(each.covers(finding, key, source) for each in allowed) for key in keys for source in sources
+        any(each.covers(finding, key, place) for each in allowed) for key in keys for place in places
     )
 
 
-def _meets(by: By, pattern: str, finding: Finding, key: Key, source: str | None) -> bool:
+def _meets(by: By, pattern: str, finding: Finding, key: Key, place: str | None) -> bool:
     match by:
         case By.WORK:
             met = _names(pattern, finding.work_key)
@@ -218,9 +219,12 @@ def _meets(by: By, pattern: str, finding: Finding, key: Key, source: str | None)
         case By.COLLECTION:
             met = key.collection == pattern
         case By.SOURCE:
-            met = source is not None and fnmatchcase(_lowered(source), _lowered(pattern))
+            images = finding.suspect["sources"]
+            met = place is not None and (
+                _fits(place, pattern) or all(_fits(image, pattern) for image in images)
+            )
         case By.SITE:
-            met = source is not None and _is_on(source, host_key(pattern))
+            met = place is not None and _is_on(place, host_key(pattern))
     return met
 
 
@@ -235,6 +239,10 @@ def _is_on(source: str, site: str) -> bool:
 
 def _names(pattern: str, key: Key) -> bool:
     return pattern in (key.id, f"{key.collection}/{key.id}")
+
+
+def _fits(address: str, pattern: str) -> bool:
+    return fnmatchcase(_lowered(address), _lowered(pattern))
 
 
 def _lowered(address: str) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from facsimile.imaging.record import ImageRecord, Key, encoded
+from facsimile.imaging.record import ImageRecord, Key, WebPage, encoded, joined_pages
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.base import Status
 from facsimile.search.index.state.base import Entry, EntryFilter, Ref, State
@@ -55,8 +55,8 @@ class Finding:
     """One finding; see `docs/scanning.md` for the fields of its JSON form.
 
     `suspect` and `work` are the records as they were when they were compared, `suspect_keys` the records that
-    hold the bytes of the suspect, `sites` the hosts that it was found on. `found` and `changed` are in
-    milliseconds since 1970.
+    hold the bytes of the suspect, `sites` the hosts of its pages, or else of its addresses. `found` and
+    `changed` are in milliseconds since 1970.
     """
 
     id: str
@@ -83,6 +83,11 @@ class Finding:
     @property
     def work_key(self) -> Key:
         return Key(self.work["collection"], self.work["id"])
+
+    @property
+    def places(self) -> list[str]:
+        """Where the suspect is used: the pages that show it, else the addresses of the image."""
+        return _places(self.suspect)
 
     @classmethod
     def from_entry(cls, entry: Entry) -> Self:
@@ -285,7 +290,17 @@ def _entry(id: str, run: Run, hits: Sequence[Hit], before: Entry | None) -> Entr
         *(s for hit in hits for s in hit.suspect.sources),
     ]
     keys = [*map(tuple, earlier.get("keys", ())), *(tuple(hit.suspect.key) for hit in hits)]
-    suspect = {**_facts(hits[0].suspect), "sources": list(dict.fromkeys(sources))}
+    pages = joined_pages(
+        [
+            *map(WebPage.from_json, earlier.get("suspect", {}).get("pages", ())),
+            *(page for hit in hits for page in hit.suspect.pages),
+        ]
+    )
+    suspect = {
+        **_facts(hits[0].suspect),
+        "sources": list(dict.fromkeys(sources)),
+        "pages": [page.as_json() for page in pages],
+    }
     work = match.record
     return Entry(
         kind=KIND,
@@ -295,7 +310,7 @@ def _entry(id: str, run: Run, hits: Sequence[Hit], before: Entry | None) -> Entr
             "state": before.terms["state"] if before else (Review.OPEN.value,),
             "verdict": (match.verdict.value,),
             "work": (f"{work.collection}/{work.id}",),
-            "site": tuple(dict.fromkeys(map(_site, suspect["sources"]))) or (FILES,),
+            "site": tuple(dict.fromkeys(map(_site, _places(suspect)))) or (FILES,),
             "run": before.terms["run"] if before else (run.id,),
         },
         numbers={"found": before.number("found") if before else now(), "changed": now()},
@@ -342,6 +357,11 @@ def _facts(record: ImageRecord) -> dict[str, Any]:
     """The fields of a record that a finding stores: all but thumbnail and vector."""
     facts = {name: value for name, value in record.as_json().items() if name != "gone"}  # it comes and goes
     return {**facts, "hash": encoded(record, ["bits"])["bits"]}
+
+
+def _places(suspect: Mapping[str, Any]) -> list[str]:
+    # findings of an earlier version have no pages
+    return [page["url"] for page in suspect.get("pages", ())] or list(suspect["sources"])
 
 
 def _site(source: str) -> str:

@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from facsimile.imaging.record import MAX_ID_BYTES, ImageRecord, Key
+from facsimile.imaging.record import MAX_ID_BYTES, MOST_PAGES, ImageRecord, Key, WebPage
 from facsimile.search.errors import InvalidRequest
 from facsimile.search.index.validation import COLLECTION, id_faults, metadata_faults, tag_faults
 
@@ -130,6 +130,29 @@ Metadata = Annotated[
     Field(description="any JSON object", examples=[{"year": 1969}]),
 ]
 
+
+class Page(BaseModel):
+    """A web page that shows an image."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: Annotated[str, Field(max_length=8192, examples=["https://shop.example/lamps"])]
+    title: str = Field("", max_length=8192, examples=["Lamps"])
+    text: str = Field("", max_length=8192, description="the caption or alternative text of the image there")
+    seen_at: datetime | None = Field(None, description="when that was seen first")
+
+    @property
+    def stored(self) -> WebPage:
+        """The page as a record keeps it."""
+        return WebPage.from_json(self.model_dump(mode="json"))
+
+
+Pages = Annotated[
+    list[Page],
+    BeforeValidator(_parsed),
+    Field(max_length=MOST_PAGES, description="web pages that show the image, beside those that are stored"),
+]
+
 #: a point in time, ISO 8601 in UTC
 Time = Annotated[
     str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-21T22:43:48.315+00:00"])
@@ -192,6 +215,7 @@ class Image(BaseModel):
     title: str
     tags: list[str]
     metadata: JsonObject
+    pages: list[Page] = Field([], description="web pages that show the image, the first ones only")
     added_at: datetime
     thumbnail: str = Field(description="the path of a JPEG of at most 320 pixels a side")
 

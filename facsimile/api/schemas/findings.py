@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from facsimile.api.schemas.fields import JsonObject, Time
+from facsimile.api.schemas.fields import JsonObject, Page, Time
 from facsimile.api.schemas.matches import Cosine, Hamming, Proof, Score, Transform
 from facsimile.workers.scanning.findings import Finding as StoredFinding
 from facsimile.workers.scanning.findings import Review
@@ -34,6 +34,7 @@ class RecordFacts(BaseModel):
     title: str
     tags: list[str]
     metadata: JsonObject
+    pages: list[Page] = Field([], description="web pages that show the image, the first ones only")
     added_at: Time
 
 

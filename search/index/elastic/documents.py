@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsimile.imaging.bands import terms
-from facsimile.imaging.record import BITS, ImageRecord, Key
+from facsimile.imaging.record import BITS, ImageRecord, Key, WebPage
 from facsimile.search.index.base import Known
 from facsimile.search.index.validation import check_texts
 
@@ -23,7 +23,10 @@ MAX_DOCUMENT_ID = 512
 _HASHED = "sha256-"
 
 #: fields that tell whether a write would change anything
-KNOWN_FIELDS = ("collection", "id", "sha256", "sources", "gone", "title", "tags", "metadata", "added_at")
+KNOWN_FIELDS = (
+    *("collection", "id", "sha256", "sources", "gone"),
+    *("title", "tags", "metadata", "pages", "added_at"),
+)
 
 
 def document_id(key: Key) -> str:
@@ -48,6 +51,9 @@ def document(record: ImageRecord) -> dict[str, Any]:
         "title": record.title,
         "tags": list(record.tags),
         "metadata": dict(record.metadata),
+        "pages": [page.as_json() for page in record.pages],
+        "page_urls": [page.url for page in record.pages],
+        "page_hosts": sorted({page.host for page in record.pages}),
         "format": record.format,
         "width": record.width,
         "height": record.height,
@@ -110,6 +116,7 @@ def record_of(source: Mapping[str, Any], fields: Mapping[str, Any] | None = None
         title=source["title"],
         tags=tuple(source["tags"]),
         metadata=source["metadata"],
+        pages=tuple(map(WebPage.from_json, source.get("pages", ()))),  # layouts before 5 have none
         added_at=datetime.fromisoformat(source["added_at"]),
     )
 
@@ -174,6 +181,7 @@ def known_of(found: Mapping[str, Any]) -> Known:
         title=source["title"],
         tags=tuple(source["tags"]),
         metadata=source["metadata"],
+        pages=tuple(map(WebPage.from_json, source.get("pages", ()))),  # layouts before 5 have none
         added_at=datetime.fromisoformat(source["added_at"]),
         version=(found["_seq_no"], found["_primary_term"]),
     )

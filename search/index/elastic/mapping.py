@@ -12,7 +12,7 @@ from facsimile.search.index.elastic.options import ElasticOptions
 #: version of the mapping below, and of what its fields mean; one more for every change that old documents do
 #: not fit. Since 3, `pixels` covers the whole content of a file, and `gone` has the places that lost it.
 #: Since 4, hashes are also kept as text in the source, thumbnails beside it, and vectors at half precision
-LAYOUT = 4
+LAYOUT = 5
 
 #: the layout since which a record holds all that this version describes: later ones only store it otherwise
 COMPLETE = 3
@@ -42,6 +42,9 @@ def mappings(signatures: Signatures, options: ElasticOptions) -> dict[str, Any]:
         "tags": keyword | {"fields": {"words": {"type": "text"}}},
         "title": {"type": "text"},
         "metadata": {"type": "flattened", "ignore_above": _LONGEST_VALUE},
+        "pages": {"type": "object", "enabled": False},
+        "page_urls": found,
+        "page_hosts": keyword,
         "width": integer,
         "height": integer,
         "size": {"type": "long"},

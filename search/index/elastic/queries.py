@@ -67,9 +67,13 @@ def conditions(filter: Filter) -> list[dict[str, Any]]:
     return clauses
 
 
+#: fields of a document that have another name in a filter
+_FIELD_NAMES = {"source": "sources", "page": "page_urls", "site": "page_hosts"}
+
+
 def _field(key: str) -> str:
-    if key == "source":
-        return "sources"
+    if key in _FIELD_NAMES:
+        return _FIELD_NAMES[key]
     return key if key in FIELDS else "metadata." + key.removeprefix("metadata.")
 
 

@@ -25,7 +25,7 @@ MAX_WORDS = 64
 LAST_CHARACTER = "\U0010ffff"
 
 _PLAIN_FIELDS = frozenset({"id", "sha256", "format"})
-_TERM_FIELDS = frozenset({"source", "tags"})
+_TERM_FIELDS = frozenset({"source", "page", "site", "tags"})
 
 
 class FilterCondition(NamedTuple):

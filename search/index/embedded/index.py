@@ -34,7 +34,7 @@ from facsimile.search.index.embedded.candidates import candidates
 from facsimile.search.index.embedded.filters import condition_of, cursor_of, key_of, words_expression
 from facsimile.search.index.embedded.permissions import DATABASE, make_folder
 from facsimile.search.index.embedded.reindex import rebuild
-from facsimile.search.index.embedded.rows import COLUMNS, records_of
+from facsimile.search.index.embedded.rows import COLUMNS, pages_of, records_of
 from facsimile.search.index.embedded.schema import LAYOUT, create_tables, stored_layout, translated
 from facsimile.search.index.embedded.state import EmbeddedState
 from facsimile.search.index.embedded.store import RecordStore
@@ -174,13 +174,21 @@ class EmbeddedIndex(Index):
     # -- writing -------------------------------------------------------------------------------------------
 
     def known(self, keys: Iterable[Key]) -> dict[Key, Known]:
-        sql = f"SELECT sha256, sources, gone, title, tags, metadata, added_at, number {_BY_KEY}"
+        sql = f"SELECT sha256, sources, gone, title, tags, metadata, pages, added_at, number {_BY_KEY}"
         found: dict[Key, Known] = {}
         with self._store.reading() as connection:
             for key in keys:
-                for sha256, sources, gone, title, tags, metadata, added_at, number in connection.execute(
-                    sql, key
-                ):
+                for (
+                    sha256,
+                    sources,
+                    gone,
+                    title,
+                    tags,
+                    metadata,
+                    pages,
+                    added_at,
+                    number,
+                ) in connection.execute(sql, key):
                     found[key] = Known(
                         sha256=sha256,
                         sources=tuple(orjson.loads(sources)),
@@ -188,6 +196,7 @@ class EmbeddedIndex(Index):
                         title=title,
                         tags=tuple(orjson.loads(tags)),
                         metadata=orjson.loads(metadata),
+                        pages=pages_of(pages),
                         added_at=datetime.fromisoformat(added_at),
                         version=number,
                     )

@@ -11,14 +11,14 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from facsimile.imaging.record import BITS, ImageRecord, Key
+from facsimile.imaging.record import BITS, ImageRecord, Key, WebPage
 from facsimile.search.index.embedded.arrays import Findable
 from facsimile.search.query import text_of
 
 #: the columns of a record but `number` and `slot`, in the order of `row_of` and `record_of`
 COLUMNS = (
     "collection, id, sha256, pixels, width, height, format, size, quality, bits, bits_trimmed, "
-    "panels, sources, title, tags, metadata, added_at, gone"
+    "panels, sources, title, tags, metadata, added_at, gone, pages"
 )
 
 
@@ -41,6 +41,7 @@ def row_of(record: ImageRecord) -> tuple[Any, ...]:
         _json(dict(record.metadata)),
         record.added_at.astimezone(UTC).isoformat(),
         _json(record.gone),
+        _json([page.as_json() for page in record.pages]),
     )
 
 
@@ -69,7 +70,13 @@ def record_of(
         metadata=orjson.loads(row[15]),
         added_at=datetime.fromisoformat(row[16]),
         gone=tuple(orjson.loads(row[17])),
+        pages=pages_of(row[18]),
     )
+
+
+def pages_of(text: str) -> tuple[WebPage, ...]:
+    """The pages of a record as they are stored."""
+    return tuple(map(WebPage.from_json, orjson.loads(text)))
 
 
 def records_of(
@@ -94,12 +101,19 @@ def _json(value: object) -> str:
 
 
 def terms_of(
-    sources: Sequence[str], gone: Sequence[str], tags: Sequence[str], metadata: Mapping[str, Any]
+    sources: Sequence[str],
+    gone: Sequence[str],
+    tags: Sequence[str],
+    metadata: Mapping[str, Any],
+    pages: Sequence[WebPage],
 ) -> set[tuple[str, str]]:
     """What filters may look up: pairs of path and value."""
     terms = {
         (path, value)
-        for path, values in (("source", sources), ("gone", gone), ("tags", tags))
+        for path, values in (
+            *(("source", sources), ("gone", gone), ("tags", tags)),
+            *(("page", [page.url for page in pages]), ("site", [page.host for page in pages])),
+        )
         for value in values
     }
     return terms | set(_leaves("metadata", dict(metadata)))
@@ -120,7 +134,7 @@ def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
 def insert(connection: sqlite3.Connection, slot: int, record: ImageRecord) -> None:
     """Add a record under a new number, within the caller's transaction."""
     number = connection.execute(
-        f"INSERT INTO records (slot, {COLUMNS}) VALUES (?{', ?' * 18})",
+        f"INSERT INTO records (slot, {COLUMNS}) VALUES (?{', ?' * 19})",
         (slot, *row_of(record)),
     ).lastrowid
     if record.vector is not None:
@@ -134,21 +148,27 @@ def insert(connection: sqlite3.Connection, slot: int, record: ImageRecord) -> No
         )
     connection.executemany(
         "INSERT INTO terms VALUES (?, ?, ?)",
-        [(*term, number) for term in terms_of(record.sources, record.gone, record.tags, record.metadata)],
+        [
+            (*term, number)
+            for term in terms_of(record.sources, record.gone, record.tags, record.metadata, record.pages)
+        ],
     )
 
 
 def remove(connection: sqlite3.Connection, key: Key) -> bool:
     """Take a record away, within the caller's transaction; False where there is none."""
     row = connection.execute(
-        "SELECT number, sources, gone, tags, metadata FROM records WHERE collection = ? AND id = ?", key
+        "SELECT number, sources, gone, tags, metadata, pages FROM records WHERE collection = ? AND id = ?",
+        key,
     ).fetchone()
     if row is None:
         return False
-    number, *texts = row
+    number, *texts, pages = row
+    sources, gone, tags, metadata = map(orjson.loads, texts)
+    stored = terms_of(sources, gone, tags, metadata, pages_of(pages))
     connection.executemany(
         "DELETE FROM terms WHERE path = ? AND value = ? AND number = ?",
-        [(*term, number) for term in terms_of(*map(orjson.loads, texts))],
+        [(*term, number) for term in stored],
     )
     connection.execute("DELETE FROM records WHERE number = ?", (number,))
     return True

@@ -15,8 +15,8 @@ from facsimile.search.index.base import Signatures
 from facsimile.search.index.embedded.permissions import DATABASE, make_file, may_write
 
 #: raised when the tables or the array files change their shape, or a field its meaning; since 3, `pixels`
-#: covers the whole content of a file, and `gone` has the places that lost it
-LAYOUT = 3
+#: covers the whole content of a file, and `gone` has the places that lost it; since 4, there are `pages`
+LAYOUT = 4
 
 #: the file of the entries beside the records (see `state`)
 STATE = "state.sqlite"
@@ -29,8 +29,8 @@ CHECKPOINT_PAGES = 4000
 
 # `records.number` is never used twice, and an update takes a new one: it tells versions of a record apart.
 # `records.slot` numbers the rows of the arrays (see `arrays`). `terms` are what filters look up:
-# source, gone, tags and each leaf of the metadata. Thumbnails and vectors lie apart so that reading many
-# records stays cheap; the triggers keep the count of each collection.
+# source, gone, page, site, tags and each leaf of the metadata. Thumbnails and vectors lie apart so that
+# reading many records stays cheap; the triggers keep the count of each collection.
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 CREATE TABLE extent (generation INTEGER NOT NULL, hashes INTEGER NOT NULL, panels INTEGER NOT NULL,
@@ -41,7 +41,8 @@ CREATE TABLE records (
     width INTEGER NOT NULL, height INTEGER NOT NULL, format TEXT NOT NULL, size INTEGER NOT NULL,
     quality INTEGER NOT NULL, bits BLOB NOT NULL, bits_trimmed BLOB, panels BLOB NOT NULL,
     sources TEXT NOT NULL, title TEXT NOT NULL, tags TEXT NOT NULL, metadata TEXT NOT NULL,
-    added_at TEXT NOT NULL, gone TEXT NOT NULL DEFAULT '[]', UNIQUE (collection, id));
+    added_at TEXT NOT NULL, gone TEXT NOT NULL DEFAULT '[]',
+    pages TEXT NOT NULL DEFAULT '[]', UNIQUE (collection, id));
 CREATE INDEX records_sha256 ON records (sha256);
 CREATE INDEX records_pixels ON records (pixels);
 CREATE TABLE vectors (number INTEGER PRIMARY KEY, vector BLOB NOT NULL);
@@ -145,6 +146,8 @@ def widen(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE extent ADD COLUMN panels INTEGER NOT NULL DEFAULT 0")
     if "gone" not in columns:
         connection.execute("ALTER TABLE records ADD COLUMN gone TEXT NOT NULL DEFAULT '[]'")
+    if "pages" not in columns:
+        connection.execute("ALTER TABLE records ADD COLUMN pages TEXT NOT NULL DEFAULT '[]'")
 
 
 def run_statements(connection: sqlite3.Connection, statements: str) -> None:

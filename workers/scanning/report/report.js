@@ -26,16 +26,24 @@ function outlined(picture, record, area) {
   return frame;
 }
 
-function address(source) {
-  if (!/^https?:\/\//.test(source)) return make("p", {}, source);
-  return make("p", {}, make("a", { href: source, rel: "noopener noreferrer nofollow" }, source));
+function address(source, words = source) {
+  if (!/^https?:\/\//.test(source)) return make("p", {}, words);
+  return make("p", {}, make("a", { href: source, rel: "noopener noreferrer nofollow" }, words));
+}
+
+function shownOn({ url, title, text }) {
+  const line = address(url, title ? `${title} (${url})` : url);
+  line.prepend("on ");
+  if (text) line.append(`: ${text}`);
+  return line;
 }
 
 function side(name, record, picture, area) {
   const size = `${record.collection}, ${record.width}×${record.height}, ${record.format}`;
   const title = record.title ? [make("p", {}, record.title)] : [];
   return make("figure", {}, outlined(picture, record, area), make("figcaption", {},
-    make("p", {}, make("b", {}, name)), ...title, ...record.sources.map(address),
+    make("p", {}, make("b", {}, name)), ...title, ...record.sources.map((source) => address(source)),
+    ...(record.pages ?? []).map(shownOn),
     make("p", { className: "soft" }, size)));
 }
 
