@@ -45,8 +45,9 @@ def test_a_crawl_becomes_findings_with_pages(web: Web, tmp_path: Path) -> None:
     first = shell.json("ingest", crawled, "--collection", "crawl")
     second = shell.json("ingest", crawled, "--collection", "crawl")
     assert (first["added"], second["unchanged"]) == (2, 2)
-    shell.json("scan", "--catalogue", "works", "--suspects-collection", "crawl", "--report", tmp_path / "report")
-    with (tmp_path / "report" / "findings.csv").open(newline="", encoding="utf-8") as file:
+    report = tmp_path / "report"
+    shell.json("scan", "--catalogue", "works", "--suspects-collection", "crawl", "--report", report)
+    with (report / "findings.csv").open(newline="", encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
     assert row["pages"].split("\n") == [web.url("/shop"), web.url("/blog")]
     with facsimile.open(shell.index) as index:
