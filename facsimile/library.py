@@ -23,6 +23,7 @@ from facsimile.search.finder import Finder
 from facsimile.search.index.base import Index
 from facsimile.search.index.opening import model_of, open_index, signatures_of
 from facsimile.search.match import Match
+from facsimile.search.names import key_named
 from facsimile.search.params import SearchParams
 from facsimile.search.query import Filter, QueryImage
 from facsimile.search.sequences import listed
@@ -61,7 +62,7 @@ class Facsimile(ScansAndJobs):
             limits=settings.limits,
             locate=located,
         )
-        self.queries = QueryReader(settings, self.model, self.finder.stored_query)
+        self.queries = QueryReader(settings, self.model, self._stored_query)
 
     @cached_property
     def scanning(self) -> Scanning:
@@ -88,6 +89,10 @@ class Facsimile(ScansAndJobs):
         from facsimile.ingestion import Ingestion
 
         return Ingestion(self.index, self.settings, self.model, self._open_index)
+
+    def _stored_query(self, name: str) -> QueryImage:
+        key = key_named(self.finder, self.index, name)
+        return self.finder.stored_query(key.id, (key.collection,))
 
     # -- writing -------------------------------------------------------------------------------------------
 

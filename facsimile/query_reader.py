@@ -76,7 +76,7 @@ class QueryReader:
             return InvalidRequest(f"{ID_PREFIX}{id} needs an index")
         try:
             return self._stored(id)
-        except (RecordNotFound, AmbiguousId) as error:
+        except (RecordNotFound, AmbiguousId, InvalidRequest) as error:
             return error
 
     def close(self) -> None:

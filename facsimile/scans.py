@@ -24,6 +24,7 @@ from facsimile.workers.errors import JobClosed, JobNotFound
 from facsimile.workers.ledger.jobs import Job
 from facsimile.workers.scanning.allowances import Allowance, Allowances, allow
 from facsimile.workers.scanning.compare import HANDLERS
+from facsimile.workers.scanning.deletion import delete_scan
 from facsimile.workers.scanning.findings import KIND, Findings
 from facsimile.workers.scanning.left_out import LeftOut
 from facsimile.workers.scanning.notifications import announcer
@@ -133,6 +134,10 @@ class Scanning:
         Raises InvalidRequest for what cannot be met, and ScanNotFound.
         """
         return allow(self._index, where, scan=scan, note=note)
+
+    def delete(self, name: str) -> int:
+        """Delete a scan that is idle, with its findings; returns their number. Raises ScanNotFound."""
+        return delete_scan(self._index.state, name)
 
     def run_scan(
         self,

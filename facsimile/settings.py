@@ -97,7 +97,8 @@ class Settings(BaseSettings):
             raise InvalidRequest(f"{variable(old)} is now {variable(RENAMED[old])}")
         return values
 
-    index: str = Field("facsimile-index", description="folder, or http(s)://HOST[,HOST…]/NAME")
+    index: str = Field("facsimile-index", description="folder, @NAME, or http(s)://HOST[,HOST…]/NAME")
+    data_folder: Path = Field(Path("~/.local/share/facsimile"), description="where @NAME is a folder NAME")
     processes: int = Field(
         0, ge=0, description="processes that read images, and compare them for `duplicates`; 0: one per core"
     )

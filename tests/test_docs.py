@@ -30,8 +30,7 @@ def helped(*command: str) -> str:
 
 def commands(*above: str) -> list[tuple[str, ...]]:
     """Every command and command of a group, by what their help lists."""
-    listed = helped(*above).partition("Commands")[2]
-    names = re.findall(r"^\W*([a-z]+)\s{2,}\S", listed, re.MULTILINE)
+    names = re.findall(r"^│ ([a-z]+)\s{2,}\S", helped(*above), re.MULTILINE)
     return [found for name in names for found in ([*commands(*above, name)] or [(*above, name)])]
 
 

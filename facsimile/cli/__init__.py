@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from facsimile.cli import (
+    allow,
     calibrate,
     demo,
     duplicates,
@@ -18,6 +19,7 @@ from facsimile.cli import (
     keys,
     queue,
     records,
+    remove,
     scan,
     search,
     serve,
@@ -57,31 +59,31 @@ def options(
     """
 
 
-for module in (
-    ingest,
-    watch,
-    search,
-    duplicates,
-    records,
-    status,
-    export,
-    index,
-    scan,
-    queue,
-    serve,
-    keys,
-    demo,
-    evaluate,
-    calibrate,
-):
-    module.register(app)
+#: the modules of commands by the headings under which `--help` lists them
+GROUPS = {
+    "Search": (search, evaluate, calibrate, demo),
+    "Index": (ingest, watch, records, remove, status, export, index),
+    "Duplicates": (duplicates,),
+    "Scans": (scan, allow),
+    "Queue": (queue,),
+    "Server": (serve, keys),
+}
+
+for heading, modules in GROUPS.items():
+    commands, groups = len(app.registered_commands), len(app.registered_groups)
+    for module in modules:
+        module.register(app)
+    for command in app.registered_commands[commands:]:
+        command.rich_help_panel = heading
+    for group in app.registered_groups[groups:]:
+        group.rich_help_panel = heading
 
 
 def main() -> None:
     """Run a command. Exit codes: 0 done, 1 done with failed items, 2 usage, 3 a service is unreachable, 130
     interrupted (Typer's own)."""
     try:
-        app()
+        app(prog_name="facsimile")  # also as `python -m facsimile`, for completion
     except FacsimileError as error:
         complain(str(error))
         sys.exit(error.exit_code)

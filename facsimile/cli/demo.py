@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facsimile.cli.output import console, say
+from facsimile.cli.output import console, note
 from facsimile.imaging.errors import FacsimileError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def demo(
     (output / "edited").mkdir(parents=True)
     with open(output / "index") as index:
         tally = index.ingest(*photos)
-        say(f"ingested {tally.added} photographs into {output / 'index'}")
+        note(f"ingested {tally.added} photographs into {output / 'index'}")
         cells = _search_edits(index, photos, output / "edited")
     rows = [
         [
@@ -59,9 +59,9 @@ def demo(
         for name in _SHOWN
     ]
     (output / "result.png").write_bytes(contact_sheet(rows))
-    say(f"see {output / 'result.png'}, and try your own images:")
-    say(f"  facsimile search --index {output / 'index'} {output / 'edited' / 'astronaut.flip.jpg'}")
-    say("  facsimile ingest PHOTOS && facsimile search PICTURE")
+    note(f"see {output / 'result.png'}, and try your own images:")
+    note(f"  facsimile search --index {output / 'index'} {output / 'edited' / 'astronaut.flip.jpg'}")
+    note("  facsimile ingest PHOTOS && facsimile search PICTURE")
 
 
 def _photographs() -> list[Path]:

@@ -14,7 +14,7 @@ from facsimile.cli.options import (
     open_library,
     require_collections,
 )
-from facsimile.cli.output import console, emit, progress, say, visible
+from facsimile.cli.output import console, emit, note, progress, say, visible
 
 if TYPE_CHECKING:
     from facsimile.search.duplicates.cluster import Cluster, Member
@@ -67,7 +67,9 @@ def duplicates(
     if not json:
         copies = sum(not cluster.note for cluster in found)
         images = "1 image is" if copies == 1 else f"{copies} images are"
-        say(f"{images} stored more than once" + (f"; wrote {html}" if html else ""))
+        say(f"{images} stored more than once")
+    if html:
+        note(f"wrote {html}")
 
 
 def _show(cluster: Cluster) -> None:

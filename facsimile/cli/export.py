@@ -19,7 +19,7 @@ from facsimile.cli.options import (
     open_library,
     require_collections,
 )
-from facsimile.cli.output import complain, emit, progress, say
+from facsimile.cli.output import complain, emit, note, progress, say
 from facsimile.search.errors import InvalidRequest
 
 
@@ -160,5 +160,5 @@ def _import_image_match(address: str, index: str | None, collection: str | None,
         manifest = Path(folder) / "image-match.jsonl"
         number = write_manifest(address, manifest, settings().elastic)
         if not json:
-            say(f"{number} documents in {address}")
+            note(f"{number} documents in {address}")
         ingest([str(manifest)], index, collection or DEFAULT_COLLECTION, json=json)

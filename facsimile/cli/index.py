@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facsimile.cli.options import IndexOption, JsonOption, open_library
+from facsimile.cli.options import IndexOption, JsonOption, YesOption, confirm, open_library
 from facsimile.cli.output import complain, emit, progress, say
 from facsimile.cli.status import say_info
 
@@ -25,14 +25,14 @@ def register(app: typer.Typer) -> None:
 
 def delete(
     index: IndexOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
     """Delete an index with all its records, jobs, scans and keys."""
     with open_library(index) as library:
         number, location = library.count(), library.index.location
         if not yes:
-            typer.confirm(f"Delete {location} with {number:,} images?", abort=True, err=True)
+            confirm(f"Delete {location} with {number:,} images?")
         library.index.destroy()
     if json:
         emit({"deleted": number})

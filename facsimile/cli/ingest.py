@@ -1,4 +1,4 @@
-"""`ingest`, `remove`."""
+"""`ingest`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facsimile.cli.options import (
-    CollectionOption,
     IndexOption,
     JsonOption,
     collection_name,
     new_file,
     open_library,
-    require_collections,
 )
 from facsimile.cli.output import complain, emit, progress, say
 from facsimile.imaging.errors import FacsimileError
@@ -36,7 +34,6 @@ SHOWN = 20
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("ingest")(ingest)
-    app.command("remove")(remove)
 
 
 def ingest(
@@ -227,27 +224,3 @@ def _report(tally: Tally, seconds: float, others: Counter[str], *, json: bool) -
         say(f"{tally.removed} {records} removed")
     elif tally.changed or tally.missing:
         say("records without a remaining source are kept and marked; --prune removes them")
-
-
-def remove(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of records.")] = None,
-    index: IndexOption = None,
-    collection: CollectionOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Delete records by their ids, or a whole collection."""
-    if not ids and not collection:
-        raise InvalidRequest("give the ids to remove, or a --collection")
-    collections = (collection,) if collection else ()
-    with open_library(index) as library:
-        require_collections(library, *collections)
-        missing = [id for id in ids or () if not library.index.keys_of(id, collections)]
-        removed = library.remove(*(ids or ()), collection=collection)
-    for id in missing:
-        complain(f"there is no record with the id {id}")
-    if json:
-        emit({"removed": removed})
-    else:
-        say(f"{removed} removed")
-    if missing:
-        raise typer.Exit(1)

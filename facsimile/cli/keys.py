@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from facsimile.cli.options import IndexOption, JsonOption, open_library
-from facsimile.cli.output import emit, say
+from facsimile.cli.output import emit, note, say
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +41,7 @@ def create(
     if json:
         emit(dataclasses.asdict(key) | {"key": text})
     else:
-        say("this key is shown only once:")
+        note("this key is shown only once:")
         print(text)
 
 

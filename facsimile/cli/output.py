@@ -1,4 +1,5 @@
-"""Output of commands: text for people, one JSON object per line for programs."""
+"""Output of commands: results on stdout, as text for people or one JSON object per line for programs;
+progress and problems on stderr."""
 
 from __future__ import annotations
 
@@ -14,23 +15,29 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+    from facsimile.imaging.record import Record
+
 #: width of tables where no terminal sets one, so that a match stays on one line
 _NO_FOLDING = 10_000
 
 
 @cache
 def console() -> Console:
-    """The console for text: the terminal, or stderr where stdout is not one."""
+    """The console for results: stdout, also where it is a pipe."""
     from rich.console import Console
 
-    if sys.stdout.isatty():
-        return Console(highlight=False, soft_wrap=True)
-    return Console(stderr=True, highlight=False, soft_wrap=True, width=_NO_FOLDING)
+    width = None if sys.stdout.isatty() else _NO_FOLDING
+    return Console(highlight=False, soft_wrap=True, width=width)
 
 
 def say(text: str) -> None:
-    """Print a line of text; names of files may hold brackets and control characters."""
+    """Print a line of a result to stdout; names of files may hold brackets and control characters."""
     console().print(visible(without_url_secrets(text)), markup=False)
+
+
+def note(text: str) -> None:
+    """Print a line to stderr that is no result: what is in progress, or what to do next."""
+    print(visible(without_url_secrets(text)), file=sys.stderr)
 
 
 def complain(text: str) -> None:
@@ -53,6 +60,12 @@ def _public(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _public(one) for name, one in value.items()}
     return [_public(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def places_of(record: Record) -> str:
+    """The first place of a record, and how many others it has."""
+    others = len(record.present) - 1
+    return record.place + (f" and {others} more {'place' if others == 1 else 'places'}" if others > 0 else "")
 
 
 def visible(text: str) -> str:

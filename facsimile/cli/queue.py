@@ -5,17 +5,20 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facsimile.cli import completion
 from facsimile.cli.options import IndexOption, JsonOption, open_library
-from facsimile.cli.output import complain, emit, progress, say
+from facsimile.cli.output import complain, emit, note, progress, say
 from facsimile.search.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from facsimile.job_queue import JobQueue
+    from facsimile.workers.ledger.dead_letters import DeadLetter
     from facsimile.workers.ledger.jobs import Job
 
 #: the queues that a worker serves by default, interactive work first
@@ -24,7 +27,12 @@ QUEUES = "live,maintenance,compute,fetch"
 #: seconds between two updates of a watched job
 _POLL = 1.0
 
-JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The id of a job.")]
+JobArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="JOB", autocompletion=completion.jobs, help="The id of a job, or the beginning of one."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -114,19 +122,25 @@ def job(
     """Show the progress of a job, or change it by an option. Exit code 1 if it has ended with failures."""
     if retry_failed + cancel + forget > 1:
         raise InvalidRequest("use only one of --retry-failed, --cancel and --forget")
+    from facsimile.search.names import id_named
+
     with open_library(index) as library:
         queue = library.queue
+        job = id_named(job, (each.id for each in queue.jobs.all()), "jobs")
         queue.jobs.get(job)
         if forget:
             queue.jobs.delete(job)
-            say(f"job {job} deleted")
+            if json:
+                emit({"deleted": job})
+            else:
+                say(f"job {job} deleted")
             return
         if cancel:
             queue.jobs.cancel(job)
         if retry_failed:
             again = queue.redrive(queue.letters.all(job))
             if not json:
-                say(f"{again} images are retried")
+                note(f"{again} images are retried")
         found = _watch(queue, job, quiet=json) if watch else queue.watch(job)
     if json:
         emit(found.as_json())
@@ -153,7 +167,10 @@ def letters(
         list[str] | None, typer.Argument(metavar="LETTER", help="Ids of dead letters; otherwise all.")
     ] = None,
     index: IndexOption = None,
-    job: Annotated[str, typer.Option("--job", metavar="JOB", help="Only those of this job.")] = "",
+    job: Annotated[
+        str,
+        typer.Option("--job", metavar="JOB", autocompletion=completion.jobs, help="Only those of this job."),
+    ] = "",
     retry: Annotated[bool, typer.Option("--retry", help="Return them to the queue.")] = False,
     drop: Annotated[bool, typer.Option("--drop", help="Delete them.")] = False,
     json: JsonOption = False,
@@ -167,24 +184,35 @@ def letters(
         queue = library.queue
         found = iter(queue.letters.get(ids)) if ids else queue.letters.all(job)
         if retry:
-            say(f"{queue.redrive(found)} images are retried")
+            _say_done("retried", queue.redrive(found), "images are retried", json=json)
         elif drop:
             deleted = [letter.id for letter in found]
             queue.letters.drop(deleted)
-            say(f"{len(deleted)} dead letters deleted")
+            _say_done("deleted", len(deleted), "dead letters deleted", json=json)
         else:
-            count = 0
-            for letter in found:
-                count += 1
-                if json:
-                    emit(letter.as_json())
-                else:
-                    say(f"{letter.id}  {letter.name or '(unreadable message)'}: {letter.reason}")
-            if not count and not json:
-                say("no dead letters")
+            _say_letters(found, json=json)
         if ids and len(queue.letters.get(ids)) < len(ids) and not (retry or drop):
             complain("some of these letters do not exist")
             raise typer.Exit(1)
+
+
+def _say_done(what: str, number: int, words: str, *, json: bool) -> None:
+    if json:
+        emit({what: number})
+    else:
+        say(f"{number} {words}")
+
+
+def _say_letters(found: Iterable[DeadLetter], *, json: bool) -> None:
+    count = 0
+    for letter in found:
+        count += 1
+        if json:
+            emit(letter.as_json())
+        else:
+            say(f"{letter.id}  {letter.name or '(unreadable message)'}: {letter.reason}")
+    if not count and not json:
+        say("no dead letters")
 
 
 #: the meaning of the counts of a job, by its work

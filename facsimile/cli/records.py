@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from facsimile.cli.options import (
     open_library,
     require_collections,
 )
-from facsimile.cli.output import emit, say
+from facsimile.cli.output import emit, places_of, say
 from facsimile.search.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -48,14 +49,13 @@ def list_(
     with open_library(index) as library:
         names = (collection,) if collection else ()
         require_collections(library, *names)
-        records = library.images(collections=names, filter=terms)
-        for record in islice(records, limit or None):
+        records = _with_short_ids(library.images(collections=names, filter=terms))
+        for record, short in islice(records, limit or None):
             if json:
                 emit(record.as_json())
             else:
-                more = f" and {len(record.present) - 1} more" if len(record.present) > 1 else ""
                 size = f"{record.width}x{record.height}"
-                say(f"{record.collection}/{_short(record.id)}  {size}  {record.format}  {record.place}{more}")
+                say(f"{record.collection}/{short}  {size}  {record.format}  {places_of(record)}")
 
 
 def show(
@@ -102,8 +102,32 @@ def _terms(filters: list[str]) -> dict[str, list[str]]:
     return terms
 
 
-def _short(id: str) -> str:
-    return id[:SHORT] if len(id) == _DIGEST else id
+def _with_short_ids(records: Iterable[ImageRecord]) -> Iterator[tuple[ImageRecord, str]]:
+    """Each record with the beginning of its id that no neighbour of its collection shares: records are
+    ordered by id. Ids that are no digests stay whole."""
+    before = ""
+    for record, after in _with_next(records):
+        near = [before] if before else []
+        if after and after.collection == record.collection:
+            near.append(after.id)
+        length = max([SHORT, *(_shared(record.id, id) + 1 for id in near)])
+        yield record, record.id[:length] if len(record.id) == _DIGEST else record.id
+        before = record.id if after and after.collection == record.collection else ""
+
+
+def _with_next(records: Iterable[ImageRecord]) -> Iterator[tuple[ImageRecord, ImageRecord | None]]:
+    """Each record with the one after it."""
+    rest = iter(records)
+    record = next(rest, None)
+    while record:
+        after = next(rest, None)
+        yield record, after
+        record = after
+
+
+def _shared(first: str, second: str) -> int:
+    """The number of characters that two ids begin with alike."""
+    return next((place for place, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), 0)
 
 
 def _facts(record: ImageRecord) -> list[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""`scan`, `scans`, `findings`, `review`, `allow`: works among suspects, and the review of findings."""
+"""`scan`, `scans`, `findings`, `review`: works among suspects, and the review of findings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facsimile.cli.options import IndexOption, JsonOption, collection_name, open_library
+from facsimile.cli import completion
+from facsimile.cli.options import IndexOption, JsonOption, YesOption, collection_name, confirm, open_library
 from facsimile.cli.output import complain, emit, progress, say
 from facsimile.search.errors import InvalidRequest
 
@@ -19,26 +20,21 @@ if TYPE_CHECKING:
     from facsimile.library import Facsimile
     from facsimile.scans import Scanned
     from facsimile.workers.ledger.jobs import Job
-    from facsimile.workers.scanning.allowances import Allowance
     from facsimile.workers.scanning.findings import Finding
     from facsimile.workers.scanning.scans import Scan
 
 #: failed suspects that are listed one by one
 SHOWN = 20
 
-allow = typer.Typer(no_args_is_help=True, help="The allow-list: suspects that may show works.")
+scans_group = typer.Typer(invoke_without_command=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("scan")(scan)
-    app.command("scans")(scans)
+    app.add_typer(scans_group, name="scans")
     app.command("findings")(findings)
     app.command("review")(review)
-    allow.command("add")(allow_add)
-    allow.command("list")(allow_list)
-    allow.command("remove")(allow_remove)
-    app.add_typer(allow, name="allow")
 
 
 def _new_folder(path: Path | None) -> Path | None:
@@ -65,7 +61,13 @@ def scan(
     ] = None,
     index: IndexOption = None,
     catalogue: Annotated[
-        str, typer.Option("--catalogue", metavar="C", help="The collection of works.")
+        str,
+        typer.Option(
+            "--catalogue",
+            metavar="C",
+            autocompletion=completion.collections,
+            help="The collection of works.",
+        ),
     ] = "default",
     name: Annotated[
         str,
@@ -204,8 +206,11 @@ def _say_submitted(scan: Scan, started: bool, *, json: bool) -> None:
         say(f"the scan {scan.name} is in progress already")
 
 
-def scans(index: IndexOption = None, json: JsonOption = False) -> None:
-    """List the scans of an index."""
+@scans_group.callback(invoke_without_command=True)
+def scans(context: typer.Context, index: IndexOption = None, json: JsonOption = False) -> None:
+    """List the scans of an index, or delete some."""
+    if context.invoked_subcommand:
+        return
     with open_library(index) as library:
         scanning = library.scanning
         found = [
@@ -222,11 +227,47 @@ def scans(index: IndexOption = None, json: JsonOption = False) -> None:
         say("no scans")
 
 
+@scans_group.command("delete")
+def delete(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="SCAN", autocompletion=completion.scans, help="Names of scans."),
+    ],
+    index: IndexOption = None,
+    yes: YesOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Delete scans with their findings and reviews. Suspects, works and the allow-list stay."""
+    with open_library(index) as library:
+        for name in names:
+            library.scanning.scans.get(name)
+        if not yes:
+            number = sum(sum(library.scanning.findings.states(name).values()) for name in names)
+            confirm(f"Delete {', '.join(names)} with {number:,} findings and their reviews?")
+        for name in names:
+            number = library.scanning.delete(name)
+            if json:
+                emit({"deleted": name, "findings": number})
+            else:
+                say(f"deleted the scan {name} with {number:,} findings")
+
+
 def findings(
     index: IndexOption = None,
-    scan: Annotated[str, typer.Option("--scan", metavar="NAME", help="Only those of this scan.")] = "",
+    scan: Annotated[
+        str,
+        typer.Option(
+            "--scan", metavar="NAME", autocompletion=completion.scans, help="Only those of this scan."
+        ),
+    ] = "",
     state: Annotated[
-        list[str] | None, typer.Option("--state", metavar="S", help="Only these: open, confirmed, …")
+        list[str] | None,
+        typer.Option(
+            "--state",
+            metavar="S",
+            autocompletion=completion.states,
+            help="Only these: open, confirmed, …",
+        ),
     ] = None,
     work: Annotated[
         str, typer.Option("--work", metavar="COLLECTION/ID", help="Only those of this work.")
@@ -288,7 +329,13 @@ def review(
     ids: Annotated[list[str], typer.Argument(metavar="FINDING", help="Ids of findings.")],
     index: IndexOption = None,
     state: Annotated[
-        str, typer.Option("--state", metavar="S", help="open, confirmed, dismissed or licensed.")
+        str,
+        typer.Option(
+            "--state",
+            metavar="S",
+            autocompletion=completion.states,
+            help="open, confirmed, dismissed or licensed.",
+        ),
     ] = "",
     comment: Annotated[str, typer.Option("--comment", metavar="TEXT", help="A comment.")] = "",
     reviewer: Annotated[str, typer.Option("--reviewer", metavar="NAME", help="Name of the reviewer.")] = "",
@@ -302,66 +349,3 @@ def review(
                 emit(found.as_json())
             else:
                 say(_line(found))
-
-
-def allow_add(
-    index: IndexOption = None,
-    source: Annotated[
-        str, typer.Option("--source", metavar="GLOB", help="Whole addresses or paths, * for any text.")
-    ] = "",
-    site: Annotated[str, typer.Option("--site", metavar="HOST", help="A host with its subdomains.")] = "",
-    collection: Annotated[
-        str, typer.Option("--collection", "-c", metavar="C", help="All suspects of a collection.")
-    ] = "",
-    suspect: Annotated[str, typer.Option("--suspect", metavar="ID", help="The record of a suspect.")] = "",
-    work: Annotated[str, typer.Option("--work", metavar="ID", help="A work; ID or COLLECTION/ID.")] = "",
-    scan: Annotated[str, typer.Option("--scan", metavar="NAME", help="For this scan only.")] = "",
-    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="The reason, or the licence.")] = "",
-    json: JsonOption = False,
-) -> None:
-    """Add to the allow-list: matching findings are not reported. If several options are given, all must
-    match."""
-    named = {"source": source, "site": site, "collection": collection, "suspect": suspect, "work": work}
-    where = {by: pattern for by, pattern in named.items() if pattern}
-    if not where:
-        raise InvalidRequest("give a --source, --site, --collection, --suspect or --work")
-    with open_library(index) as library:
-        added = library.scanning.allow(where, scan=scan, note=note)
-    if json:
-        emit(added.as_json())
-    else:
-        say(f"{added.id}  {_allowed(added)} is allowed")
-
-
-def _allowed(allowance: Allowance) -> str:
-    return allowance.words + (f" in the scan {allowance.scan}" if allowance.scan else "")
-
-
-def allow_list(index: IndexOption = None, json: JsonOption = False) -> None:
-    """Show the allow-list."""
-    with open_library(index) as library:
-        found = list(library.scanning.allowances.all())
-    for each in found:
-        if json:
-            emit(each.as_json())
-        else:
-            say(f"{each.id}  {_allowed(each)}" + (f": {each.note}" if each.note else ""))
-    if not found and not json:
-        say("the allow-list is empty")
-
-
-def allow_remove(
-    ids: Annotated[list[str], typer.Argument(metavar="ALLOWANCE", help="Ids as `allow list` shows them.")],
-    index: IndexOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Remove entries of the allow-list; their findings are reported again."""
-    with open_library(index) as library:
-        removed = library.scanning.allowances.remove(ids)
-    if json:
-        emit({"removed": removed})
-    else:
-        say(f"{removed} removed")
-    if removed < len(set(ids)):
-        complain("some of these are not on the allow-list")
-        raise typer.Exit(1)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facsimile.cli import completion
 from facsimile.cli.options import HtmlOption, IndexOption, JsonOption, open_library, require_collections
-from facsimile.cli.output import complain, console, emit, say, visible
+from facsimile.cli.output import complain, console, emit, note, places_of, say, visible
 from facsimile.imaging.errors import FacsimileError
 from facsimile.search.errors import InvalidRequest
 
@@ -53,11 +54,20 @@ def register(app: typer.Typer) -> None:
 def search(
     images: Annotated[
         list[str] | None,
-        typer.Argument(metavar="IMAGE", help="Files, folders, URLs, - (stdin), id:ID of a stored image."),
+        typer.Argument(
+            metavar="IMAGE", help="Files, folders, URLs, - (stdin), id:ID of a stored image, or id:PATH."
+        ),
     ] = None,
     index: IndexOption = None,
     collection: Annotated[
-        list[str] | None, typer.Option("--collection", "-c", metavar="C", help="Only these collections.")
+        list[str] | None,
+        typer.Option(
+            "--collection",
+            "-c",
+            metavar="C",
+            autocompletion=completion.collections,
+            help="Only these collections.",
+        ),
     ] = None,
     mode: Annotated[
         SearchMode, typer.Option("--mode", "-m", help="Copies of the image, or images that resemble it.")
@@ -106,7 +116,7 @@ def search(
             failed += _search(library, batch, params, answers if html else None, json=json)
         if html:
             html.write_text(search_page(library.index, answers), encoding="utf-8")
-            say(f"wrote {html}")
+            note(f"wrote {html}")
     if failed:
         raise typer.Exit(1)
 
@@ -213,7 +223,7 @@ def _table(matches: list[Match]) -> Any:
             "" if match.hamming is None else str(match.hamming),
             "" if match.cosine is None else f"{match.cosine:.2f}",
             ", ".join(part for part in (match.note, match.edit) if part),
-            Text(visible(match.record.place)),
+            Text(visible(places_of(match.record))),
         )
     return table
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facsimile.cli.options import IndexOption
-from facsimile.cli.output import complain, say
+from facsimile.cli.output import complain, note
 from facsimile.search.errors import IndexNotFound, InvalidRequest
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def serve(
         )
         listening = _listening(chosen.api_host, chosen.api_port)
         address, bound = listening.getsockname()[:2]
-        say(f"serving {chosen.index} at http://{f'[{address}]' if ':' in address else address}:{bound}")
+        note(f"serving {chosen.index} at http://{f'[{address}]' if ':' in address else address}:{bound}")
         if keys != "on":
             complain("API keys are not required: everyone who reaches this address has full access")
         if shared:

@@ -12,7 +12,7 @@ import typer
 
 from facsimile.cli.ingest import SHOWN, ingest
 from facsimile.cli.options import IndexOption, JsonOption, collection_name, open_library
-from facsimile.cli.output import complain, emit, say
+from facsimile.cli.output import complain, emit, note, say
 
 if TYPE_CHECKING:
     from facsimile.ingest.item import Outcome, Tally
@@ -85,7 +85,7 @@ def watch(
 
     with open_library(index, create=True) as library:
         if not json:
-            say(f"watching {', '.join(map(str, folders))}")
+            note(f"watching {', '.join(map(str, folders))}")
         library.watch(
             *folders,
             collection=collection,

@@ -98,7 +98,7 @@ def test_names_of_any_bytes_are_told_on_one_line(embedded: Shell, photos: Path) 
     assert "caf\\udce9.png is not UTF-8: rename it" in other
     (match,) = embedded.json("search", photos / "coffee.png")["matches"]
     assert sorted(match["sources"]) == [str(photos / "coffee.png"), str(photos / "two\nlines.png")]
-    assert "two\\nlines.png" in embedded("duplicates").err
+    assert "two\\nlines.png" in embedded("duplicates").out
 
 
 def test_broken_rows_of_a_list_are_told_with_their_line(embedded: Shell, photos: Path) -> None:

@@ -43,8 +43,8 @@ def test_a_line_names_the_keeper_and_how_each_picture_was_proven(edited: Shell) 
 
 def test_people_read_what_to_keep_and_why(edited: Shell) -> None:
     done = edited("duplicates")
-    assert (done.code, done.out) == (0, "")
-    head, keeper, *others, end = done.err.splitlines()
+    assert (done.code, done.err) == (0, "")
+    head, keeper, *others, end = done.out.splitlines()
     assert head == "3 places; keep the largest: 451x300, the next 428x285"
     assert keeper.split()[0] == "keep" and keeper.rstrip().endswith("chelsea.png")
     assert len(others) == 2 and all("bits" in line and "inliers" in line for line in others)

@@ -21,7 +21,7 @@ def test_a_second_run_changes_nothing_and_a_third_adds_what_is_new(facsimile: Sh
     assert (again["added"], again["unchanged"]) == (0, len(NAMES))
     (photos / "new.jpg").write_bytes(attack((photos / "coffee.png").read_bytes(), "crop_50"))
     third = facsimile("ingest", photos)
-    assert "1 added, 0 updated, 5 unchanged, 0 failed" in third.err
+    assert "1 added, 0 updated, 5 unchanged, 0 failed" in third.out
     assert (third.code, third.out, facsimile.count) == (0, "", len(NAMES) + 1)
 
 
@@ -41,7 +41,7 @@ def test_removing_by_id_and_by_collection(facsimile: Shell, photos: Path) -> Non
         1,
         f"facsimile: there is no record with the id {match['id']}",
     )
-    assert facsimile.json("remove", "--collection", "mine") == {"removed": len(NAMES) - 1}
+    assert facsimile.json("remove", "--collection", "mine", "--yes") == {"removed": len(NAMES) - 1}
     assert facsimile.count == 0
 
 
@@ -64,7 +64,7 @@ def test_duplicates_are_the_same_bytes_in_two_places_and_edited_copies(
     (rocket,) = rockets["images"]
     assert [Path(source).name for source in rocket["sources"]] == ["rocket.jpg", "moon.jpg"]
     assert "moon.jpg" in (facsimile.folder / "page.html").read_text()
-    assert "2 images are stored more than once" in facsimile("duplicates").err
+    assert "2 images are stored more than once" in facsimile("duplicates").out
 
 
 def test_a_closed_pipe_ends_a_search_quietly(embedded: Shell, photos: Path) -> None:

@@ -61,12 +61,12 @@ def test_a_file_that_was_tagged_anew_is_no_duplicate_of_itself(known: Shell, pho
     tagged(photos / "coffee.png", "a cup")
     done = known("ingest", photos)
     assert (done.code, done.out) == (0, "")
-    assert "1 added, 0 updated, 4 unchanged, 0 failed" in done.err
-    assert "1 source changed: other bytes now" in done.err and "--prune" in done.err
+    assert "1 added, 0 updated, 4 unchanged, 0 failed" in done.out
+    assert "1 source changed: other bytes now" in done.out and "--prune" in done.out
     assert known("duplicates", "--json").lines == []
     both = [("coffee.png", "identical", []), ("", "identical", ["coffee.png"])]
     assert matches(known, before) == matches(known, photos / "coffee.png") == both
-    text = known("search", photos / "coffee.png").err
+    text = known("search", photos / "coffee.png").out
     assert "coffee.png (gone)" in text
     assert counts(known, photos, "--prune") == {"unchanged": len(NAMES), "removed": 1}
     assert matches(known, photos / "coffee.png") == [("coffee.png", "identical", [])]
@@ -146,12 +146,12 @@ def test_duplicates_never_keeps_a_file_that_is_gone(known: Shell, photos: Path) 
     (told,) = known("duplicates", "--json").lines
     assert [Path(image["source"]).name for image in told["images"]] == ["small2.png", "small3.png"]
     assert told["keeper"]["id"] == told["images"][0]["id"]
-    assert "chelsea.png (gone)" in known("search", photos / "small2.png").err
+    assert "chelsea.png (gone)" in known("search", photos / "small2.png").out
     for size in (2, 3):
         (photos / f"small{size}.png").unlink()
     (told,) = known("duplicates", "--json").lines
     assert (told["keeper"], told["why"]) == (None, None)
-    assert "none of these files exists on this machine" in known("duplicates").err
+    assert "none of these files exists on this machine" in known("duplicates").out
 
 
 def test_the_queue_takes_no_prune(embedded: Shell, photos: Path) -> None:
@@ -169,7 +169,7 @@ def test_what_an_export_tells_of_places_is_imported(known: Shell, photos: Path) 
         copy.json("import", "records.jsonl")
         assert matches(copy, before) == [("", "identical", ["chelsea.png"])]
     finally:
-        copy("remove", "--collection", "default")
+        copy("remove", "--collection", "default", "--yes")
 
 
 def jpeg(picture: Image.Image, quality: int) -> bytes:
@@ -191,4 +191,4 @@ def test_an_edited_copy_with_more_bytes_is_not_kept_before_its_original(
     (told,) = facsimile("duplicates", "--json").lines
     assert Path(told["images"][0]["source"]).name == "photo.jpg"
     assert told["why"].startswith("the oldest of the largest: ")
-    assert facsimile("duplicates").err.startswith("2 places; keep the oldest of the largest: ")
+    assert facsimile("duplicates").out.startswith("2 places; keep the oldest of the largest: ")

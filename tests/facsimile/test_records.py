@@ -43,7 +43,7 @@ def test_list(shell: Shell, photos: Path) -> None:
     ]
     assert len(shell("list", "--limit", 2, "--json").lines) == 2
     text = shell("list", "--collection", "mine")
-    printed = text.out + text.err
+    printed = text.out
     assert "and 1 more" in printed
     assert len(printed.splitlines()) == 3
 
@@ -96,3 +96,50 @@ def test_delete_an_index(shell: Shell, photos: Path) -> None:
 
 def test_the_version(shell: Shell) -> None:
     assert shell("-V").out == shell("--version").out
+
+
+def test_remove_by_path_folder_glob_and_beginning_of_an_id(shell: Shell, photos: Path) -> None:
+    dry = shell("remove", photos / "again.jpg", "--dry-run")
+    assert dry.out.splitlines()[-1] == "0 would be removed, and 1 place of records that have others"
+    assert shell.json("remove", photos / "again.jpg") == {"removed": 0, "places": 1}
+    assert shell.json("show", photos / "0.jpg")["sources"] == [str(photos / "0.jpg")]
+    assert shell.json("remove", photos / "0.jpg") == {"removed": 1}
+    first = shell("list", "--collection", "mine").out.split()[0]
+    assert len(first) < 20
+    assert shell.json("remove", first) == {"removed": 1}
+    assert shell.json("remove", photos / "*.jpg", "--dry-run")["would_remove"] == 2
+    assert shell.json("remove", photos, "--collection", "mine") == {"removed": 1}
+    done = shell("remove", photos / "*.gif")
+    assert (done.code, done.complaint) == (1, f"no stored image lies at {photos / '*.gif'}")
+
+
+def test_a_collection_is_removed_after_a_question(shell: Shell, photos: Path) -> None:
+    done = shell("remove", "--collection", "mine")
+    assert done.complaint == "Delete the collection mine with 3 images? Confirm it with --yes"
+    assert (done.code, shell.count) == (2, 4)
+    assert shell.json("remove", "--collection", "mine", "--dry-run") == {"would_remove": 3}
+    assert shell.json("remove", "--collection", "mine", "--yes") == {"removed": 3}
+
+
+def test_a_stored_image_is_searched_by_its_path(shell: Shell, photos: Path) -> None:
+    found = shell.json("search", f"id:{photos / '1.jpg'}", "--no-verify")
+    assert "1.jpg" not in str(found["matches"])  # a stored image does not find itself
+    done = shell("search", f"id:{photos / '2.jpg'}")
+    assert (done.code, "several records fit" in done.err) == (1, True)
+
+
+def test_a_named_index_lies_in_the_data_folder(embedded: Shell, photos: Path, tmp_path: Path) -> None:
+    named = embedded.on("@photos").having(FACSIMILE_DATA_FOLDER=str(tmp_path / "data"))
+    done = named("list")
+    assert "`facsimile ingest PHOTOS` makes one" in done.complaint
+    named.json("ingest", photos)
+    assert (tmp_path / "data" / "photos").is_dir()
+    assert named("count", "--index", "@../photos").code == 2
+
+
+def test_values_are_completed(shell: Shell, photos: Path) -> None:
+    words = {"_FACSIMILE_COMPLETE": "complete_bash", "COMP_CWORD": "3"}
+    done = shell.having(**words, COMP_WORDS="facsimile list --collection ")()
+    assert done.out.split() == ["mine", "yours"]
+    done = shell.having(**words, COMP_WORDS="facsimile findings --state o")()
+    assert done.out.split() == ["open"]

@@ -52,10 +52,10 @@ def test_a_flip_is_told_and_left_out_on_request(filled: Shell, edited: Path) -> 
     assert filled.json("search", mirrored, "--upright")["matches"] == []
 
 
-def test_people_read_a_table_on_stderr_where_stdout_is_no_terminal(filled: Shell, edited: Path) -> None:
+def test_people_read_a_table_on_stdout_also_in_a_pipe(filled: Shell, edited: Path) -> None:
     done = filled("search", edited / "chelsea.png.flip.jpg")
     assert (done.code, done.out) == (0, "")
-    row = next(line for line in done.err.splitlines() if line.startswith("copy"))
+    row = next(line for line in done.out.splitlines() if line.startswith("copy"))
     assert "mirrored" in row
     assert row.rstrip().endswith("chelsea.png")
 
@@ -114,7 +114,7 @@ def test_compare_shows_every_distance_of_two_files(embedded: Shell, photographs:
     assert mirrored["transform"]["orientation"] == "flip-horizontal"
     other = embedded.json("compare", cat, photographs / "rocket.jpg")
     assert (other["verdict"], other["transform"]) == ("different", None)
-    assert "verdict        different" in embedded("compare", cat, photographs / "rocket.jpg").err
+    assert "verdict        different" in embedded("compare", cat, photographs / "rocket.jpg").out
 
 
 def test_compare_takes_stored_pictures(filled: Shell, edited: Path) -> None:
@@ -131,7 +131,7 @@ def test_counts_and_status(filled: Shell) -> None:
     assert status["index"]["collections"] == {"animals": 1, "people": 1, "things": 3}
     assert status["index"]["healthy"]
     assert filled.json("index", "info") == status["index"]
-    assert "images      5" in filled("status").err
+    assert "images      5" in filled("status").out
 
 
 def test_an_id_of_several_collections_is_an_error_that_names_them(facsimile, photos):

@@ -87,7 +87,7 @@ def test_why_images_failed_is_told_by_http(site: Site, api: httpx.Client, pictur
     assert (failure["name"], failure["collection"]) == (failure["id"], "shop")
     assert failure["error"] == "NotAnImage"
     assert "image" in failure["reason"]
-    assert failure["name"] in site.shell("letters").err
+    assert failure["name"] in site.shell("letters").out
 
 
 def test_what_no_worker_can_read_is_named_by_its_id(site: Site, api: httpx.Client) -> None:

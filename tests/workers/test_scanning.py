@@ -190,8 +190,8 @@ def test_a_scan_says_how_many_matches_with_fitting_geometry_it_left_out(case: Ca
         case.works.parent, case.location, FACSIMILE_COPY_DISTANCE="0", FACSIMILE_VERIFY_RESIDUAL="0.000001"
     )
     told = shell("scan", "--catalogue", "works")
-    assert "3 matches are only similar, though geometry fits" in told.err
-    assert "--include-similar" in told.err
+    assert "3 matches are only similar, though geometry fits" in told.out
+    assert "--include-similar" in told.out
 
 
 def test_reviews_survive_repeats(case: Case) -> None:

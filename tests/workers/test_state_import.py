@@ -210,8 +210,8 @@ def test_work_under_way_is_halted_and_every_image_is_told(
 ) -> None:
     there = busy.on(place_of(kind))
     told = there("import", "all.jsonl")
-    assert told.code == 0 and "in progress, and are halted here" in told.err, told
-    assert there("import", "all.jsonl").err.count("halted") == 0, "a second call changes nothing"
+    assert told.code == 0 and "in progress, and are halted here" in told.out, told
+    assert there("import", "all.jsonl").out.count("halted") == 0, "a second call changes nothing"
     with open_index(there.index) as index:
         state = index.state
         for kind_ in ("queued", "running", "delayed"):

@@ -44,7 +44,7 @@ def find(client: ElasticClient, location: ElasticLocation) -> Physical:
     try:
         found = client.indices.get(index=location.name)
     except IndexNotFound:
-        raise IndexNotFound(f"there is no index {location}; `facsimile index create` makes one") from None
+        raise IndexNotFound(f"there is no index {location}; `facsimile ingest PHOTOS` makes one") from None
     with client.reading():
         (physical, facts), *more = found.items()
         made = made_by(facts["mappings"])

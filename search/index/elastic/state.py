@@ -101,7 +101,7 @@ class ElasticState(State):
     def _create(self) -> None:
         """Make the index of the state. Raises IndexNotFound where there is none of records."""
         if not self._client.indices.exists(index=self._location.name):
-            raise IndexNotFound(f"there is no index {self._location}; `facsimile index create` makes one")
+            raise IndexNotFound(f"there is no index {self._location}; `facsimile ingest PHOTOS` makes one")
         with suppress(IndexAlreadyExists):  # another process was quicker
             self._client.indices.create(
                 index=state_index(self._location),

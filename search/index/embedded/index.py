@@ -104,7 +104,7 @@ class EmbeddedIndex(Index):
             with closing(RecordStore(folder, None)) as store, store.reading() as connection:
                 stored = stored_layout(connection)
         if stored is None:
-            raise IndexNotFound(f"there is no index in {folder}; `facsimile index create` makes one")
+            raise IndexNotFound(f"there is no index in {folder}; `facsimile ingest PHOTOS` makes one")
         return stored
 
     @classmethod

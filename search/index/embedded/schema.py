@@ -199,7 +199,7 @@ def _translation(folder: Path, database: str, error: sqlite3.Error) -> StoreErro
         case sqlite3.SQLITE_FULL:
             return IndexReadOnly(f"the disk of {folder} is full: nothing of this write was kept")
         case sqlite3.SQLITE_CANTOPEN if not (folder / database).exists():
-            return IndexNotFound(f"there is no index in {folder}; `facsimile index create` makes one")
+            return IndexNotFound(f"there is no index in {folder}; `facsimile ingest PHOTOS` makes one")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN as code:
             done = "opened" if code == sqlite3.SQLITE_CANTOPEN else "written"
             return IndexReadOnly(f"{folder} cannot be {done}: {error}; check its permissions")

@@ -165,7 +165,7 @@ class EmbeddedState(State):
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         if not (self._folder / DATABASE).exists():
-            raise IndexNotFound(f"there is no index in {self._folder}; `facsimile index create` makes one")
+            raise IndexNotFound(f"there is no index in {self._folder}; `facsimile ingest PHOTOS` makes one")
         with self._connections.writing(create=not self._path.exists()) as connection:
             if not self._made(connection):
                 run_statements(connection, TABLES)
