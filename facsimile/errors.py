@@ -25,6 +25,7 @@ from facsimile.imaging.errors import (
     NotAnImage,
 )
 from facsimile.ingest.errors import (
+    ActionRefused,
     ArchiveError,
     DecoderBusy,
     DecoderCrashed,
@@ -68,6 +69,7 @@ from facsimile.workers.errors import (
 )
 
 __all__ = [
+    "ActionRefused",
     "AllowanceNotFound",
     "AmbiguousId",
     "ApiError",

@@ -91,7 +91,10 @@ class Facsimile(ScansAndJobs):
         return Ingestion(self.index, self.settings, self.model, self._open_index)
 
     def _stored_query(self, name: str) -> QueryImage:
-        key = key_named(self.finder, self.index, name)
+        try:
+            key = key_named(self.finder, self.index, name)
+        except RecordNotFound:
+            raise RecordNotFound(f"there is no record with the id {name}") from None
         return self.finder.stored_query(key.id, (key.collection,))
 
     # -- writing -------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ FacsimileError
     ├── ManifestError             a list of images, or a row of it, that cannot be parsed
     ├── MessageError              a message of another service that cannot be parsed
     ├── ArchiveError              an archive, or a member of it, that cannot be read
+    ├── ActionRefused             a file that is stored more than once is left as it is
     ├── DecoderCrashed            reading this image ended the process that read it
     ├── DecoderTimeout            reading this image took longer than the limit
     └── DecoderBusy               too many images are being read at present (transient)
@@ -47,6 +48,10 @@ class SourceNotAllowed(SourceError):
 
 class SourceTooLarge(SourceError):
     """There are more bytes than the limit."""
+
+
+class ActionRefused(SourceError):
+    """A file that is stored more than once is left as it is."""
 
 
 class FetchUnavailable(SourceError):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from facsimile.imaging.record import ImageRecord, Key
@@ -111,6 +112,31 @@ def sweep_places(index: Index, places: Iterable[str], collection: str, *, prune:
                 removed += index.delete(nowhere)
         index.refresh()
     return Swept(missing, removed)
+
+
+def mark_taken(index: Index, paths: Sequence[str]) -> None:
+    """Mark in every record that these files are gone, which the caller has removed."""
+    for start in range(0, len(paths), PAGE):
+        some = frozenset(paths[start : start + PAGE])
+        records = index.scan(Filter(terms={"source": tuple(some)}))
+        index.mark_gone({record.key: some.intersection(record.sources) for record in records})
+    index.refresh()
+
+
+def mark_back(index: Index, paths: Iterable[str]) -> None:
+    """Mark in every record that these files are there again, which the caller has moved back."""
+    for path in paths:
+        for record in list(index.scan(Filter(under=path))):
+            if path in record.gone:
+                index.amend(record.key, partial(_with_place, path=path))
+    index.refresh()
+
+
+def _with_place(record: ImageRecord, path: str) -> ImageRecord:
+    return record.replaced(
+        sources=tuple(dict.fromkeys([*record.sources, path])),
+        gone=tuple(source for source in record.gone if source != path),
+    )
 
 
 def _folders(sources: Iterable[str]) -> list[str]:

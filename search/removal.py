@@ -51,7 +51,10 @@ def removals(finder: Finder, index: Index, name: str, collections: Sequence[str]
             return found
         if _WILDCARD.search(name):
             raise RecordNotFound(f"no stored image lies at {name}")
-    key = key_named(finder, index, name, within)
+    try:
+        key = key_named(finder, index, name, within)
+    except RecordNotFound:
+        raise RecordNotFound(f"there is no record with the id {name}") from None
     record = index.get([key], full=False).get(key)
     if record is None:
         raise RecordNotFound(f"there is no record {name}")

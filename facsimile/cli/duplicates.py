@@ -1,20 +1,36 @@
-"""`duplicates`: images that are stored more than once."""
+"""`duplicates`: images that are stored more than once, and what to do with them."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facsimile.cli.duplicate_actions import (
+    ACTS,
+    DryRunOption,
+    DuplicateAction,
+    LogOption,
+    ToOption,
+    WithinOption,
+    act_on,
+    apply,
+    check_folders,
+    undo,
+)
 from facsimile.cli.options import (
     CollectionOption,
     HtmlOption,
     IndexOption,
     JsonOption,
+    YesOption,
+    new_file,
     open_library,
     require_collections,
 )
 from facsimile.cli.output import console, emit, note, progress, say, visible
+from facsimile.search.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from facsimile.search.duplicates.cluster import Cluster, Member
@@ -22,10 +38,14 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("duplicates")(duplicates)
+    group = typer.Typer(invoke_without_command=True, callback=duplicates)
+    group.command("apply")(apply)
+    group.command("undo")(undo)
+    app.add_typer(group, name="duplicates")
 
 
 def duplicates(
+    context: typer.Context,
     index: IndexOption = None,
     collection: CollectionOption = None,
     distance: Annotated[
@@ -41,9 +61,48 @@ def duplicates(
         bool, typer.Option("--scenes", help="Also show pairs of the same scene, which are not merged.")
     ] = False,
     html: HtmlOption = None,
+    action: Annotated[
+        DuplicateAction,
+        typer.Option("--action", help="What to do with the files that are not kept; list: nothing."),
+    ] = DuplicateAction.LIST,
+    within: WithinOption = None,
+    to: ToOption = None,
+    reference: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--reference",
+            metavar="FOLDER",
+            exists=True,
+            file_okay=False,
+            help="A folder whose files are always kept; repeatable.",
+        ),
+    ] = None,
+    edited: Annotated[
+        bool, typer.Option("--edited", help="Act on edited copies, too, and not only on the same pixels.")
+    ] = False,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan",
+            metavar="FILE",
+            callback=new_file,
+            help="Write what would be done as CSV, to edit and `apply`.",
+        ),
+    ] = None,
+    log: LogOption = None,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Show images that are stored more than once, and which one to keep. Nothing is removed."""
+    """Show images that are stored more than once, and which one to keep. Only --action changes files."""
+    if context.invoked_subcommand:
+        return
+    act = ACTS[action]
+    if plan and not act:
+        raise InvalidRequest("--plan needs --action move, hardlink or delete")
+    if act and not plan:
+        check_folders(within, to, moves=action is DuplicateAction.MOVE)
+    from facsimile.ingest.duplicate_plan import rows_of, write_plan
     from facsimile.search.html_report import duplicates_page
 
     with open_library(index) as library:
@@ -59,6 +118,14 @@ def duplicates(
             )
         if html:
             html.write_text(duplicates_page(library.index, found), encoding="utf-8")
+        if act:
+            rows = rows_of(found, act, references=reference or (), edited=edited)
+            if plan:
+                write_plan(rows, plan)
+                note(f"wrote {plan}")
+            else:
+                act_on(library, rows, within or (), to, log, dry_run=dry_run, yes=yes, json=json)
+            return
     for cluster in found:
         if json:
             emit(cluster.as_json())
@@ -68,7 +135,7 @@ def duplicates(
         copies = sum(not cluster.note for cluster in found)
         images = "1 image is" if copies == 1 else f"{copies} images are"
         say(f"{images} stored more than once")
-    if html:
+    if html and not json:
         note(f"wrote {html}")
 
 

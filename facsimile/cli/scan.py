@@ -243,13 +243,13 @@ def delete(
             library.scanning.scans.get(name)
         if not yes:
             number = sum(sum(library.scanning.findings.states(name).values()) for name in names)
-            confirm(f"Delete {', '.join(names)} with {number:,} findings and their reviews?")
+            confirm(f"Delete {', '.join(names)} with all findings and reviews ({number:,})?")
         for name in names:
             number = library.scanning.delete(name)
             if json:
                 emit({"deleted": name, "findings": number})
             else:
-                say(f"deleted the scan {name} with {number:,} findings")
+                say(f"deleted the scan {name} with {number:,} finding{'' if number == 1 else 's'}")
 
 
 def findings(

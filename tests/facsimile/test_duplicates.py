@@ -68,3 +68,34 @@ def test_the_page_marks_the_keeper_and_filters_by_collection_without_a_program(e
     assert [values.get("id") for values in choices] == [None, "only-0", "only-1"]
     assert CRAWL in page.text
     assert "the largest: 451x300, the next 428x285" in page.text
+
+
+def test_files_are_moved_and_back_and_the_index_follows(edited: Shell, photos: Path) -> None:
+    again = photos / "new" / "cat.png"
+    again.parent.mkdir()
+    again.write_bytes((photos / "chelsea.png").read_bytes())
+    edited.json("ingest", photos)
+    refused = edited("duplicates", "--action", "move", "--to", "away")
+    assert refused.complaint == "name the folders in which files may change: --within FOLDER"
+    asked = ("duplicates", "--action", "move", "--to", "away", "--within", photos, "--log", "log.jsonl")
+    (told,) = edited(*asked, "--dry-run", "--json").lines
+    assert told == {"action": "move", "path": str(again), "kept": str(photos / "chelsea.png")}
+    assert edited(*asked).code == 2 and again.exists()
+    assert edited(*asked, "--yes", "--json").lines == [{"done": 1, "refused": 0, "log": "log.jsonl"}]
+    assert (edited.folder / "away" / "new" / "cat.png").exists() and not again.exists()
+    assert edited.json("show", photos / "chelsea.png")["gone"] == [str(again)]
+    assert edited.json("duplicates", "undo", "log.jsonl") == {"moved_back": 1, "refused": 0}
+    assert again.exists()
+    assert edited.json("show", again)["gone"] == []
+
+
+def test_a_plan_is_edited_and_applied(edited: Shell, photos: Path, tmp_path: Path) -> None:
+    crawl = tmp_path / "crawl"
+    edited("duplicates", "--action", "delete", "--edited", "--reference", photos, "--plan", "plan.csv")
+    plan = edited.folder / "plan.csv"
+    text = plan.read_text(encoding="utf-8")
+    assert text.count("delete") == 2 and "in a reference folder" in text
+    plan.write_text(text.replace(f"delete,{crawl / 'small.jpg'}", f"keep,{crawl / 'small.jpg'}"))
+    assert edited.json("duplicates", "apply", plan, "--within", crawl, "--yes", "--log", "l")["done"] == 1
+    assert [path.name for path in crawl.iterdir()] == ["small.jpg"]
+    assert (photos / "chelsea.png").exists()

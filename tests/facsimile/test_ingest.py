@@ -22,7 +22,7 @@ def test_a_second_run_changes_nothing_and_a_third_adds_what_is_new(facsimile: Sh
     (photos / "new.jpg").write_bytes(attack((photos / "coffee.png").read_bytes(), "crop_50"))
     third = facsimile("ingest", photos)
     assert "1 added, 0 updated, 5 unchanged, 0 failed" in third.out
-    assert (third.code, third.out, facsimile.count) == (0, "", len(NAMES) + 1)
+    assert (third.code, third.err, facsimile.count) == (0, "", len(NAMES) + 1)
 
 
 def test_the_default_index_is_a_folder_where_one_works(embedded: Shell, photos: Path) -> None:

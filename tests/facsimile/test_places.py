@@ -60,7 +60,7 @@ def test_a_file_that_was_tagged_anew_is_no_duplicate_of_itself(known: Shell, pho
     before = (photos / "coffee.png").read_bytes()
     tagged(photos / "coffee.png", "a cup")
     done = known("ingest", photos)
-    assert (done.code, done.out) == (0, "")
+    assert (done.code, done.err) == (0, "")
     assert "1 added, 0 updated, 4 unchanged, 0 failed" in done.out
     assert "1 source changed: other bytes now" in done.out and "--prune" in done.out
     assert known("duplicates", "--json").lines == []

@@ -54,7 +54,7 @@ def test_a_flip_is_told_and_left_out_on_request(filled: Shell, edited: Path) -> 
 
 def test_people_read_a_table_on_stdout_also_in_a_pipe(filled: Shell, edited: Path) -> None:
     done = filled("search", edited / "chelsea.png.flip.jpg")
-    assert (done.code, done.out) == (0, "")
+    assert (done.code, done.err) == (0, "")
     row = next(line for line in done.out.splitlines() if line.startswith("copy"))
     assert "mirrored" in row
     assert row.rstrip().endswith("chelsea.png")
