@@ -414,7 +414,7 @@ def test_state_survives_a_rebuild_and_ends_with_the_index(place: Place, rng: np.
 def test_where_the_index_is_gone_no_state_is_made(place: Place) -> None:
     index, other = place.create(), place.open()
     other.destroy()
-    with pytest.raises(IndexNotFound, match=r"facsimile index create"):
+    with pytest.raises(IndexNotFound, match=r"facsimile ingest PHOTOS"):
         index.state.put([job("1")])
     assert place.create().state.count(JOBS) == 0
 

@@ -21,7 +21,7 @@ def test_asking_where_no_index_is(embedded: Shell, command: list[str]) -> None:
     done = embedded(*command)
     assert (done.code, done.out) == (2, "")
     assert "there is no index in" in done.complaint
-    assert "facsimile index create" in done.complaint
+    assert "facsimile ingest PHOTOS" in done.complaint
 
 
 def test_asking_a_server_that_has_no_such_index(elastic: Shell) -> None:

@@ -303,7 +303,7 @@ def test_a_database_that_cannot_be_written_is_told(folder: Path, rng: np.random.
 def test_a_half_made_index_is_missing_and_can_be_made(folder: Path) -> None:
     folder.mkdir()
     (folder / "records.sqlite").touch()
-    with pytest.raises(IndexNotFound, match="index create"):
+    with pytest.raises(IndexNotFound, match="facsimile ingest PHOTOS"):
         EmbeddedIndex.open(folder)
     assert EmbeddedIndex.create(folder, SIGNATURES).count() == 0
 
