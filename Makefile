@@ -10,9 +10,9 @@ JOBS ?= 2
 
 # torch is a large download that only the models torchvision:… and torchscript:… need; CI tests them too
 ifdef CI
-EXTRAS ?= demo,parquet,s3,crawl,torch
+EXTRAS ?= demo,evaluate,parquet,s3,crawl,torch
 else
-EXTRAS ?= demo,parquet,s3,crawl
+EXTRAS ?= demo,evaluate,parquet,s3,crawl
 endif
 
 .PHONY: demo test test-fast check mutate services format clean

@@ -62,7 +62,7 @@ def test_a_calibration_makes_every_verdict_stricter_at_once(stored: Shell, crops
     assert low < found["measured"]["precision_after"]["share"] <= high
     status = stored.json("status")
     assert status["calibrations"] == [found]
-    assert "calibration art: copies from score " in stored("status").err
+    assert "calibration art: copies from score " in stored("status").out
     after = stored.json("search", mild)["matches"][0]
     assert after["verdict"] == "copy"
     after = stored.json("search", blurred)["matches"][0]
@@ -123,7 +123,7 @@ def test_recall_compares_candidates_with_exact_search(stored: Shell) -> None:
     assert near["distance"] == [0, 31]
     assert near["found"] == near["neighbours"] > 0
     assert found["vector"] is None  # the index has hashes alone
-    assert "12 edited images against 20 records" in stored("recall", "--images", "12").err
+    assert "12 edited images against 20 records" in stored("recall", "--images", "12").out
 
 
 def test_recall_of_vectors(embedded: Shell, crops: Path) -> None:

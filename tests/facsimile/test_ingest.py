@@ -86,7 +86,7 @@ def test_the_demo_finds_its_edited_photographs(embedded: Shell) -> None:
     assert done.code == 0
     picture = (embedded.folder / "shown" / "result.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
-    total = next(line for line in done.err.splitlines() if line.startswith("of "))
+    total = next(line for line in done.out.splitlines() if line.startswith("of "))
     searched, first, _, wrong = (int(word) for word in total.split()[1:])
     assert (first > 0.9 * searched, wrong) == (True, 0)
 

@@ -136,7 +136,7 @@ def test_an_index_without_panels_gets_them(location: str, raw, rng):
         del old["panels"], old["gone"]
         raw.index(index=name, id=document_id(each.key), document=old)
     with pytest.raises(
-        IndexMismatch, match="layout 1, this version reads 4; `facsimile index reindex` builds"
+        IndexMismatch, match="layout 1, this version reads 5; `facsimile index reindex` builds"
     ):
         ElasticIndex.open(location)
     assert ElasticIndex.stored(location) == (1, SIGNATURES)
@@ -146,7 +146,7 @@ def test_an_index_without_panels_gets_them(location: str, raw, rng):
         return [each.replaced(panels=~each.bits[None]) for each in some]
 
     with ElasticIndex.reindex(location, transform=told_apart) as again:
-        assert (again.count(), again.info().layout) == (20, 4)
+        assert (again.count(), again.info().layout) == (20, 5)
         for each in records:
             (found,) = again.ask([question(look(~each.bits, panels=True), radius=0)])
             assert [(at.id, at.panels.tolist()) for at in found] == [(each.id, [(~each.bits).tolist()])]

@@ -83,9 +83,10 @@ def test_the_new_signatures_lie_beside_the_old_until_they_are_put_in_place(folde
 
 @pytest.fixture
 def narrow(folder: Path) -> Path:
-    """The same with layout 1, whose tables have no panels and no places that are gone."""
+    """The same with layout 1, whose tables have no panels, no pages and no places that are gone."""
     connection = sqlite3.connect(folder / "records.sqlite")
     with connection:
+        connection.execute("ALTER TABLE records DROP COLUMN pages")
         connection.execute("ALTER TABLE records DROP COLUMN gone")
         connection.execute("ALTER TABLE records DROP COLUMN panels")
         connection.execute("ALTER TABLE extent DROP COLUMN panels")
@@ -100,12 +101,12 @@ def told_apart(records: Sequence[ImageRecord]) -> list[ImageRecord]:
 
 def test_layout_1_is_refused_until_it_is_built_anew(narrow: Path) -> None:
     with pytest.raises(
-        IndexMismatch, match="layout 1, this version reads 3; `facsimile index reindex` builds"
+        IndexMismatch, match="layout 1, this version reads 4; `facsimile index reindex` builds"
     ):
         EmbeddedIndex.open(narrow)
     assert EmbeddedIndex.stored(narrow) == (1, SIGNATURES)
     with EmbeddedIndex.reindex(narrow, transform=told_apart) as index:
-        assert (index.signatures, index.count(), index.info().layout) == (SIGNATURES, 300, 3)
+        assert (index.signatures, index.count(), index.info().layout) == (SIGNATURES, 300, 4)
         for each in list(index.scan())[::50]:
             assert np.array_equal(each.panels, ~each.bits[None])
             assert [[at.id for at in found] for found in index.ask([asking(each)])] == [[each.id]]
@@ -121,9 +122,9 @@ def asking(of: ImageRecord) -> IndexQuery:
 def test_a_killed_rebuild_of_layout_1_is_continued(narrow: Path, of: tuple[str, str]) -> None:
     died(narrow, *of)
     layout, _ = EmbeddedIndex.stored(narrow)
-    assert layout == (3 if of[1] == "unlink" else 1)
+    assert layout == (4 if of[1] == "unlink" else 1)
     with EmbeddedIndex.reindex(narrow, HASHES, transform=plain) as index:
-        assert (index.signatures, index.count(), index.info().layout) == (HASHES, 300, 3)
+        assert (index.signatures, index.count(), index.info().layout) == (HASHES, 300, 4)
         first = next(index.scan())
         assert [each.id for each in index.ask([question(look(first.bits, terms=()), radius=0)])[0]] == [
             first.id
@@ -133,10 +134,10 @@ def test_a_killed_rebuild_of_layout_1_is_continued(narrow: Path, of: tuple[str, 
 def test_a_layout_of_a_later_version_is_left_alone(folder: Path) -> None:
     connection = sqlite3.connect(folder / "records.sqlite")
     with connection:
-        connection.execute("UPDATE meta SET value = 4 WHERE name = 'layout'")
+        connection.execute("UPDATE meta SET value = 5 WHERE name = 'layout'")
     connection.close()
     for use in (EmbeddedIndex.open, EmbeddedIndex.reindex):
-        with pytest.raises(IndexMismatch, match=r"layout 4, .* export its records"):
+        with pytest.raises(IndexMismatch, match=r"layout 5, .* export its records"):
             use(folder)
 
 

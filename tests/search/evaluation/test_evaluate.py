@@ -227,7 +227,7 @@ def test_a_method_that_cannot_run_says_why_and_the_rest_goes_on(shell: Shell, ph
 def test_where_no_method_can_run_the_exit_code_says_so(shell: Shell, photos: Path) -> None:
     done = shell("evaluate", photos, "--report", "report", "--methods", "torchscript:lost.pt")
     assert done.code == 1
-    assert "torchscript:lost.pt did not run" in done.err
+    assert "torchscript:lost.pt did not run" in done.out
 
 
 def parts(report: Path) -> dict[str, int]:
