@@ -232,7 +232,8 @@ def test_where_no_method_can_run_the_exit_code_says_so(shell: Shell, photos: Pat
 
 def parts(report: Path) -> dict[str, int]:
     """The computed parts that were kept, with their times."""
-    return {str(path): path.stat().st_mtime_ns for path in report.rglob("chunk-*.npz") if path.stat().st_size}
+    whole = (path for path in report.rglob("chunk-*.npz") if ".partial" not in path.suffixes)
+    return {str(path): path.stat().st_mtime_ns for path in whole}
 
 
 def begun(process: subprocess.Popen[bytes], report: Path) -> dict[str, int]:
