@@ -101,7 +101,7 @@ def count(sources: Sequence[str]) -> int | None:
     """How many images there are, for the time left; None where that would mean reading archives or asking a
     service. Raises as `items`.
     """
-    if any("://" in source or archives.is_archive(source) or warc.is_warc(source) for source in sources):
+    if any("://" in source or _is_container(source) for source in sources):
         return None
     return sum(1 for source in sources for _ in items(source))
 
@@ -115,7 +115,12 @@ def is_image_name(name: str) -> bool:
 
 def _is_list(name: str) -> bool:
     """Whether a file of this name stands for many images."""
-    return archives.is_archive(name) or manifests.is_manifest(name) or warc.is_warc(name)
+    return _is_container(name) or manifests.is_manifest(name)
+
+
+def _is_container(name: str) -> bool:
+    """Whether a file of this name holds images."""
+    return archives.is_archive(name) or warc.is_warc(name)
 
 
 class _Reader:
@@ -199,7 +204,7 @@ class _Reader:
             if Path(path).is_dir():
                 if not recursive:
                     yield from self._folder(path)
-            elif archives.is_archive(path) or warc.is_warc(path):
+            elif _is_container(path):
                 yield from self._local(path)
             else:
                 yield from self._if_image(path)

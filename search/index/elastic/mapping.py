@@ -11,7 +11,8 @@ from facsimile.search.index.elastic.options import ElasticOptions
 
 #: version of the mapping below, and of what its fields mean; one more for every change that old documents do
 #: not fit. Since 3, `pixels` covers the whole content of a file, and `gone` has the places that lost it.
-#: Since 4, hashes are also kept as text in the source, thumbnails beside it, and vectors at half precision
+#: Since 4, hashes are also kept as text in the source, thumbnails beside it, and vectors at half precision.
+#: Since 5, there are `pages`
 LAYOUT = 5
 
 #: the layout since which a record holds all that this version describes: later ones only store it otherwise
